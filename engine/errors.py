@@ -1,0 +1,110 @@
+"""What can go wrong, as small types that carry the offending value. Their sentences are in `wording`."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a file of the person's: where, and what to do about it."""
+
+    path: str
+    line: int | None
+    what: str
+
+    def __str__(self) -> str:
+        place = self.path if self.line is None else f"{self.path}:{self.line}"
+        return f"{place}: {self.what}"
+
+
+class UnderstudyError(Exception):
+    """Anything that a person can be told in one sentence (`wording.sentence`)."""
+
+
+@dataclass(eq=False)
+class FileFaults(UnderstudyError):
+    """A config or skill file that cannot be used, with every fault in it."""
+
+    faults: tuple[Fault, ...]
+
+
+@dataclass(eq=False)
+class EmptyMessage(UnderstudyError):
+    """There is nothing to answer. `skill` is the one that was called, if any."""
+
+    skill: str | None = None
+
+
+@dataclass(eq=False)
+class MessageTooLong(UnderstudyError):
+    num_characters: int
+    max_characters: int
+
+
+@dataclass(eq=False)
+class PromptTooLong(UnderstudyError):
+    """The newest message does not fit beside the skill's examples and the room kept for the answer."""
+
+    skill: str
+    num_tokens: int
+    max_tokens: int
+
+
+@dataclass(eq=False)
+class UnknownCommand(UnderstudyError):
+    name: str
+    nearest: str | None
+
+
+@dataclass(eq=False)
+class MissingInput(UnderstudyError):
+    skill: str
+    name: str
+    usage: str
+
+
+@dataclass(eq=False)
+class BadInput(UnderstudyError):
+    skill: str
+    name: str
+    value: str
+    allowed: tuple[str, ...]
+
+
+@dataclass(eq=False)
+class UnknownInput(UnderstudyError):
+    skill: str
+    name: str
+    nearest: str | None
+
+
+@dataclass(eq=False)
+class QueueFull(UnderstudyError):
+    """`is_own` says that it is this person's own limit, not everybody's."""
+
+    max_waiting: int
+    is_own: bool
+
+
+@dataclass(eq=False)
+class AnswerCut(UnderstudyError):
+    """An answer that must be whole (JSON) ran into its token limit."""
+
+    skill: str
+    max_tokens: int
+
+
+@dataclass(eq=False)
+class AnswerFailed(UnderstudyError):
+    """The engine could not finish. `was_shown` says whether a part of the answer had been shown."""
+
+    reason: str
+    was_shown: bool
+
+
+@dataclass(eq=False)
+class StoreFailed(UnderstudyError):
+    """The database cannot be used: `reason` says why, `advice` what to do."""
+
+    path: str
+    reason: str
+    advice: str

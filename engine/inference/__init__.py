@@ -1,0 +1,40 @@
+"""Tokens. The front door of the inference room: what stands here is all that the engine may use."""
+
+from engine.inference.backend import Inference, Speed
+from engine.inference.errors import InferenceError, ModelUnusable, RequestFailed
+from engine.inference.wire import (
+    ChatMessage,
+    Choices,
+    Delta,
+    FailureCode,
+    Finished,
+    FinishReason,
+    JsonSchema,
+    ModelInfo,
+    Prompt,
+    Request,
+    Role,
+    Sampling,
+    Usage,
+)
+
+__all__ = [
+    "ChatMessage",
+    "Choices",
+    "Delta",
+    "FailureCode",
+    "FinishReason",
+    "Finished",
+    "Inference",
+    "InferenceError",
+    "JsonSchema",
+    "ModelInfo",
+    "ModelUnusable",
+    "Prompt",
+    "Request",
+    "RequestFailed",
+    "Role",
+    "Sampling",
+    "Speed",
+    "Usage",
+]

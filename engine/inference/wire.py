@@ -1,0 +1,235 @@
+"""The typed messages between the event loop's side and the worker process. Knows tokens by number, no skill, no person."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+
+class Role(StrEnum):
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the model reads, in this order: `fixed`, `turns`, `last`.
+
+    `fixed` is the same, byte for byte, each time a skill is used: its KV prefix is computed once. Of `turns` the oldest
+    user/assistant pairs are dropped until the prompt fits. `last` is the newest message; it is never cut.
+    """
+
+    fixed: tuple[ChatMessage, ...]
+    turns: tuple[ChatMessage, ...]
+    last: ChatMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Temperature 0 is greedy. `max_tokens` counts completion tokens. A text in `stop` ends the completion and is not part of it."""
+
+    temperature: float = 0.0
+    top_k: int = 40
+    top_p: float = 0.95
+    min_p: float = 0.05
+    repeat_penalty: float = 1.0
+    max_tokens: int = 300
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The completion is exactly one of `labels`."""
+
+    labels: tuple[str, ...]
+    type: Literal["choices"] = "choices"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonSchema:
+    """The completion is JSON that fits `schema`, a JSON Schema as text."""
+
+    schema: str
+    type: Literal["json_schema"] = "json_schema"
+
+
+Constraint = Annotated[Choices | JsonSchema, Field(discriminator="type")]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    prompt: Prompt
+    sampling: Sampling = Sampling()
+    constraint: Constraint | None = None
+
+
+class FinishReason(StrEnum):
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+
+
+class FailureCode(StrEnum):
+    PROMPT_TOO_LONG = "prompt_too_long"
+    BAD_CONSTRAINT = "bad_constraint"
+    BAD_LOGITS = "bad_logits"
+    DECODE_FAILED = "decode_failed"
+    WORKER_DIED = "worker_died"
+
+
+# What a reader of a stream sees.
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one step added to the text of a request. Never an incomplete character."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    num_prompt_tokens: int
+    num_cached_tokens: int
+    num_completion_tokens: int
+    num_dropped_turns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    reason: FinishReason
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the worker loaded. `context_tokens` is what one sequence may use, prompt and completion together."""
+
+    description: str
+    num_parameters: int
+    size_bytes: int
+    context_tokens: int
+    trained_context_tokens: int
+    num_slots: int
+    num_threads: int
+    num_layers: int
+    num_gpu_layers: int
+    backend: str
+    has_chat_template: bool
+
+
+# Worker-bound messages.
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """`num_slots`, `context_tokens`, `num_threads` and `gpu_layers` are None for "choose what is best here"."""
+
+    model_path: str
+    num_slots: int | None = None
+    context_tokens: int | None = None
+    num_threads: int | None = None
+    gpu_layers: int | None = None
+    type: Literal["load"] = "load"
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    id: int
+    request: Request
+    type: Literal["submit"] = "submit"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    id: int
+    type: Literal["cancel"] = "cancel"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Asks for the speed of prefill and decode, measured now."""
+
+    id: int
+    type: Literal["measure"] = "measure"
+
+
+ToWorker = Annotated[Load | Submit | Cancel | Measure, Field(discriminator="type")]
+
+
+# Messages from the worker.
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    info: ModelInfo
+    type: Literal["ready"] = "ready"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFailed:
+    reason: str
+    type: Literal["load_failed"] = "load_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Everything that one step produced, in one message: at most one piece of text a request."""
+
+    texts: tuple[tuple[int, str], ...]
+    type: Literal["step"] = "step"
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    id: int
+    finished: Finished
+    type: Literal["ended"] = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """`num_tokens` and `max_tokens` say by how much a prompt is too long."""
+
+    id: int
+    code: FailureCode
+    detail: str
+    num_tokens: int = 0
+    max_tokens: int = 0
+    type: Literal["failed"] = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    id: int
+    prefill_tokens_per_second: float
+    decode_tokens_per_second: float
+    type: Literal["measured"] = "measured"
+
+
+FromWorker = Annotated[Ready | LoadFailed | Step | Ended | Failed | Measured, Field(discriminator="type")]
+
+_TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
+_FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
+
+
+def pack(message: Load | Submit | Cancel | Measure | Ready | LoadFailed | Step | Ended | Failed | Measured) -> bytes:
+    """One message as one line of JSON, newline included."""
+    return TypeAdapter(type(message)).dump_json(message) + b"\n"
+
+
+def unpack_to_worker(line: bytes) -> ToWorker:
+    return _TO_WORKER.validate_json(line)
+
+
+def unpack_from_worker(line: bytes) -> FromWorker:
+    return _FROM_WORKER.validate_json(line)
