@@ -121,6 +121,7 @@ class ModelInfo:
     trained_context_tokens: int
     num_slots: int
     num_threads: int
+    num_prefill_threads: int
     num_layers: int
     num_gpu_layers: int
     backend: str
@@ -132,13 +133,18 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`num_slots`, `context_tokens`, `num_threads` and `gpu_layers` are None for "choose what is best here"."""
+    """`num_slots`, `context_tokens`, `num_threads` and `gpu_layers` are None for "choose what is best here".
+
+    `is_exact` takes an f32 KV cache: slower, and N requests together give to the letter what each gives alone.
+    """
 
     model_path: str
     num_slots: int | None = None
     context_tokens: int | None = None
     num_threads: int | None = None
+    num_prefill_threads: int | None = None
     gpu_layers: int | None = None
+    is_exact: bool = False
     type: Literal["load"] = "load"
 
 
@@ -218,13 +224,15 @@ class Measured:
 
 FromWorker = Annotated[Ready | LoadFailed | Step | Ended | Failed | Measured, Field(discriminator="type")]
 
-_TO_WORKER: TypeAdapter[ToWorker] = TypeAdapter(ToWorker)
-_FROM_WORKER: TypeAdapter[FromWorker] = TypeAdapter(FromWorker)
+_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure] = TypeAdapter(ToWorker)
+_FROM_WORKER: TypeAdapter[Ready | LoadFailed | Step | Ended | Failed | Measured] = TypeAdapter(FromWorker)
 
 
-def pack(message: Load | Submit | Cancel | Measure | Ready | LoadFailed | Step | Ended | Failed | Measured) -> bytes:
+def pack(message: ToWorker | FromWorker) -> bytes:
     """One message as one line of JSON, newline included."""
-    return TypeAdapter(type(message)).dump_json(message) + b"\n"
+    if isinstance(message, Load | Submit | Cancel | Measure):
+        return _TO_WORKER.dump_json(message) + b"\n"
+    return _FROM_WORKER.dump_json(message) + b"\n"
 
 
 def unpack_to_worker(line: bytes) -> ToWorker:

@@ -1,0 +1,47 @@
+# make chat     everything it needs, then the terminal chat          make run     the places whose tokens are there
+# make test     everything it needs, then all tests                  make check   lint, types, stairs
+PYTHON ?= python3
+CUDA ?= auto
+BIN := .venv/bin
+
+.PHONY: chat run doctor test test-unit check fix lock setup setup-dev clean
+
+chat: setup
+	@$(BIN)/understudy chat
+
+run: setup
+	@$(BIN)/understudy run
+
+doctor: setup
+	@$(BIN)/understudy doctor
+
+test: setup-dev
+	$(BIN)/python -m pytest -m "not model and not process"
+	$(BIN)/python -m pytest -m "model or process"
+
+test-unit: setup-dev
+	$(BIN)/python -m pytest -m "not model and not process"
+
+check: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Resolves the newest allowed versions into requirements/. Needs `uv`.
+lock:
+	uv pip compile pyproject.toml --no-emit-package llama-cpp-python --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" -q -U -o requirements/runtime.txt
+	uv pip compile pyproject.toml --group dev --no-emit-package llama-cpp-python --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock" -q -U -o requirements/dev.txt
+
+setup:
+	@$(PYTHON) tools/setup.py --cuda $(CUDA)
+
+setup-dev:
+	@$(PYTHON) tools/setup.py --cuda $(CUDA) --dev
+
+clean:
+	rm -rf .venv build *.egg-info

@@ -1,0 +1,347 @@
+"""The event loop's side of the worker: starts it, speaks to it, starts it again when it dies. Knows no llama.cpp."""
+
+import asyncio
+import itertools
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Self
+
+from engine.inference.backend import Speed
+from engine.inference.errors import ModelUnusable, RequestFailed
+from engine.inference.wire import (
+    Cancel,
+    Delta,
+    Ended,
+    Failed,
+    FailureCode,
+    Finished,
+    Load,
+    LoadFailed,
+    Measure,
+    Measured,
+    ModelInfo,
+    Ready,
+    Request,
+    Step,
+    Submit,
+    ToWorker,
+    pack,
+    unpack_from_worker,
+)
+
+_MAX_LINE_BYTES = 64 << 20
+_MAX_BACKOFF_SECONDS = 60.0
+_STABLE_SECONDS = 60.0
+_CLOSE_SECONDS = 5.0
+
+# What the worker gets of our environment: nothing that names a token of the places.
+_PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_PASSED_ON_PREFIXES = (
+    "LC_",
+    "CUDA_",
+    "NVIDIA_",
+    "GGML_",
+    "LLAMA_",
+    "OMP_",
+    "GOMP_",
+    "OPENBLAS_",
+    "PYTHON",
+    "HSA_",
+    "ROCR_",
+)
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    """One request on this side. A slow reader finds everything that came meanwhile in one piece."""
+
+    request: Request
+    text: str = ""
+    end: Finished | RequestFailed | None = None
+    was_shown: bool = False
+    num_starts: int = 1
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, text: str) -> None:
+        self.text += text
+        self.changed.set()
+
+    def close(self, end: Finished | RequestFailed) -> None:
+        self.end = end
+        self.changed.set()
+
+    async def take(self) -> tuple[str, Finished | RequestFailed | None]:
+        await self.changed.wait()
+        self.changed.clear()
+        text, self.text = self.text, ""
+        return text, self.end
+
+
+class Worker:
+    """A model in a supervised process of its own. A native fault there costs at most the answers under way."""
+
+    def __init__(self, load: Load, model_name: str, log: Path | None) -> None:
+        self._load, self._model_name, self._log = load, model_name, log
+        self._ids = itertools.count(1)
+        self._streams: dict[int, _Stream] = {}
+        self._measures: dict[int, asyncio.Future[Speed]] = {}
+        self._process: Process | None = None
+        self._supervisor: asyncio.Task[None] | None = None
+        self._info: ModelInfo | None = None
+        self._is_up = False
+        self.num_restarts = 0
+
+    @classmethod
+    async def start(
+        cls,
+        model: Path,
+        *,
+        name: str,
+        slots: int | None = None,
+        context_tokens: int | None = None,
+        threads: int | None = None,
+        gpu_layers: int | None = None,
+        is_exact: bool = False,
+        log: Path | None = None,
+    ) -> Self:
+        """Loads `model` in a new process; None means "choose what is best here".
+
+        Args:
+            log: where the process writes what llama.cpp complains about; None drops it.
+
+        Raises:
+            ModelUnusable: it does not load; the reason is llama.cpp's.
+        """
+        load = Load(
+            str(model),
+            num_slots=slots,
+            context_tokens=context_tokens,
+            num_threads=threads,
+            gpu_layers=gpu_layers,
+            is_exact=is_exact,
+        )
+        worker = cls(load, name, log)
+        await worker._spawn()
+        worker._supervisor = asyncio.create_task(worker._supervise(), name="inference supervisor")
+        return worker
+
+    @property
+    def info(self) -> ModelInfo:
+        if self._info is None:
+            raise RuntimeError("the worker has not been started")
+        return self._info
+
+    @property
+    def pid(self) -> int | None:
+        """The process that computes, None while there is none."""
+        return self._process.pid if self._process and self._is_up else None
+
+    async def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
+        """See `Inference.stream`."""
+        number = next(self._ids)
+        stream = self._streams[number] = _Stream(request)
+        self._send(Submit(number, request))
+        try:
+            while True:
+                text, end = await stream.take()
+                if text:
+                    stream.was_shown = True
+                    yield Delta(text)
+                if isinstance(end, RequestFailed):
+                    raise end
+                if end is not None:
+                    yield end
+                    return
+        finally:
+            if self._streams.pop(number).end is None:
+                self._send(Cancel(number))
+
+    async def measure(self) -> Speed:
+        """See `Inference.measure`. Waits until the running requests are through.
+
+        Raises:
+            RequestFailed: the worker died meanwhile.
+        """
+        number = next(self._ids)
+        future: asyncio.Future[Speed] = asyncio.get_running_loop().create_future()
+        self._measures[number] = future
+        self._send(Measure(number))
+        try:
+            return await future
+        finally:
+            self._measures.pop(number, None)
+
+    async def close(self) -> None:
+        """Ends the process and every stream."""
+        if self._supervisor:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._supervisor
+        await self._end_process()
+        self._fail_all("the engine was closed")
+
+    def _send(self, message: ToWorker) -> None:
+        """Writes to the pipe, which buffers. While there is no worker, requests wait in `_streams` for the next one."""
+        if self._is_up and self._process and self._process.stdin:
+            self._process.stdin.write(pack(message))
+
+    async def _spawn(self) -> None:
+        with _log_file(self._log) as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "engine.inference.worker"),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=log or DEVNULL,
+                env=worker_environment(os.environ),
+                limit=_MAX_LINE_BYTES,
+                start_new_session=True,  # Ctrl-C in the terminal is for the answer, not for the worker
+            )
+        self._is_up = True
+        self._send(self._load)
+        try:
+            first = await self._read()
+        except asyncio.CancelledError:
+            await self._end_process()
+            raise
+        if isinstance(first, Ready):
+            self._info = first.info
+            # The next process takes what this one chose: it is there sooner, and as large.
+            self._load = replace(
+                self._load,
+                num_slots=first.info.num_slots,
+                context_tokens=first.info.context_tokens,
+                num_threads=first.info.num_threads,
+                num_prefill_threads=first.info.num_prefill_threads,
+            )
+            return
+        await self._end_process()
+        raise self._not_loaded(first)
+
+    def _not_loaded(self, first: object) -> ModelUnusable:
+        reason = (
+            first.reason if isinstance(first, LoadFailed) else "its process ended while it was being loaded"
+        )
+        if "not within the file bounds" in reason:
+            reason, advice = "the file is cut short", "fetch it again"
+        elif "memory" in reason or "allocate" in reason:
+            advice = (
+                "take a smaller model, or set engine.context_tokens and engine.slots lower in config.yaml"
+            )
+        else:
+            advice = (
+                "check that it is a GGUF model for text that this llama.cpp knows, or set `model: starter`"
+            )
+        return ModelUnusable(self._model_name, reason, advice)
+
+    async def _read(self) -> object:
+        """The next message of the worker; None when it has ended."""
+        if self._process is None or self._process.stdout is None:
+            return None
+        line = await self._process.stdout.readline()
+        return unpack_from_worker(line) if line.endswith(b"\n") else None
+
+    async def _supervise(self) -> None:
+        """Delivers what the worker says; when it ends, starts another and gives it what can be begun again."""
+        backoff = 0.0
+        while True:
+            started = asyncio.get_running_loop().time()
+            while (message := await self._read()) is not None:
+                self._deliver(message)
+            await self._end_process()
+            if asyncio.get_running_loop().time() - started > _STABLE_SECONDS:
+                backoff = 0.0
+            self._sort_out_streams()
+            backoff = await self._respawn(backoff)
+
+    async def _respawn(self, backoff: float) -> float:
+        """Tries until a worker is up. Returns how long to wait before the next time."""
+        while True:
+            await asyncio.sleep(backoff)
+            backoff = min(_MAX_BACKOFF_SECONDS, max(1.0, 2 * backoff))
+            self.num_restarts += 1
+            try:
+                await self._spawn()
+            except (ModelUnusable, OSError) as error:
+                self._fail_all(f"the engine does not come up again: {error}")
+                continue
+            for number, stream in self._streams.items():
+                self._send(Submit(number, stream.request))
+            return backoff
+
+    def _sort_out_streams(self) -> None:
+        """A request of which nothing was shown is begun once more; one that was there at two deaths may be their cause."""
+        for stream in self._streams.values():
+            if stream.was_shown or stream.text or stream.num_starts > 1:
+                stream.close(RequestFailed(FailureCode.WORKER_DIED, "the engine's process ended"))
+            stream.num_starts += 1
+        for future in self._measures.values():
+            if not future.done():
+                future.set_exception(RequestFailed(FailureCode.WORKER_DIED, "the engine's process ended"))
+
+    def _deliver(self, message: object) -> None:
+        if isinstance(message, Step):
+            for number, text in message.texts:
+                if stream := self._streams.get(number):  # it may have left meanwhile
+                    stream.add(text)
+        elif isinstance(message, Ended):
+            if stream := self._streams.get(message.id):
+                stream.close(message.finished)
+        elif isinstance(message, Failed):
+            if stream := self._streams.get(message.id):
+                stream.close(
+                    RequestFailed(message.code, message.detail, message.num_tokens, message.max_tokens)
+                )
+        elif isinstance(message, Measured):
+            future = self._measures.get(message.id)
+            if future and not future.done():
+                future.set_result(Speed(message.prefill_tokens_per_second, message.decode_tokens_per_second))
+
+    def _fail_all(self, detail: str) -> None:
+        for stream in self._streams.values():
+            if stream.end is None:
+                stream.close(RequestFailed(FailureCode.WORKER_DIED, detail))
+        for future in self._measures.values():
+            if not future.done():
+                future.set_exception(RequestFailed(FailureCode.WORKER_DIED, detail))
+
+    async def _end_process(self) -> None:
+        """Asks the process to end by closing its input; kills it when it does not."""
+        self._is_up = False
+        process = self._process
+        if process is None:
+            return
+        if process.stdin:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), _CLOSE_SECONDS)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The worker's environment: what native code needs, no secrets, and OpenMP threads that sleep instead of spin."""
+    passed = {
+        name: value
+        for name, value in environ.items()
+        if name.upper() in _PASSED_ON or name.upper().startswith(_PASSED_ON_PREFIXES)
+    }
+    quiet = {
+        "OMP_WAIT_POLICY": "passive",
+        "GOMP_SPINCOUNT": "0",
+        "GGML_NO_BACKTRACE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**quiet, **passed}
+
+
+def _log_file(path: Path | None) -> IO[bytes]:
+    target = Path(os.devnull) if path is None else path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target.open("ab")

@@ -1,0 +1,168 @@
+"""From chat messages to token ids, through the model's own chat template. Knows no skill and no person.
+
+The template's text is read with the model's special tokens, people's text never: a message that says `<|im_end|>` is
+a message that says so, and does not end a turn.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn, Protocol
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from engine.inference.errors import RequestFailed
+from engine.inference.wire import ChatMessage, FailureCode, Prompt, Role
+
+# For a model without a template of its own: the form that most instruction-tuned models were trained on.
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+# Content stands for itself as a private-use character pair while the template is rendered, and is put in afterwards.
+_OPEN, _CLOSE = "\ue0f0", "\ue0f1"
+_PLACE = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+
+
+class Vocabulary(Protocol):
+    """What turning text into tokens needs of a model."""
+
+    @property
+    def bos_text(self) -> str: ...
+    @property
+    def eos_text(self) -> str: ...
+    @property
+    def bos_token(self) -> int | None: ...
+    @property
+    def markers(self) -> dict[int, str]: ...
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Token ids of a prompt that fits. The first `num_fixed` are the same for every prompt of the skill."""
+
+    tokens: tuple[int, ...]
+    num_fixed: int
+    num_dropped_turns: int
+
+
+class ChatTemplate:
+    def __init__(self, source: str | None, vocabulary: Vocabulary) -> None:
+        """`source` is Jinja text from the model file; None takes ChatML."""
+        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _refuse
+        environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
+        self._template = environment.from_string(source or CHATML)
+        self._vocabulary = vocabulary
+        user_defined = sorted(
+            (text for text in vocabulary.markers.values() if len(text) > 1), key=len, reverse=True
+        )
+        self._marker = re.compile("|".join(map(re.escape, user_defined))) if user_defined else None
+
+    def fit(self, prompt: Prompt, *, max_tokens: int) -> Fitted:
+        """Tokens of `prompt` with as many of its newest turns as fit into `max_tokens`.
+
+        Raises:
+            RequestFailed: `fixed` and `last` alone do not fit, or the template refuses the messages.
+        """
+        num_dropped = self._num_to_drop(prompt, max_tokens)
+        tokens = self._tokens((*prompt.fixed, *prompt.turns[num_dropped:], prompt.last), is_open=True)
+        if len(tokens) > max_tokens:
+            code = FailureCode.PROMPT_TOO_LONG
+            raise RequestFailed(code, "the message does not fit", len(tokens), max_tokens)
+        fixed = self._tokens(prompt.fixed, is_open=False) if prompt.fixed else []
+        # At least one token must be computed for every request: its logits are the first answer token.
+        num_fixed = min(_num_common(fixed, tokens), len(tokens) - 1)
+        return Fitted(tuple(tokens), num_fixed, num_dropped)
+
+    def _num_to_drop(self, prompt: Prompt, max_tokens: int) -> int:
+        """The smallest number of oldest turns, whole user/assistant pairs, without which the prompt fits."""
+        low, high = 0, (len(prompt.turns) + 1) // 2
+        while low < high:
+            middle = (low + high) // 2
+            messages = (*prompt.fixed, *prompt.turns[2 * middle :], prompt.last)
+            if len(self._tokens(messages, is_open=True)) <= max_tokens:
+                high = middle
+            else:
+                low = middle + 1
+        return min(2 * low, len(prompt.turns))
+
+    def _tokens(self, messages: Sequence[ChatMessage], *, is_open: bool) -> list[int]:
+        rendered = self._rendered(messages, is_open=is_open)
+        tokens: list[int] = []
+        for index, part in enumerate(_PLACE.split(rendered)):
+            if index % 2:
+                tokens += self._plain_tokens(messages[int(part)].content)
+            elif part:
+                tokens += self._vocabulary.tokenize(part, parse_special=True)
+        bos = self._vocabulary.bos_token
+        return tokens if bos is None or tokens[:1] == [bos] else [bos, *tokens]
+
+    def _rendered(self, messages: Sequence[ChatMessage], *, is_open: bool) -> str:
+        named = [(message.role, f"{_OPEN}{index}{_CLOSE}") for index, message in enumerate(messages)]
+        try:
+            return self._render(named, is_open=is_open)
+        except TemplateError as error:
+            if not named or named[0][0] is not Role.SYSTEM:
+                raise RequestFailed(
+                    FailureCode.BAD_CONSTRAINT, f"the model's chat template says: {error}"
+                ) from error
+        # Some templates have no place for a system message: it goes in front of the first user's.
+        try:
+            return self._render(_without_system(named), is_open=is_open)
+        except TemplateError as error:
+            raise RequestFailed(
+                FailureCode.BAD_CONSTRAINT, f"the model's chat template says: {error}"
+            ) from error
+
+    def _render(self, named: list[tuple[Role, str]], *, is_open: bool) -> str:
+        return self._template.render(
+            messages=[{"role": str(role), "content": content} for role, content in named],
+            add_generation_prompt=is_open,
+            bos_token=self._vocabulary.bos_text,
+            eos_token=self._vocabulary.eos_text,
+            enable_thinking=False,
+        )
+
+    def _plain_tokens(self, text: str) -> list[int]:
+        """Tokens of people's text, none of which is a marker of the model."""
+        markers = self._vocabulary.markers
+        tokens = self._vocabulary.tokenize(text, parse_special=False)
+        if not any(token in markers for token in tokens):
+            return tokens
+        # Some tokens are read in any text: cut each such text after its first character and read the pieces.
+        pieces = (
+            self._marker.sub(lambda found: f"{found[0][0]}{_OPEN}{found[0][1:]}", text)
+            if self._marker
+            else text
+        )
+        tokens = [
+            token
+            for piece in pieces.split(_OPEN)
+            if piece
+            for token in self._vocabulary.tokenize(piece, parse_special=False)
+        ]
+        return [token for token in tokens if token not in markers]
+
+
+def _without_system(named: list[tuple[Role, str]]) -> list[tuple[Role, str]]:
+    (_, system), *rest = named
+    if not rest:
+        return [(Role.USER, system)]
+    (role, first), *others = rest
+    return [(role, f"{system}\n\n{first}"), *others]
+
+
+def _num_common(left: Sequence[int], right: Sequence[int]) -> int:
+    for index, (one, other) in enumerate(zip(left, right, strict=False)):
+        if one != other:
+            return index
+    return min(len(left), len(right))
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise TemplateError(reason)

