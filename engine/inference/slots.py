@@ -1,10 +1,19 @@
 """The places in the KV cache, and the skills' prefixes that are kept beside it in RAM. Knows no requests."""
 
 from collections import OrderedDict
-
-from engine.inference.llama import Context
+from typing import Protocol
 
 Prefix = tuple[int, ...]
+
+
+class Streams(Protocol):
+    """What of a context is needed here."""
+
+    num_slots: int
+
+    def clear(self, slot: int, /) -> None: ...
+    def save(self, slot: int, /) -> bytes: ...
+    def restore(self, slot: int, state: bytes, /) -> bool: ...
 
 
 class Slots:
@@ -14,7 +23,7 @@ class Slots:
     copied into a stream in milliseconds. Sharing cells instead would make everybody's attention run over them all.
     """
 
-    def __init__(self, context: Context, *, max_prefix_bytes: int, min_prefix_tokens: int = 16) -> None:
+    def __init__(self, context: Streams, *, max_prefix_bytes: int, min_prefix_tokens: int = 16) -> None:
         self._context = context
         self._free = list(range(context.num_slots))
         self._prefixes: OrderedDict[Prefix, bytes] = OrderedDict()

