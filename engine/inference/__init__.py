@@ -1,6 +1,7 @@
 """Tokens. The front door of the inference room: what stands here is all that the engine may use."""
 
 from engine.inference.backend import Inference, Speed
+from engine.inference.client import Worker
 from engine.inference.errors import InferenceError, ModelUnusable, RequestFailed
 from engine.inference.wire import (
     ChatMessage,
@@ -37,4 +38,5 @@ __all__ = [
     "Sampling",
     "Speed",
     "Usage",
+    "Worker",
 ]

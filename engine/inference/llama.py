@@ -39,11 +39,12 @@ api.llama_log_set(_on_log, ctypes.c_void_p(0))
 
 
 class LlamaError(Exception):
-    """llama.cpp refused; the text is its own last error."""
+    """llama.cpp refused; the text is its own first error."""
 
 
-def _last_error(otherwise: str) -> str:
-    return _errors[-1] if _errors else otherwise
+def _first_error(otherwise: str) -> str:
+    """The first is the cause; what follows are the callers that give up."""
+    return _errors[0].split(": ", 1)[-1] if _errors else otherwise
 
 
 def supports_gpu() -> bool:
@@ -65,9 +66,11 @@ def grammar_of_schema(schema: str) -> str:
         ValueError: the schema uses something that has no grammar.
     """
     try:
-        return str(json_schema_to_gbnf(schema))
+        grammar = str(json_schema_to_gbnf(schema))
     except Exception as error:  # the converter raises whatever its recursion meets
         raise ValueError(f"{type(error).__name__}: {error}") from error
+    # The converter lets raw control characters into strings, which JSON forbids.
+    return grammar.replace(r'char ::= [^"\\]', r'char ::= [^"\\\x7F\x00-\x1F]')
 
 
 class Model:
@@ -84,7 +87,7 @@ class Model:
         params.n_gpu_layers = gpu_layers
         self._model = api.llama_model_load_from_file(str(path).encode(), params)
         if not self._model:
-            raise LlamaError(_last_error("llama.cpp gave no reason"))
+            raise LlamaError(_first_error("llama.cpp gave no reason"))
         self._vocab = api.llama_model_get_vocab(self._model)
         self.num_vocabulary = int(api.llama_vocab_n_tokens(self._vocab))
         self.num_layers = int(api.llama_model_n_layer(self._model))
@@ -239,7 +242,7 @@ class Context:
         _errors.clear()
         self._context = api.llama_init_from_model(model.handle, params)
         if not self._context:
-            raise LlamaError(_last_error("there is not enough memory for the KV cache"))
+            raise LlamaError(_first_error("there is not enough memory for the KV cache"))
         self._memory = api.llama_get_memory(self._context)
         self._vocabulary_size = model.num_vocabulary
         self.num_slots = num_slots
@@ -345,7 +348,7 @@ class Sampler:
             self._grammar = api.llama_sampler_init_grammar(model.vocabulary, grammar.encode(), b"root")
             if not self._grammar:
                 api.llama_sampler_free(self._free)
-                raise LlamaError(_last_error("the grammar does not compile"))
+                raise LlamaError(_first_error("the grammar does not compile"))
             self._strict = _chain([self._grammar, *_stages(model, sampling, seed)])
 
     def sample(self, context: Context, row: int) -> int:
