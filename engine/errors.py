@@ -56,6 +56,13 @@ class UnknownCommand(UnderstudyError):
 
 
 @dataclass(eq=False)
+class NoDefaultSkill(UnderstudyError):
+    """The skill that answers without a command is not there."""
+
+    name: str
+
+
+@dataclass(eq=False)
 class MissingInput(UnderstudyError):
     skill: str
     name: str
@@ -94,11 +101,17 @@ class AnswerCut(UnderstudyError):
 
 
 @dataclass(eq=False)
+class EmptyAnswer(UnderstudyError):
+    """The model ended at once."""
+
+    skill: str
+
+
+@dataclass(eq=False)
 class AnswerFailed(UnderstudyError):
-    """The engine could not finish. `was_shown` says whether a part of the answer had been shown."""
+    """The answer is not what the skill promises. `reason` is a whole sentence."""
 
     reason: str
-    was_shown: bool
 
 
 @dataclass(eq=False)

@@ -13,7 +13,6 @@ from typing import IO, Self
 
 from engine.inference.backend import Speed
 from engine.inference.errors import ModelUnusable, RequestFailed
-from engine.inference.gguf import ModelFile
 from engine.inference.wire import (
     Cancel,
     Delta,
@@ -100,8 +99,9 @@ class Worker:
     @classmethod
     async def start(
         cls,
-        model: ModelFile,
+        model: Path,
         *,
+        name: str,
         slots: int | None = None,
         context_tokens: int | None = None,
         threads: int | None = None,
@@ -118,14 +118,14 @@ class Worker:
             ModelUnusable: it does not load; the reason is llama.cpp's.
         """
         load = Load(
-            str(model.path),
+            str(model),
             num_slots=slots,
             context_tokens=context_tokens,
             num_threads=threads,
             gpu_layers=gpu_layers,
             is_exact=is_exact,
         )
-        worker = cls(load, model.name, log)
+        worker = cls(load, name, log)
         await worker._spawn()
         worker._supervisor = asyncio.create_task(worker._supervise(), name="inference supervisor")
         return worker

@@ -121,10 +121,10 @@ class Model:
     def num_kv_bytes_per_token(self) -> int:
         """What one token takes of an f16 KV cache, K and V of all layers together."""
         heads = int(api.llama_model_n_head(self._model)) or 1
-        width = (
-            int(api.llama_model_n_embd(self._model)) // heads * int(api.llama_model_n_head_kv(self._model))
-        )
-        return 2 * 2 * width * self.num_layers
+        architecture = self.metadata("general.architecture")
+        key_length = self.metadata(f"{architecture}.attention.key_length")  # where it is not the usual share
+        width = int(key_length) if key_length else int(api.llama_model_n_embd(self._model)) // heads
+        return 2 * 2 * width * int(api.llama_model_n_head_kv(self._model)) * self.num_layers
 
     def metadata(self, key: str) -> str | None:
         """The text of one GGUF key, whatever its length."""

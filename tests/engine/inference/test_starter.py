@@ -50,7 +50,7 @@ FIXED = (
 @pytest.fixture
 async def worker() -> AsyncIterator[Worker]:
     model = find_model("starter", models_dir=Path("models"), hf_token=None, progress=lambda _line: None)
-    started = await Worker.start(model, threads=1, slots=4, context_tokens=1024)
+    started = await Worker.start(model.path, name=model.name, threads=1, slots=4, context_tokens=1024)
     yield started
     await started.close()
 

@@ -14,7 +14,6 @@ import pytest
 from engine.inference import Worker
 from engine.inference.client import worker_environment
 from engine.inference.errors import ModelUnusable, RequestFailed
-from engine.inference.gguf import ModelFile
 from engine.inference.wire import (
     ChatMessage,
     Choices,
@@ -48,8 +47,7 @@ async def whole(worker: Worker, asked: Request) -> tuple[str, Finished]:
 
 
 async def start(model: Path, *, slots: int = 4, is_exact: bool = True) -> Worker:
-    file = ModelFile(path=model, sha256="", name=model.name, is_starter=False)
-    return await Worker.start(file, slots=slots, context_tokens=512, threads=1, is_exact=is_exact)
+    return await Worker.start(model, name=model.name, slots=slots, context_tokens=512, threads=1, is_exact=is_exact)
 
 
 @pytest.fixture

@@ -1,0 +1,58 @@
+"""What the model reads for a skill: instructions, examples, turns, message. Knows no tokens and no store.
+
+What is fixed for a skill comes first and is the same, byte for byte, each time: its KV prefix is computed once for everybody.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from engine.conversation import Turn
+from engine.inference import ChatMessage, Choices, JsonSchema, Prompt, Request, Role, Sampling
+from engine.skill import Skill
+
+
+def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn]) -> Request:
+    """The request for one answer. `turns` are the conversation's, oldest first; none for a skill without memory."""
+    spoken = tuple(message for turn in turns for message in _pair(turn.question, turn.answer))
+    last = ChatMessage(Role.USER, input_text(skill, inputs))
+    return Request(Prompt(fixed_part(skill), spoken, last), _sampling(skill), _constraint(skill))
+
+
+def fixed_part(skill: Skill) -> tuple[ChatMessage, ...]:
+    """The system message and the examples as turns."""
+    examples = tuple(
+        message
+        for example in skill.examples
+        for message in _pair(input_text(skill, example.inputs), example.output)
+    )
+    return (ChatMessage(Role.SYSTEM, _instructions(skill)), *examples)
+
+
+def input_text(skill: Skill, inputs: Mapping[str, str]) -> str:
+    """The inputs as one text: bare for a skill with one input, else a line each, in the order in which they are declared."""
+    if len(skill.inputs) == 1:
+        return inputs.get(skill.inputs[0].name, "")
+    return "\n".join(f"{one.name}: {inputs[one.name]}" for one in skill.inputs if one.name in inputs)
+
+
+def _pair(question: str, answer: str) -> tuple[ChatMessage, ChatMessage]:
+    return ChatMessage(Role.USER, question), ChatMessage(Role.ASSISTANT, answer)
+
+
+def _instructions(skill: Skill) -> str:
+    text = skill.instructions.strip()
+    if skill.choices:
+        return f"{text}\nAnswer with exactly one of: {', '.join(skill.choices)}.".strip()
+    if skill.output_schema is not None:
+        return f"{text}\nAnswer with JSON only.".strip()
+    return text
+
+
+def _sampling(skill: Skill) -> Sampling:
+    wanted = skill.sampling
+    return Sampling(temperature=wanted.temperature, max_tokens=wanted.max_tokens, stop=wanted.stop)
+
+
+def _constraint(skill: Skill) -> Choices | JsonSchema | None:
+    if skill.choices:
+        return Choices(skill.choices)
+    return None if skill.output_schema is None else JsonSchema(skill.output_schema)

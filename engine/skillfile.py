@@ -1,0 +1,253 @@
+"""One skill file: its bytes as a `Skill`, or every fault in it. Knows no folder and no other skill."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from pydantic import TypeAdapter
+
+from engine.errors import FileFaults
+from engine.outputschema import OutputSchema, read_output_schema
+from engine.shape import Location, attempt, check, did_you_mean, named, nearest
+from engine.skill import TEXT_INPUT, Example, Input, Skill, SkillSampling
+from engine.skillschema import (
+    NAME_PATTERN,
+    Choices,
+    ExampleShape,
+    Inputs,
+    InputShape,
+    SamplingShape,
+    SkillShape,
+)
+from engine.yamlfile import FaultList, ListNode, MapNode, Node, TextNode, parse, shown
+
+# Built in today, or kept free for teaching: a skill of this name would take the command away.
+RESERVED_NAMES = frozenset(
+    {"forget", "help", "new", "queue", "skill", "skills", "teach", "test", "understudy", "undo", "why"}
+)
+_WINDOWS_NAMES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+
+MAX_COMMAND_CHARACTERS = 8000  # Discord's limit for all names, descriptions and choices of one command
+
+_DEFAULT_INPUTS = (Input(TEXT_INPUT, "What it is about", is_required=True),)
+
+_INPUTS = TypeAdapter[dict[str, InputShape]](Inputs)
+_CHOICES = TypeAdapter[list[str]](Choices)
+_EXAMPLE = TypeAdapter(ExampleShape)
+
+
+def fault_of_name(name: str) -> str | None:
+    """Why `name` cannot be a command in every place and a file on every system, or None."""
+    if not re.fullmatch(NAME_PATTERN, name):
+        return (
+            f"`{shown(name)}` is no command; rename the file: lower-case letters, digits, `-` or `_`, "
+            "a letter first, at most 31 characters"
+        )
+    if _WINDOWS_NAMES.fullmatch(name):
+        return f"`{name}` is no file name on Windows; rename the file"
+    if name in RESERVED_NAMES:
+        return f"`{name}` is a command of the bot itself; rename the file"
+    return None
+
+
+def read_skill(content: bytes, name: str, path: str) -> Skill:
+    """The skill that a file's `content` describes.
+
+    Args:
+        content: the whole file.
+        name: the skill's name, which is the file's without `.yaml`.
+        path: how the faults name the file.
+
+    Raises:
+        FileFaults: every fault of the file, each with its line.
+    """
+    faults = FaultList(path)
+    bad_name = fault_of_name(name)
+    if bad_name:
+        faults.add(None, bad_name)
+    root = parse(content, faults)
+    if root is None:
+        raise FileFaults(faults.faults)
+    shape = check(SkillShape, root, faults)
+    reader = _Reader(root, path)
+    examples = reader.examples()
+    faults.extend(reader.faults)
+    if shape is None or faults.found:
+        raise FileFaults(faults.faults)
+    return Skill(
+        name=name,
+        description=shape.description,
+        instructions=shape.instructions,
+        inputs=reader.inputs or (),
+        examples=examples,
+        choices=reader.choices,
+        output_schema=None if reader.output is None else reader.output.text,
+        sampling=_sampling(shape.sampling),
+        memory=shape.memory,
+        version=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _sampling(shape: SamplingShape) -> SkillSampling:
+    return SkillSampling(shape.temperature, shape.max_tokens, tuple(shape.stop))
+
+
+def _inputs(node: Node | None) -> tuple[Input, ...] | None:
+    """The declared inputs; None when what is declared is no inputs."""
+    if node is None:
+        return _DEFAULT_INPUTS
+    shapes = attempt(_INPUTS, node)
+    if shapes is None:
+        return None
+    return tuple(
+        Input(name, shape.description, shape.required, tuple(shape.choices)) for name, shape in shapes.items()
+    )
+
+
+class _Reader:
+    """What the keys of one file mean together. A part whose shape is wrong has its fault already and is passed over."""
+
+    def __init__(self, root: MapNode, path: str) -> None:
+        self.faults = FaultList(path)
+        self._root = root
+        self.inputs = _inputs(root.get("inputs"))
+        choices: list[str] | None = attempt(_CHOICES, root.get("choices"))
+        self.choices = tuple(choices or ())
+        self.output = self._read_output()
+        self._check_command()
+
+    def examples(self) -> tuple[Example, ...]:
+        node = self._root.get("examples")
+        items = node.items if isinstance(node, ListNode) else ()
+        found = [self._example(item, index) for index, item in enumerate(items)]
+        return tuple(example for example in found if example is not None)
+
+    def _read_output(self) -> OutputSchema | None:
+        entry = self._root.entry("output")
+        choices = self._root.entry("choices")
+        if entry is None:
+            return None
+        if choices is not None:
+            what = f"an answer is of `choices` (line {choices.line}) or fits `output`, not both; take one out"
+            self.faults.add(entry.line, what)
+        return read_output_schema(entry.value, self.faults) if isinstance(entry.value, MapNode) else None
+
+    def _check_command(self) -> None:
+        inputs = self.inputs or ()
+        num_characters = sum(
+            len(one.name) + len(one.description) + 2 * sum(map(len, one.choices[:25])) for one in inputs
+        )
+        if num_characters > MAX_COMMAND_CHARACTERS:
+            what = f"`inputs` have {num_characters} characters, at most {MAX_COMMAND_CHARACTERS}; shorten the choices"
+            self.faults.add(self._root.line, what)
+
+    def _example(self, node: Node, index: int) -> Example | None:
+        shape = attempt(_EXAMPLE, node)
+        if shape is None or not isinstance(node, MapNode):
+            return None
+        where: Location = ("examples", index)
+        inputs = None if self.inputs is None else self._example_inputs(shape, self.inputs, node, where)
+        output = self._example_output(node, where)
+        return None if inputs is None or output is None else Example(inputs, output)
+
+    def _example_inputs(
+        self, shape: ExampleShape, declared: tuple[Input, ...], node: MapNode, where: Location
+    ) -> Mapping[str, str]:
+        """The given inputs in the declared order."""
+        main = Skill("", "", "", declared, ()).main_input
+        given = shape.input if isinstance(shape.input, dict) else {main.name: shape.input}
+        lines = _lines_of_input(node)
+        names = tuple(one.name for one in declared)
+        unknown = [name for name in given if name not in names]
+        misspelt = {nearest(name, names) for name in unknown}
+        for name in unknown:
+            what = f"{named(where)} gives the unknown input `{shown(name)}`; {did_you_mean(name, names)}"
+            self.faults.add(lines.get(name, node.line), what)
+        for one in (one for one in declared if one.name in given or one.name not in misspelt):
+            self._check_given(one, given.get(one.name), lines.get(one.name, lines[""]), where)
+        return MappingProxyType({name: given[name] for name in names if name in given})
+
+    def _check_given(self, declared: Input, value: str | None, line: int, where: Location) -> None:
+        if value is None and declared.is_required:
+            self.faults.add(line, f"{named(where)} lacks the required input `{declared.name}`; add it")
+        elif value is not None and declared.choices and value not in declared.choices:
+            what = f"{named(where)}: `{shown(value)}` is no choice of `{declared.name}`; {_allowed(value, declared.choices)}"
+            self.faults.add(line, what)
+
+    def _example_output(self, node: MapNode, where: Location) -> str | None:
+        entry = node.entry("output")
+        if entry is None:
+            return None
+        at = (*where, "output")
+        if self._root.get("output") is not None:
+            return None if self.output is None else self._fit(self.output, entry.value, at)
+        line = entry.value.line if isinstance(entry.value, TextNode) else entry.line
+        if not isinstance(entry.value, TextNode):
+            self.faults.add(
+                line, f"{named(at)} must be one text; for JSON the skill needs an `output:` of its own"
+            )
+            return None
+        text = entry.value.text.strip("\n")
+        if not text.strip():
+            self.faults.add(line, f"{named(at)} is empty; write the answer, or take the example out")
+        elif self.choices and text not in self.choices:
+            self.faults.add(
+                line, f"{named(at)}: `{shown(text)}` is no choice; {_allowed(text, self.choices)}"
+            )
+        return text
+
+    def _fit(self, schema: OutputSchema, node: Node, at: Location) -> str | None:
+        return schema.answer(node, at, self.faults)
+
+
+def _lines_of_input(example: MapNode) -> dict[str, int]:
+    """Where each input of an example stands; the whole of them under the empty name."""
+    entry = example.entry("input")
+    if entry is None:
+        return {"": example.line}
+    lines = {"": entry.line}
+    if isinstance(entry.value, MapNode):
+        lines |= {one.key: one.line for one in entry.value.entries}
+    return lines
+
+
+def _allowed(value: str, allowed: tuple[str, ...]) -> str:
+    near = nearest(value, allowed)
+    return f"did you mean `{near}`?" if near else f"the choices are {shown(', '.join(allowed))}"
+
+
+def skill_template(name: str) -> str:
+    """A file that passes as it is and says what else can stand in it."""
+    return f"""\
+# yaml-language-server: $schema=skill.schema.json
+# The skill `{name}`: people call it with /{name}. Saving this file changes the bot's next answer.
+# Every key is described in docs/skills.md.
+
+description: Say it in one friendly sentence.   # the help of the command, at most 100 characters
+
+# What the model is told before the examples.
+instructions: |
+  Rewrite the message as one short, friendly sentence. Keep its meaning.
+
+# Teaching is adding an example. Four to twelve good ones are a start.
+examples:
+  - input: Send me the report.
+    output: Could you send me the report when you have a moment?
+  - input: This build is broken again.
+    output: It looks like the build needs another look.
+
+# Take out the `#` in front of what you need:
+#
+# choices: [urgent, normal, low]    # the answer is exactly one of these
+#
+# inputs:                           # the command's options; left out, it takes one text
+#   text: {{description: The message, required: true}}
+#   tone: {{description: How it sounds, choices: [friendly, formal]}}
+#
+# sampling:
+#   temperature: 0.2                # 0 always gives the same answer
+#   max_tokens: 300                 # the longest answer
+#
+# memory: conversation              # the skill sees what was said before
+"""

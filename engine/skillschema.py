@@ -1,0 +1,140 @@
+"""What a skill file may hold: its keys, their types and limits, also as the JSON Schema that editors read. Knows no YAML."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag, WithJsonSchema
+
+from engine.shape import Strict, fault
+from engine.skill import JsonValue, Memory
+
+MAX_DESCRIPTION_CHARACTERS = 100  # Discord's limit for commands and options
+MAX_INPUTS = 25  # Discord's limit for the options of a command
+MAX_INPUT_CHOICE_CHARACTERS = 100  # Discord's limit for one choice
+MAX_CHOICES = 200
+MAX_CHOICE_CHARACTERS = 200
+MAX_EXAMPLES = 2000
+MAX_COMPLETION_TOKENS = 8192
+MAX_STOPS = 8
+
+# With its slash a command has at most 32 characters in Slack; in Discord it has 32 without.
+NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,30}$"
+
+# Editors read `010` and `no` as a number and a boolean; here they are the texts that were written.
+_ANY_SCALAR: dict[str, JsonValue] = {"type": ["string", "number", "boolean"]}
+
+
+def _text(value: str) -> str:
+    """Without the line ends that `|` adds; what else stands around a text is meant."""
+    if not value.strip():
+        raise fault("is empty; write its value, or take it out")
+    return value.strip("\n")
+
+
+def _line(value: str) -> str:
+    return " ".join(_text(value).split())
+
+
+def _label(value: str) -> str:
+    if value != value.strip() or "\n" in _text(value):
+        raise fault("must be one line without spaces around it")
+    return value
+
+
+def _different(values: list[str]) -> list[str]:
+    twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
+    if twice is not None:
+        raise fault(f"holds `{twice}` twice; take one out")
+    return values
+
+
+def _input_kind(value: object) -> str:
+    return "<inputs>" if isinstance(value, dict) else "<text>"
+
+
+Text = Annotated[str, AfterValidator(_text), WithJsonSchema(_ANY_SCALAR)]
+Line = Annotated[str, AfterValidator(_line), StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS)]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Choice = Annotated[
+    str,
+    AfterValidator(_label),
+    StringConstraints(max_length=MAX_CHOICE_CHARACTERS),
+    WithJsonSchema(_ANY_SCALAR),
+]
+InputChoice = Annotated[
+    str,
+    AfterValidator(_label),
+    StringConstraints(max_length=MAX_INPUT_CHOICE_CHARACTERS),
+    WithJsonSchema(_ANY_SCALAR),
+]
+Stop = Annotated[str, StringConstraints(min_length=1), WithJsonSchema(_ANY_SCALAR)]
+Choices = Annotated[list[Choice], Field(min_length=1, max_length=MAX_CHOICES), AfterValidator(_different)]
+InputChoices = Annotated[
+    list[InputChoice], Field(min_length=1, max_length=MAX_CHOICES), AfterValidator(_different)
+]
+Values = dict[str, Text]
+ExampleInput = Annotated[
+    Annotated[Text, Tag("<text>")] | Annotated[Values, Tag("<inputs>")], Discriminator(_input_kind)
+]
+
+
+class InputShape(Strict):
+    description: Line = Field(description="What the person is to type here, at most 100 characters.")
+    required: bool = Field(default=False, description="Whether the command needs it.")
+    choices: InputChoices = Field(default_factory=list, description="The only values it takes.")
+
+
+class ExampleShape(Strict):
+    input: ExampleInput = Field(description="What a person says: one text, or `name: text` for each input.")
+    output: Annotated[object, WithJsonSchema({})] = Field(description="The answer to it.")
+
+
+class SamplingShape(Strict):
+    temperature: float = Field(
+        default=0.2, ge=0, le=2, allow_inf_nan=False, description="0 is always the likeliest."
+    )
+    max_tokens: int = Field(default=300, ge=1, le=MAX_COMPLETION_TOKENS, description="The longest answer.")
+    stop: list[Stop] = Field(
+        default_factory=list, max_length=MAX_STOPS, description="Texts that end the answer."
+    )
+
+
+Inputs = Annotated[
+    dict[Name, InputShape],
+    Field(min_length=1, max_length=MAX_INPUTS, json_schema_extra={"additionalProperties": False}),
+]
+OutputShape = Annotated[dict[str, object], WithJsonSchema({"type": "object"}), Field(min_length=1)]
+
+
+class SkillShape(Strict):
+    """One skill of Understudy. The file's name is its command."""
+
+    model_config = ConfigDict(
+        title="Understudy skill", json_schema_extra={"not": {"required": ["choices", "output"]}}
+    )
+
+    description: Line = Field(
+        description="What the skill does: the help of its command, at most 100 characters."
+    )
+    instructions: Text = Field(description="What the model is told before the examples.")
+    inputs: Inputs | None = Field(
+        default=None, description="The command's options. Left out: one free text, `text`."
+    )
+    choices: Choices = Field(default_factory=list, description="The answer is exactly one of these.")
+    output: OutputShape | None = Field(
+        default=None, description="A JSON Schema: the answer is JSON that fits it."
+    )
+    examples: list[ExampleShape] = Field(
+        default_factory=list,
+        max_length=MAX_EXAMPLES,
+        description="What was said and what the right answer is.",
+    )
+    sampling: SamplingShape = Field(default_factory=SamplingShape, description="How tokens are chosen.")
+    memory: Memory = Field(
+        default=Memory.NONE, description="`conversation`: the skill sees what was said before."
+    )
+
+
+def skill_schema() -> dict[str, JsonValue]:
+    """The JSON Schema of a skill file, published as skills/skill.schema.json."""
+    schema: dict[str, JsonValue] = SkillShape.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

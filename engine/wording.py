@@ -1,0 +1,184 @@
+"""Every word that the bot says of its own: short, kind, and what to do next. Knows what went wrong, not where it is shown."""
+
+from collections.abc import Sequence
+
+from engine.command import usage
+from engine.conversation import Forgotten
+from engine.errors import (
+    AnswerCut,
+    AnswerFailed,
+    BadInput,
+    EmptyAnswer,
+    EmptyMessage,
+    FileFaults,
+    MessageTooLong,
+    MissingInput,
+    NoDefaultSkill,
+    PromptTooLong,
+    QueueFull,
+    StoreFailed,
+    UnknownCommand,
+    UnknownInput,
+)
+from engine.inference import FailureCode, ModelUnusable, RequestFailed
+from engine.skill import Skill
+
+WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
+NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
+NOTHING_TO_FORGET = "I keep nothing that you said here."
+_SHOWN_VALUE_CHARACTERS = 60
+
+
+def sentence(error: BaseException) -> str:
+    """What a person is told of an error: what is wrong, where, and what to do."""
+    match error:
+        case FileFaults():
+            return "\n".join(map(str, error.faults))
+        case ModelUnusable():
+            return f"The model {error.model} cannot be used: {error.reason}. To mend it, {error.advice}."
+        case StoreFailed():
+            return f"The database {error.path} cannot be used: {error.reason}. To mend it, {error.advice}."
+        case RequestFailed() | AnswerFailed():
+            return _of_failure(error)
+        case _:
+            return _of_message(error)
+
+
+def _of_message(error: BaseException) -> str:
+    match error:
+        case EmptyMessage(skill=None):
+            return "There is nothing to answer. Write a message, or /help for what I can do."
+        case EmptyMessage():
+            return f"/{error.skill} needs a text: /{error.skill} followed by your text."
+        case MessageTooLong():
+            return (
+                f"That message has {error.num_characters:,} characters and I read up to {error.max_characters:,}."
+                " Send a shorter one."
+            )
+        case PromptTooLong():
+            return (
+                f"That message is too long for /{error.skill}: with its examples it takes {error.num_tokens:,} tokens"
+                f" and {error.max_tokens:,} fit. Send a shorter one."
+            )
+        case UnknownCommand():
+            nearest = f" Did you mean /{error.nearest}?" if error.nearest else ""
+            return f"There is no skill called {_shown(error.name)}.{nearest} /skills lists them all."
+        case NoDefaultSkill():
+            return f"There is no skill {error.name}, which answers without a command. /skills lists those that are there."
+        case _:
+            return _of_input(error)
+
+
+def _of_input(error: BaseException) -> str:
+    match error:
+        case MissingInput():
+            return f"/{error.skill} needs {error.name}. Write it like this: {error.usage}"
+        case BadInput():
+            allowed = ", ".join(error.allowed[:20])
+            return (
+                f"/{error.skill} does not take {_shown(error.value)} for {error.name}. It takes: {allowed}."
+            )
+        case UnknownInput():
+            nearest = f" Did you mean {error.nearest}?" if error.nearest else ""
+            return f"/{error.skill} has no input called {_shown(error.name)}.{nearest}"
+        case QueueFull(is_own=True):
+            return (
+                f"You have {error.max_waiting} messages waiting already. Wait for one of them to be answered."
+            )
+        case QueueFull():
+            return f"{error.max_waiting} messages are waiting already. Try again in a minute."
+        case AnswerCut():
+            return (
+                f"The answer of /{error.skill} did not fit into {error.max_tokens} tokens, so it would not be whole."
+                " Send a shorter text, or raise max_tokens in the skill."
+            )
+        case EmptyAnswer():
+            return f"The model said nothing for /{error.skill}. Try other words, or give the skill more examples."
+        case _:
+            return WRONG_ON_OUR_SIDE
+
+
+def _of_failure(error: RequestFailed | AnswerFailed) -> str:
+    if isinstance(error, AnswerFailed):
+        return error.reason
+    match error.code:
+        case FailureCode.WORKER_DIED:
+            return "The model's process stopped in the middle. It is being started again: send your message once more."
+        case FailureCode.BAD_LOGITS | FailureCode.DECODE_FAILED:
+            return "The model failed while it computed this answer. Send your message once more."
+        case FailureCode.BAD_CONSTRAINT:
+            return (
+                f"This skill cannot be used with this model: {error.detail}. `understudy check` may say more."
+            )
+        case _:
+            return f"That message is too long: {error.num_tokens:,} tokens, and {error.max_tokens:,} fit."
+
+
+def does_not_fit(skill: str) -> str:
+    return f"The answer of /{skill} does not fit its output schema. Send it again, or give the skill more examples."
+
+
+def _shown(value: str) -> str:
+    short = value if len(value) <= _SHOWN_VALUE_CHARACTERS else value[:_SHOWN_VALUE_CHARACTERS] + "…"
+    return f'"{short}"'
+
+
+def waiting(place: int, seconds: float | None) -> str:
+    """Said while a message waits."""
+    line = "You are next" if place == 1 else f"You are number {place} in line"
+    return f"{line}." if seconds is None else f"{line}, about {max(1, round(seconds))} s."
+
+
+def help_text(skills: Sequence[Skill], default_skill: str) -> str:
+    """The answer to /help."""
+    lines = [
+        "Write to me, or call a skill: `/triage it burns`, `!triage it burns` or `triage: it burns`.",
+        "",
+        *_skill_lines(skills),
+        "",
+        f"Without a command, `{default_skill}` answers. `/help NAME` shows one skill.",
+        "`/new` begins a conversation anew, `/forget` deletes what you said.",
+    ]
+    return "\n".join(lines)
+
+
+def skills_text(skills: Sequence[Skill]) -> str:
+    """The answer to /skills."""
+    return (
+        "\n".join(_skill_lines(skills)) or "There are no skills yet. Put a YAML file into the folder skills."
+    )
+
+
+def _skill_lines(skills: Sequence[Skill]) -> list[str]:
+    return [f"- `/{skill.name}` {skill.description}" for skill in skills]
+
+
+def skill_text(skill: Skill) -> str:
+    """The answer to /help NAME: how it is called, what it takes, and one example."""
+    lines = [f"**/{skill.name}** {skill.description}", "", f"`{usage(skill)}`"]
+    for one in skill.inputs:
+        if one.choices:
+            lines.append(f"- `{one.name}`: {one.description} ({', '.join(one.choices)})")
+        elif len(skill.inputs) > 1:
+            lines.append(f"- `{one.name}`: {one.description}")
+    if skill.choices:
+        lines.append(f"It answers one of: {', '.join(skill.choices)}.")
+    if skill.examples:
+        example = skill.examples[0]
+        lines += ["", "For example:", f"> {' · '.join(example.inputs.values())}", "", example.output]
+    return "\n".join(lines)
+
+
+def forgotten(what: Forgotten) -> str:
+    """The answer to /forget."""
+    parts = []
+    if what.num_turns:
+        places = _count(what.num_conversations, "conversation")
+        parts.append(f"Deleted {_count(what.num_turns, 'message')} of yours and my answers, from {places}.")
+    if what.num_waiting:
+        parts.append(f"{_count(what.num_waiting, 'message')} of yours that waited will not be answered.")
+    return " ".join(parts) or NOTHING_TO_FORGET
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

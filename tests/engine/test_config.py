@@ -1,0 +1,189 @@
+"""config.yaml, the variables over it, and the secrets beside it."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.config import Config, Secrets, read_config, read_environment, read_secrets
+from engine.errors import FileFaults
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "xoxb-1234567890-abcdefghij"
+
+
+def written(folder: Path, content: str | bytes) -> Path:
+    path = folder / "config.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def faults_of(folder: Path, content: str | bytes, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(FileFaults) as found:
+        read_config(written(folder, content), environ or {})
+    return [str(fault).removeprefix(f"{folder.as_posix()}/") for fault in found.value.faults]
+
+
+def test_the_shipped_file_says_the_defaults():
+    config = read_config(ROOT / "config.yaml", {})
+    folders = {"skills_dir": ROOT / "skills", "data_dir": ROOT / "data", "models_dir": ROOT / "models"}
+    assert config == Config().model_copy(update=folders)
+
+
+def test_folders_and_a_models_path_are_taken_from_the_files_folder(tmp_path):
+    config = read_config(written(tmp_path, "skills_dir: s\ndata_dir: /abs\nmodel: m/x.gguf\n"), {})
+    assert (config.skills_dir, config.data_dir) == (tmp_path / "s", Path("/abs"))
+    assert config.model == str(tmp_path / "m" / "x.gguf")
+
+
+@pytest.mark.parametrize("model", ["starter", "hf:owner/repo/file.gguf", "stater"])
+def test_a_model_that_is_no_path_is_left_alone(tmp_path, model):
+    assert read_config(written(tmp_path, f"model: {model}\n"), {}).model == model
+
+
+def test_auto_is_none_and_a_number_is_a_number(tmp_path):
+    engine = read_config(written(tmp_path, "engine: {gpu_layers: auto, slots: 4}\n"), {}).engine
+    assert (engine.gpu_layers, engine.slots, engine.threads) == (None, 4, None)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xef\xbb\xbfmodel: a\r\nengine:\r\n  slots: 2\r\n", b"model: a\nengine: {slots: 2}"]
+)
+def test_how_windows_saves_makes_no_difference(tmp_path, content):
+    config = read_config(written(tmp_path, content), {})
+    assert (config.model, config.engine.slots) == ("a", 2)
+
+
+def test_a_variable_wins_over_the_file(tmp_path):
+    environ = {
+        "UNDERSTUDY__SLACK__API_URL": "http://127.0.0.1:9/",
+        "UNDERSTUDY__MODEL": "b",
+        "UNDERSTUDY__ENGINE__SLOTS": "auto",
+    }
+    config = read_config(written(tmp_path, "model: a\nengine: {slots: 2, threads: 3}\n"), environ)
+    assert (config.model, config.slack.api_url) == ("b", "http://127.0.0.1:9/")
+    assert (config.engine.slots, config.engine.threads) == (None, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("UNDERSTUDY__SLAK__API_URL", "x", "did you mean UNDERSTUDY__SLACK__API_URL?"),
+        ("UNDERSTUDY__ENGINE__SLOTS", "many", "whole number"),
+        ("UNDERSTUDY__DISCORD__GATEWAY_URL", "https://x", "wss:// or ws://"),
+        ("UNDERSTUDY__MODEL", "", "is empty"),
+    ],
+)
+def test_a_bad_variable_is_a_fault_that_names_it(tmp_path, name, value, words):
+    (fault,) = faults_of(tmp_path, "model: a\n", {name: value})
+    assert fault.startswith(f"{name}: ")
+    assert words in fault
+
+
+def test_other_variables_are_nobodys_business(tmp_path):
+    assert read_config(written(tmp_path, "model: a\n"), {"UNDERSTUDY_SPECS": "x", "PATH": "y"}).model == "a"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("modle: a\n", "1: unknown key `modle`; did you mean `model`?"),
+        ("slack:\n  api_ulr: x\n", "2: unknown key `api_ulr`; did you mean `api_url`?"),
+        ("engine: {context_token: 5}\n", "1: unknown key `context_token`; did you mean `context_tokens`?"),
+        ("model:\n", "1: `model` is empty"),
+        ("skills_dir: [a]\n", "1: `skills_dir` must be the path of a folder"),
+        ("data_dir: ~nosuchuser/x\n", "1: `data_dir` names a home folder"),
+        ("engine: {slots: 0}\n", "1: `engine.slots` must be at least 1"),
+        ("engine: {threads: some}\n", "1: `engine.threads` must be a whole number"),
+        ("limits: 5\n", "1: `limits` must be made of"),
+        ("slack: {api_url: slack.com}\n", "1: `slack.api_url` must be an address"),
+        ('slack: {api_url: "https://h:99999"}\n', "1: `slack.api_url` must be an address"),
+        ('discord: {gateway_url: "wss://"}\n', "1: `discord.gateway_url` must be an address"),
+        ("default_skill: A b\n", "1: `default_skill` must be lower-case"),
+        ("model: a\nmodel: b\n", "2: `model` was given in line 1 already"),
+        ("", "1: is empty"),
+    ],
+)
+def test_each_fault_is_one_line_with_its_place(tmp_path, content, expected):
+    (fault,) = faults_of(tmp_path, content)
+    assert fault.startswith(f"config.yaml:{expected}")
+
+
+def test_all_faults_come_at_once(tmp_path):
+    found = faults_of(
+        tmp_path, "modle: a\nengine: {slots: x}\nlimits: {waiting: -1}\n", {"UNDERSTUDY__X": "1"}
+    )
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"slack_bot_token: {TOKEN}\n",
+        f"model: {TOKEN}\n",
+        f"{TOKEN}: 1\n{TOKEN}: 2\n",
+        f"model: a # {TOKEN}\n",
+        f"slack: {{api_url: {TOKEN}}}\n",
+        f"model: [ {TOKEN}\n",
+        "discord: {token: hunter2hunter2}\n",
+    ],
+)
+def test_a_secret_in_the_file_is_a_fault_that_never_shows_it(tmp_path, content):
+    found = faults_of(tmp_path, content)
+    assert ".env" in found[0]
+    assert not any(TOKEN in fault or "hunter2" in fault for fault in found)
+
+
+def test_a_missing_file_says_what_helps(tmp_path):
+    with pytest.raises(FileFaults) as found:
+        read_config(tmp_path / "no.yaml", {})
+    (fault,) = found.value.faults
+    assert "no.yaml: there is no such file" in str(fault)
+    assert "--config FILE" in fault.what
+
+
+@given(st.text())
+@settings(max_examples=100, deadline=None)
+def test_any_text_is_a_config_or_faults(tmp_path_factory, text):
+    path = written(tmp_path_factory.getbasetemp(), text.encode("utf-8", "surrogatepass"))
+    try:
+        read_config(path, {})
+    except FileFaults as found:
+        assert found.faults
+
+
+def test_the_environment_wins_over_the_env_file(tmp_path):
+    text = "\ufeffSLACK_BOT_TOKEN=one\r\nexport DISCORD_TOKEN='a b'\r\n# remark\r\n\r\nHF_TOKEN=\r\nPLAIN=${HOME}\r\n"
+    (tmp_path / ".env").write_bytes(text.encode())
+    environ = read_environment(tmp_path, {"SLACK_BOT_TOKEN": "two"})
+    assert read_secrets(environ) == Secrets(slack_bot_token="two", discord_token="a b")  # noqa: S106 - no real secret
+    assert environ["PLAIN"] == "${HOME}"
+
+
+def test_without_an_env_file_the_environment_stands_alone(tmp_path):
+    assert dict(read_environment(tmp_path, {"A": "1"})) == {"A": "1"}
+
+
+def test_each_bad_line_of_the_env_file_is_a_fault_that_does_not_show_it(tmp_path):
+    (tmp_path / ".env").write_text(f"A=1\n{TOKEN} {TOKEN}\nB\n")
+    with pytest.raises(FileFaults) as found:
+        read_environment(tmp_path, {})
+    assert [fault.line for fault in found.value.faults] == [2, 3]
+    assert TOKEN not in str(found.value.faults)
+
+
+def test_an_env_file_in_utf_16_says_so(tmp_path):
+    (tmp_path / ".env").write_bytes("A=1\n".encode("utf-16"))
+    with pytest.raises(FileFaults, match=""):
+        read_environment(tmp_path, {})
+
+
+def test_secrets_are_never_printed():
+    secrets = read_secrets({"SLACK_BOT_TOKEN": f" {TOKEN} ", "HF_TOKEN": "  "})
+    assert secrets.slack_bot_token == TOKEN
+    assert (
+        repr(secrets)
+        == "Secrets(slack_bot_token=***, slack_app_token=None, discord_token=None, hf_token=None)"
+    )
+    assert TOKEN not in f"{secrets}"
