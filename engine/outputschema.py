@@ -24,6 +24,10 @@ _ENFORCED = {
 _REMARKS = {"title", "description", "default", "examples", "$comment", "$schema"}
 _REFERENCES = {"$ref", "$defs", "definitions"}
 _FORMATS = {"date", "time", "date-time", "uuid"}
+_WORDS = {
+    "is not valid under any of the given schemas": "is none of what is allowed",
+    "Additional properties are not allowed": "a key that the schema lacks",
+}
 _TYPES = "array, boolean, integer, null, number, object, string"
 _COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
 
@@ -80,12 +84,11 @@ def _where(error: SchemaError | ValidationError) -> str:
 
 
 def _reason(error: SchemaError | ValidationError) -> str:
-    message = error.message.replace(
-        "is not valid under any of the given schemas", "is none of what is allowed"
-    )
-    return shown(message) + (
-        f"; the types are {_TYPES}" if list(error.absolute_path)[-1:] == ["type"] else ""
-    )
+    message = error.message
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    is_type = list(error.absolute_path)[-1:] == ["type"]
+    return shown(message) + (f"; the types are {_TYPES}" if is_type else "")
 
 
 class _Writer:

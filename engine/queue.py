@@ -78,9 +78,9 @@ class Queue:
     async def places(self, ticket: Ticket) -> AsyncGenerator[int, None]:
         """The ticket's place each time it changes; ends when it is its turn."""
         while not ticket.is_running:
+            ticket.changed.clear()
             yield ticket.place
             await ticket.changed.wait()
-            ticket.changed.clear()
 
     def seconds_until(self, place: int) -> float | None:
         """An estimate from the answers so far; None before the first."""

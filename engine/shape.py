@@ -121,7 +121,9 @@ def describe(model: type[BaseModel], root: Node, error: ErrorDetails) -> str:
         return f"{named(location)} is missing; add it"
     node = node_at(root, location)
     if isinstance(node, TextNode) and not node.text:
-        return f"{named(location)} is empty; write its value, or take the key out"
+        return (
+            f"{named(location)} is empty; write its value (a text with a comma needs quotes), or take it out"
+        )
     return f"{named(location)} {_complaint(error)}"
 
 

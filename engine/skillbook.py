@@ -100,7 +100,7 @@ class Skillbook:
 
     async def watch(self) -> None:
         """Loads the folder whenever it changes, until cancelled. Also when it is deleted and made anew."""
-        seen: _Glance = ()
+        seen: _Glance | None = None
         while True:
             home = _identity(self._folder)
             async with aclosing(_wakes(self._folder)) as wakes:
@@ -109,7 +109,7 @@ class Skillbook:
                     if is_change or glance != seen:
                         seen = glance
                         await self._reload()
-                    if _identity(self._folder) != home:
+                    if glance.home != home:
                         break
 
     async def _reload(self) -> None:
@@ -197,7 +197,13 @@ def _is_cut(content: bytes, before: bytes) -> bool:
 
 # Watching
 
-_Glance = tuple[tuple[str, int, int, int], ...]
+
+@dataclass(frozen=True, slots=True)
+class _Glance:
+    """What differs after a change: the folder's own identity, and each file's."""
+
+    home: tuple[int, int] | None
+    files: tuple[tuple[str, int, int, int], ...]
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -209,15 +215,16 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _glance_at(folder: Path) -> _Glance:
-    """Changes when a file does: cheap enough for every tick."""
+    """Cheap enough for every tick."""
+    home = _identity(folder)
     found = []
     try:
         for name in _file_names(folder):
             stat = (folder / name).lstat()
             found.append((name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
-    except OSError:
-        return ()
-    return tuple(found)
+    except OSError:  # it changes while it is looked at: the next tick sees how
+        return _Glance(home, ())
+    return _Glance(home, tuple(found))
 
 
 async def _wakes(folder: Path) -> AsyncGenerator[bool, None]:

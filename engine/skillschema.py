@@ -52,18 +52,18 @@ def _input_kind(value: object) -> str:
 
 
 Text = Annotated[str, AfterValidator(_text), WithJsonSchema(_ANY_SCALAR)]
-Line = Annotated[str, AfterValidator(_line), StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS)]
+Line = Annotated[str, StringConstraints(max_length=MAX_DESCRIPTION_CHARACTERS), AfterValidator(_line)]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Choice = Annotated[
     str,
-    AfterValidator(_label),
     StringConstraints(max_length=MAX_CHOICE_CHARACTERS),
+    AfterValidator(_label),
     WithJsonSchema(_ANY_SCALAR),
 ]
 InputChoice = Annotated[
     str,
-    AfterValidator(_label),
     StringConstraints(max_length=MAX_INPUT_CHOICE_CHARACTERS),
+    AfterValidator(_label),
     WithJsonSchema(_ANY_SCALAR),
 ]
 Stop = Annotated[str, StringConstraints(min_length=1), WithJsonSchema(_ANY_SCALAR)]

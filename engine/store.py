@@ -232,7 +232,8 @@ class Store:
                 try:
                     yield
                 except BaseException:
-                    await self._connection.execute("ROLLBACK")
+                    if self._connection.in_transaction:  # a full disk ends it by itself
+                        await self._connection.execute("ROLLBACK")
                     raise
                 await self._connection.execute("COMMIT")
         except sqlite3.Error as error:

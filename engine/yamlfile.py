@@ -37,8 +37,16 @@ _ADVICE = (
         "this line is no `key: value`; add the `:`, or indent it under its key",
         True,
     ),
-    ("expected ',' or ']'", "a `[` is opened here and not closed with `]`, or a comma is missing", True),
-    ("expected ',' or '}'", "a `{` is opened here and not closed with `}`, or a comma is missing", True),
+    (
+        "expected ',' or ']'",
+        "a `[` is not closed with `]`, or a text in it with `?`, `[` or `{` needs quotes",
+        True,
+    ),
+    (
+        "expected ',' or '}'",
+        "a `{` is not closed with `}`, or a text in it with `?`, `[` or `{` needs quotes",
+        True,
+    ),
     (
         "expected <block end>",
         "this line does not fit the lines above it; indent it like its neighbours",

@@ -26,6 +26,7 @@ from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 
+from engine import Engine, Limits, Store
 from engine.answer import Event
 from engine.errors import Fault
 from engine.inference import (
@@ -386,3 +387,21 @@ def scope_of(conversation: str) -> Scope:
 
 async def collect(events: AsyncIterator[Event]) -> list[Event]:
     return [event async for event in events]
+
+
+@asynccontextmanager
+async def open_engine(
+    folder: Path, inference: FakeInference, *skills: Skill, limits: Limits | None = None
+) -> AsyncGenerator[Engine, None]:
+    """A whole engine with a real store in `folder`. Without skills it has the chat skill alone."""
+    store = await Store.open(folder / "understudy.db")
+    try:
+        yield Engine(
+            inference=inference,
+            skillbook=FakeSkillbook(*(skills or (chat_skill(),))),
+            store=store,
+            limits=limits or Limits(),
+            default_skill="chat",
+        )
+    finally:
+        await store.close()

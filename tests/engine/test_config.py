@@ -1,5 +1,6 @@
 """config.yaml, the variables over it, and the secrets beside it."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -147,17 +148,15 @@ def test_a_missing_file_says_what_helps(tmp_path):
 @settings(max_examples=100, deadline=None)
 def test_any_text_is_a_config_or_faults(tmp_path_factory, text):
     path = written(tmp_path_factory.getbasetemp(), text.encode("utf-8", "surrogatepass"))
-    try:
-        read_config(path, {})
-    except FileFaults as found:
-        assert found.faults
+    with suppress(FileFaults):
+        assert isinstance(read_config(path, {}), Config)
 
 
 def test_the_environment_wins_over_the_env_file(tmp_path):
     text = "\ufeffSLACK_BOT_TOKEN=one\r\nexport DISCORD_TOKEN='a b'\r\n# remark\r\n\r\nHF_TOKEN=\r\nPLAIN=${HOME}\r\n"
     (tmp_path / ".env").write_bytes(text.encode())
     environ = read_environment(tmp_path, {"SLACK_BOT_TOKEN": "two"})
-    assert read_secrets(environ) == Secrets(slack_bot_token="two", discord_token="a b")  # noqa: S106 - no real secret
+    assert read_secrets(environ) == Secrets(slack_bot_token="two", discord_token="a b")
     assert environ["PLAIN"] == "${HOME}"
 
 
@@ -175,8 +174,9 @@ def test_each_bad_line_of_the_env_file_is_a_fault_that_does_not_show_it(tmp_path
 
 def test_an_env_file_in_utf_16_says_so(tmp_path):
     (tmp_path / ".env").write_bytes("A=1\n".encode("utf-16"))
-    with pytest.raises(FileFaults, match=""):
+    with pytest.raises(FileFaults) as found:
         read_environment(tmp_path, {})
+    assert "UTF-16" in found.value.faults[0].what
 
 
 def test_secrets_are_never_printed():

@@ -1,0 +1,257 @@
+"""The command line: what can be asked, and how each command ends. Knows no engine; the commands do."""
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from pathlib import Path
+from typing import NoReturn
+
+from bots import __version__, app, check, doctor, skills_command
+from bots.logs import set_up_logging
+from bots.opening import ModelOpener, open_model
+from bots.setup import DEFAULT_CONFIG, read_setup
+from bots.signals import until_signal
+from bots.slack_manifest import install_link, manifest_yaml
+from bots.terminal_session import printable
+from engine import UnderstudyError, sentence
+from engine.inference import InferenceError
+
+DEBUG_VARIABLE = "UNDERSTUDY_DEBUG"
+
+_EXIT_INTERRUPTED = 130
+_EXIT_BROKEN_PIPE = 141  # what a shell says of a program that SIGPIPE ended
+
+_CHAT = """Talk in this terminal. With a pipe at stdin, each line is a message and stdout gets the answers alone:
+
+  printf '/sentiment I loved it\\n' | understudy chat
+
+The exit code is 1 when an answer failed. Each start is a conversation of its own. It may run beside `understudy run`:
+the terminal has a database of its own, terminal.db in data_dir, and a second terminal one that is gone afterwards."""
+
+_RUN = """Answer in every place whose tokens are in the environment or in `.env` beside config.yaml:
+
+  Slack    SLACK_BOT_TOKEN and SLACK_APP_TOKEN   docs/slack.md
+  Discord  DISCORD_TOKEN                         docs/discord.md
+
+Ends in order on Ctrl-C or SIGTERM: what was not answered is answered after the next start. A second one ends it at once.
+Only one `understudy run` may use a data_dir."""
+
+
+class UsageError(UnderstudyError):
+    """The command line cannot be read."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one sentence, with the word that was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        wrong = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if wrong is None:
+            raise UsageError(f"{message[:1].upper()}{message[1:]}. `{self.prog} --help` says more.")
+        known = re.findall(r"[\w-]+", wrong[2])
+        near = get_close_matches(wrong[1], known, n=1)
+        meant = f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(known)}."
+        raise UsageError(f"`{self.prog}` has no command `{wrong[1]}`. {meant}")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="understudy",
+        description="A team chat bot that learns by example, on your own machine.",
+        epilog="Begin with `understudy chat`; when something is wrong, `understudy doctor` says what.",
+    )
+    parser.add_argument("--version", action="version", version=f"understudy {__version__}")
+    _add_common(parser, config=DEFAULT_CONFIG, is_verbose=False)
+    # The same options after the command: left out there, they do not undo what stands before it.
+    common = _Parser(add_help=False)
+    _add_common(common, config=argparse.SUPPRESS, is_verbose=argparse.SUPPRESS)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+
+    def add(name: str, help_text: str, description: str = "") -> _Parser:
+        return commands.add_parser(
+            name,
+            help=help_text,
+            description=description or f"{help_text}.",
+            parents=[common],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    add("chat", "talk in this terminal, or answer the lines of a pipe", _CHAT)
+    add("run", "answer in Slack and Discord", _RUN)
+    add("check", "check config.yaml and every skill; exit code 1 when something is wrong")
+    add("doctor", "look at everything that answering needs, and say what to do").add_argument(
+        "--json", action="store_true", help="for machines"
+    )
+    _add_skills(add("skills", "list, show, try and write skills"), common)
+    add(
+        "slack-manifest",
+        "print the manifest of the Slack app that fits these skills; the link goes to stderr",
+    )
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, *, config: Path | str, is_verbose: bool | str) -> None:
+    parser.add_argument(
+        "--config", type=Path, default=config, metavar="FILE", help="the settings (default: config.yaml)"
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", default=is_verbose, help="log what happens to stderr"
+    )
+
+
+def _add_skills(parser: _Parser, common: _Parser) -> None:
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=_Parser)
+    verbs.add_parser("list", help="all skills (this is the default)", parents=[common])
+    verbs.add_parser("show", help="everything about one", parents=[common]).add_argument(
+        "name", metavar="NAME"
+    )
+    attempt = verbs.add_parser("try", help="one answer; nothing of it is kept", parents=[common])
+    attempt.add_argument("name", metavar="NAME")
+    attempt.add_argument("text", metavar="TEXT", nargs="+")
+    verbs.add_parser("new", help="write skills/NAME.yaml to begin with", parents=[common]).add_argument(
+        "name", metavar="NAME"
+    )
+
+
+# One function a command. Each returns the exit code.
+
+
+def _chat(arguments: argparse.Namespace, opener: ModelOpener) -> int:
+    setup = read_setup(arguments.config)
+    return asyncio.run(until_signal(app.chat(setup, opener), signal.SIGTERM, signal.SIGHUP))
+
+
+def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
+    setup = read_setup(arguments.config)
+    return asyncio.run(until_signal(app.run(setup, opener, _say), signal.SIGTERM, signal.SIGINT))
+
+
+def _check(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
+    faults, closing = check.check(arguments.config)
+    for fault in faults:
+        _say(str(fault))
+    _say(closing)
+    return app.EXIT_FAILED if faults else app.EXIT_FINE
+
+
+def _doctor(arguments: argparse.Namespace, opener: ModelOpener) -> int:
+    return asyncio.run(_examine(arguments.config, opener, is_json=arguments.json))
+
+
+async def _examine(config: Path, opener: ModelOpener, *, is_json: bool) -> int:
+    checks = []
+    with app.loading_status() as progress:
+        async for one in doctor.examine(config, opener, progress):
+            checks.append(one)
+            if not is_json:
+                _say(doctor.as_line(one))
+    if is_json:
+        print(doctor.as_json(checks))
+    return app.EXIT_FINE if doctor.is_fine(checks) else app.EXIT_FAILED
+
+
+def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
+    setup = read_setup(arguments.config)
+    match arguments.verb:
+        case "show":
+            skills_command.print_page(
+                skills_command.as_page(skills_command.found(setup.skillbook, arguments.name))
+            )
+        case "try":
+            _say(asyncio.run(_try(arguments, opener)))
+        case "new":
+            path = skills_command.write_new(setup.config.skills_dir, arguments.name)
+            _say(f"{os.path.relpath(path)} is there: change it, then try it with /{arguments.name}.")
+        case _:
+            skills_command.print_page(skills_command.as_table(setup.skillbook))
+            for fault in setup.skillbook.faults:
+                _complain(str(fault))
+    return app.EXIT_FINE
+
+
+async def _try(arguments: argparse.Namespace, opener: ModelOpener) -> str:
+    setup = read_setup(arguments.config)
+    with app.loading_status() as progress:
+        text = " ".join(arguments.text)
+        return (await skills_command.answer_once(setup, opener, progress, arguments.name, text)).text
+
+
+def _slack_manifest(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
+    skills = read_setup(arguments.config).skillbook.skills
+    print(manifest_yaml(skills), end="")
+    _complain(f"Create the app with this manifest: {install_link(skills)}")
+    return app.EXIT_FINE
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace, ModelOpener], int]] = {
+    "chat": _chat,
+    "run": _run,
+    "check": _check,
+    "doctor": _doctor,
+    "skills": _skills,
+    "slack-manifest": _slack_manifest,
+}
+
+
+def _say(line: str) -> None:
+    print(printable(line), flush=True)
+
+
+def _complain(line: str) -> None:
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def main(argv: Sequence[str] | None = None, *, opener: ModelOpener = open_model) -> int:
+    """Runs one command. Whatever a person can cause ends in a sentence on stderr and an exit code."""
+    try:
+        return _dispatch(argv, opener)
+    except (UnderstudyError, InferenceError) as error:
+        _complain(_told(error))
+        return app.EXIT_UNUSABLE
+    except KeyboardInterrupt:
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return _EXIT_BROKEN_PIPE
+    except Exception as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        _complain(f"Something went wrong that should not have ({type(error).__name__}: {error}).")
+        _complain(f"Run it with {DEBUG_VARIABLE}=1 for the traceback.")
+        return app.EXIT_FAILED
+
+
+def _dispatch(argv: Sequence[str] | None, opener: ModelOpener) -> int:
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return app.EXIT_UNUSABLE
+    set_up_logging(is_verbose=arguments.verbose)
+    return _COMMANDS[arguments.command](arguments, opener)
+
+
+def _told(error: UnderstudyError | InferenceError) -> str:
+    match error:
+        case UsageError():
+            return str(error)
+        case app.NoPlaces():
+            return "No place has its tokens. docs/slack.md and docs/discord.md say how to get them, step by step."
+        case _:
+            return sentence(error)
+
+
+def _silence_stdout() -> None:
+    """So that Python's own flush at the end does not complain about the closed pipe."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,137 @@
+"""The two commands that converse, `chat` and `run`: puts the parts together and decides how they end."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from bots.data_folder import Use
+from bots.opening import ModelOpener, OpenModel, Progress, open_engine
+from bots.piped import answer_lines, lines_of
+from bots.places import KINDS, Place, PlaceKind
+from bots.reloads import fault_lines, reload_lines
+from bots.setup import Setup
+from bots.terminal import Greeting, Terminal
+from bots.terminal_input import TerminalInput
+from bots.terminal_session import printable
+from engine import Engine, StoreFailed, UnderstudyError, sentence
+
+EXIT_FINE = 0
+EXIT_FAILED = 1
+EXIT_UNUSABLE = 2
+
+Say = Callable[[str], None]
+
+_log = logging.getLogger(__name__)
+
+
+class NoPlaces(UnderstudyError):
+    """There is no token for any place."""
+
+
+# chat
+
+
+async def chat(setup: Setup, open_model: ModelOpener) -> int:
+    """Talks on the screen, or line by line when there is none at either end."""
+    is_screen = sys.stdin.isatty() and sys.stdout.isatty()
+    with setup.data.terminal_database() as database, loading_status() as progress:
+        async with (
+            open_model(setup, progress) as model,
+            open_engine(setup, model.inference, database) as engine,
+        ):
+            progress("")
+            return await _chat_on_screen(setup, model, engine) if is_screen else await _chat_in_pipe(engine)
+
+
+@contextmanager
+def loading_status() -> Iterator[Progress]:
+    """One line on stderr that says what is being done, until it is told nothing. Silent where stderr is no terminal."""
+    with Console(stderr=True).status("Loading the model...") as status:
+
+        def progress(text: str) -> None:
+            if text:
+                status.update(printable(text))
+            else:
+                status.stop()
+
+        yield progress
+
+
+async def _chat_on_screen(setup: Setup, model: OpenModel, engine: Engine) -> int:
+    greeting = Greeting(model.name, model.is_starter, setup.config.default_skill)
+    typed = TerminalInput(engine.skillbook, setup.data.history)
+    await Terminal(engine, typed, Console(highlight=False), greeting).run()
+    return EXIT_FINE
+
+
+async def _chat_in_pipe(engine: Engine) -> int:
+    if sys.stdin.isatty():
+        print("Type a message and press Enter; Ctrl-D ends.", file=sys.stderr, flush=True)
+    is_fine = await answer_lines(engine, lines_of(sys.stdin.fileno()), sys.stdout, sys.stderr)
+    return EXIT_FINE if is_fine else EXIT_FAILED
+
+
+# run
+
+
+async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[PlaceKind] = KINDS) -> int:
+    """Serves the places whose tokens are there until a signal, or until none of them goes on.
+
+    Raises:
+        NoPlaces: there is no token at all.
+        StoreFailed: another `understudy run` uses the same data folder.
+    """
+
+    def say_all(lines: Iterable[str]) -> None:
+        for line in lines:
+            say(line)
+
+    ready = _ready(setup, kinds, say)
+    with setup.data.claimed(Use.PLACES) as database:
+        if database is None:
+            raise _in_use(setup.data.path)
+        async with open_model(setup, say) as model, open_engine(setup, model.inference, database) as engine:
+            say(f"{model.name} answers, with {len(engine.skillbook.skills)} skills.")
+            say_all(fault_lines(engine.skillbook.faults))
+            engine.skillbook.subscribe(
+                lambda reload: say_all(reload_lines(reload) + fault_lines(reload.faults))
+            )
+            await _serve([(kind, kind.open(setup, engine, say)) for kind in ready], say)
+    say("No place is left to answer in.")
+    return EXIT_FAILED
+
+
+def _ready(setup: Setup, kinds: Sequence[PlaceKind], say: Say) -> list[PlaceKind]:
+    missing = {kind.name: kind.missing(setup.secrets) for kind in kinds}
+    ready = [kind for kind in kinds if not missing[kind.name]]
+    if not ready:
+        raise NoPlaces
+    for kind in kinds:
+        if missing[kind.name]:
+            say(f"{kind.name}: not started, {' and '.join(missing[kind.name])} missing ({kind.guide}).")
+        else:
+            say(f"{kind.name}: starting.")
+    return ready
+
+
+def _in_use(folder: Path) -> StoreFailed:
+    advice = "stop the other one, or set another data_dir in config.yaml"
+    return StoreFailed(str(folder), "another `understudy run` uses it", advice)
+
+
+async def _serve(places: Sequence[tuple[PlaceKind, Place]], say: Say) -> None:
+    """Until every place has ended by itself; one that fails takes no other with it."""
+    await asyncio.gather(*(_run_place(kind.name, place, say) for kind, place in places))
+
+
+async def _run_place(name: str, place: Place, say: Say) -> None:
+    try:
+        await place.run()
+    except Exception as error:  # noqa: BLE001 - the top of a place
+        _log.exception("%s failed", name)
+        say(f"{name}: ended. {sentence(error)}")

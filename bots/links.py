@@ -1,0 +1,90 @@
+"""Links in markdown that show one address and lead to another. Knows no platform.
+
+A link stays as it is when it leads where a reader expects it: plain http, https or mailto to an ASCII host, under a
+text that is no address itself or has the same host. Any other is written out, `text (address)`, or made no link.
+"""
+
+import html
+import re
+import unicodedata
+
+WORD_JOINER = "\u2060"  # shows nothing, breaks what a parser looks for
+
+# [text](address), without brackets inside; or any other "](": a link that a simple pattern cannot judge.
+_MASKED = re.compile(
+    r"!?\[(?P<text>[^\[\]\n]*)\]\((?P<address>[^()\[\]\s<>]*(?:\([^()\[\]\s<>]*\)[^()\[\]\s<>]*)*)\)"
+    r"|\](?=\(\s{0,20}<?\s{0,20}(?P<other>[^\s)>]{0,200}))"
+)
+_DEFINITION = re.compile(r"\](?=:\s*<?(?:[a-z][a-z0-9+.-]*:|//|\\|&))", re.IGNORECASE)  # [label]: address
+_WEB_ADDRESS = re.compile(r"https?:(?=(//[^\s/<>()\[\]|`]{0,300}))", re.IGNORECASE)
+
+_PLAIN_WEB = re.compile(
+    r"https?://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)\.?(?::\d+)?(?:[/?#].*)?", re.IGNORECASE | re.DOTALL
+)
+_PLAIN_MAIL = re.compile(r"mailto:[\w.+-]+@(?P<host>[a-z0-9][a-z0-9.-]*)", re.IGNORECASE | re.ASCII)
+_NO_ADDRESS = re.compile(
+    r"(?!//|www\.)[\w#/.,=+* \u2060-]*", re.IGNORECASE
+)  # `items[0](x)`, `[the guide](docs/guide.md)`
+_HOST = re.compile(r"(?:[\w-]+\.)+(?:[^\W\d_]{2,}|xn--[\w-]+)|\d{1,3}(?:\.\d{1,3}){3}", re.IGNORECASE)
+_LOOKS_LIKE_ADDRESS = re.compile(r"https?:|://|www\.", re.IGNORECASE)
+_DECORATION = re.compile(r"[*_~`\\]")
+
+
+def told(text: str) -> str:
+    """`text` with every link that lies written out or made no link."""
+    text = _DEFINITION.sub(f"]{WORD_JOINER}", text)
+    text = _MASKED.sub(_written_out, text)
+    return _WEB_ADDRESS.sub(_unlinked_if_it_lies, text)
+
+
+def _written_out(link: re.Match[str]) -> str:
+    address = link["address"]
+    if address is None:
+        return link[0] if _is_no_address(link["other"]) else f"]{WORD_JOINER}"
+    if _is_no_address(address) or _is_honest(link["text"], address, is_image=link[0].startswith("!")):
+        return link[0]
+    return f"{link['text']} ({address})"
+
+
+def _unlinked_if_it_lies(address: re.Match[str]) -> str:
+    return address[0] if _is_plain_authority(address[1]) else address[0] + WORD_JOINER
+
+
+def _is_no_address(address: str) -> bool:
+    return _NO_ADDRESS.fullmatch(address) is not None
+
+
+def _is_honest(text: str, address: str, *, is_image: bool) -> bool:
+    host = _host_of(address)
+    seen = _as_seen(text)
+    if is_image or host is None or not seen.strip():
+        return False
+    hosts = {_bare(one) for one in _HOST.findall(seen)}
+    return hosts == {host} if hosts else not _LOOKS_LIKE_ADDRESS.search(seen)
+
+
+def _host_of(address: str) -> str | None:
+    """The host that `address` leads to, where that is plain to see."""
+    found = _PLAIN_MAIL.fullmatch(address) or _PLAIN_WEB.fullmatch(address)
+    is_plain = found is not None and (
+        found.re is _PLAIN_MAIL or _is_plain_authority(address.partition(":")[2])
+    )
+    return _bare(found["host"]) if found is not None and is_plain else None
+
+
+def _is_plain_authority(authority: str) -> bool:
+    """Nothing before the path that a reader could take for the host: no user name, no look-alike letters."""
+    before_path = authority.removeprefix("//").partition("/")[0]
+    host = re.split(r"[?#]", before_path, maxsplit=1)[0]
+    return before_path.isascii() and not set(before_path) & set("@\\") and not set(host) & set("%&")
+
+
+def _bare(host: str) -> str:
+    return host.lower().removeprefix("www.")
+
+
+def _as_seen(text: str) -> str:
+    """What a reader takes `text` for: entities, decoration and invisible characters resolved, look-alike dots as dots."""
+    text = unicodedata.normalize("NFKC", html.unescape(text)).replace("。", ".")
+    visible = "".join(one for one in text if unicodedata.category(one) != "Cf")
+    return _DECORATION.sub("", visible)

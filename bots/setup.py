@@ -1,0 +1,52 @@
+"""What a person has set up: config.yaml, the tokens and the skills, read once at the start. Opens nothing."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bots.data_folder import DataFolder
+from engine import Config, Fault, FileFaults, Secrets, Skillbook, read_config, read_environment, read_secrets
+
+DEFAULT_CONFIG = Path("config.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    config: Config
+    secrets: Secrets
+    skillbook: Skillbook
+
+    @property
+    def data(self) -> DataFolder:
+        return DataFolder(self.config.data_dir)
+
+
+def environment_of(config_path: Path) -> Mapping[str, str]:
+    """The process's environment, with the `.env` beside config.yaml under it."""
+    return read_environment(config_path.parent, os.environ)
+
+
+def read_setup(config_path: Path) -> Setup:
+    """Reads everything; faulty skills are left to be shown by whoever uses the skillbook.
+
+    Raises:
+        FileFaults: config.yaml or `.env` cannot be used, or there is no default skill to answer with.
+    """
+    environ = environment_of(config_path)
+    config = read_config(config_path, environ)
+    skillbook = Skillbook(config.skills_dir)
+    skillbook.load()
+    if skillbook.get(config.default_skill) is None:
+        raise FileFaults((*skillbook.faults, default_skill_fault(config, skillbook, config_path)))
+    return Setup(config, read_secrets(environ), skillbook)
+
+
+def default_skill_fault(config: Config, skillbook: Skillbook, config_path: Path) -> Fault:
+    near = skillbook.nearest(config.default_skill)
+    advice = (
+        f"did you mean `{near}`?" if near else f"write skills/{config.default_skill}.yaml, or name another"
+    )
+    return Fault(
+        str(config_path), None, f"default_skill: there is no skill `{config.default_skill}`; {advice}"
+    )

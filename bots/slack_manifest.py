@@ -1,0 +1,145 @@
+"""The Slack app that fits these skills: its manifest and the link that creates it. Knows no Slack client and no token."""
+
+from urllib.parse import quote
+
+import yaml
+
+from engine.skill import Input, JsonValue, Skill
+
+APP_NAME = "Understudy"
+COMMAND_FOR_ALL = "understudy"
+AGENT_DESCRIPTION = (
+    "Answers with a model on your own machine, in the skills that your team has taught it. "
+    "Mention it, write to it here, or call a skill by its name."
+)
+
+# Without these the bot cannot see a message, or cannot answer it.
+NEEDED_SCOPES = (
+    "app_mentions:read",
+    "channels:history",
+    "chat:write",
+    "commands",
+    "groups:history",
+    "im:history",
+)
+# What Slack asks of an app with an agent view; the bot answers without it as well.
+AGENT_SCOPE = "assistant:write"
+BOT_EVENTS = ("app_mention", "message.channels", "message.groups", "message.im")
+
+MAX_SLASH_COMMANDS = 25
+MAX_COMMAND_LENGTH = 32
+MAX_SUGGESTED_PROMPTS = 4
+MAX_PROMPT_TITLE = 60
+
+# Slack refuses a whole manifest that names one of its own commands. It publishes no list for apps: this one is
+# gathered from its help pages and from refused manifests, and rather too long than too short.
+# fmt: off
+SLACKS_OWN_COMMANDS = frozenset((
+    "active", "apps", "archive", "away", "call", "close", "collapse", "dm", "dnd", "expand", "feed",
+    "feedback", "giphy", "help", "huddle", "invite", "invite_people", "join", "keys", "kick", "leave", "me",
+    "msg", "mute", "open", "part", "prefs", "pro", "remind", "remove", "rename", "s", "search", "shortcuts",
+    "shrug", "star", "status", "topic", "unarchive", "who",
+))
+# fmt: on
+
+
+def manifest(skills: tuple[Skill, ...]) -> dict[str, JsonValue]:
+    """The app manifest: Socket Mode, the agent view, and a slash command for each skill that Slack has room for."""
+    scopes: list[JsonValue] = [*sorted((*NEEDED_SCOPES, AGENT_SCOPE))]
+    events: list[JsonValue] = [*BOT_EVENTS]
+    return {
+        "display_information": {
+            "name": APP_NAME,
+            "description": "A team chat bot that learns by example, on your own machine.",
+        },
+        "features": {
+            "agent_view": _agent_view(skills),
+            "app_home": {
+                "home_tab_enabled": False,
+                "messages_tab_enabled": True,
+                "messages_tab_read_only_enabled": False,
+            },
+            "bot_user": {"display_name": APP_NAME, "always_online": False},
+            "slash_commands": _slash_commands(skills),
+        },
+        "oauth_config": {"scopes": {"bot": scopes}},
+        "settings": {
+            "event_subscriptions": {"bot_events": events},
+            "interactivity": {"is_enabled": False},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": True,
+            "token_rotation_enabled": False,
+        },
+    }
+
+
+def manifest_yaml(skills: tuple[Skill, ...]) -> str:
+    return yaml.safe_dump(manifest(skills), sort_keys=False, allow_unicode=True, width=120)
+
+
+def install_link(skills: tuple[Skill, ...]) -> str:
+    """Opens Slack's page that creates the app; the person chooses the workspace and confirms."""
+    return "https://api.slack.com/apps?new_app=1&manifest_yaml=" + quote(manifest_yaml(skills), safe="")
+
+
+def without_slash_command(skills: tuple[Skill, ...]) -> dict[str, str]:
+    """Each skill that gets no slash command of its own, and why, in words. `/understudy NAME` calls it."""
+    left_out = {skill.name: reason for skill in skills if (reason := _why_left_out(skill.name))}
+    fitting = [skill.name for skill in skills if skill.name not in left_out]
+    return left_out | dict.fromkeys(
+        fitting[MAX_SLASH_COMMANDS - 1 :], f"a Slack app has {MAX_SLASH_COMMANDS} commands"
+    )
+
+
+def _why_left_out(name: str) -> str:
+    if name in SLACKS_OWN_COMMANDS:
+        return f"Slack has its own /{name}"
+    if name == COMMAND_FOR_ALL:
+        return f"/{COMMAND_FOR_ALL} is the command for everything"
+    if len(name) >= MAX_COMMAND_LENGTH:
+        return f"a Slack command has at most {MAX_COMMAND_LENGTH - 1} characters"
+    return ""
+
+
+def _slash_commands(skills: tuple[Skill, ...]) -> list[JsonValue]:
+    left_out = without_slash_command(skills)
+    everything = _command(COMMAND_FOR_ALL, "Every skill, and help, skills, new, forget", "help | SKILL text")
+    own = [
+        _command(skill.name, skill.description, usage_hint(skill.inputs))
+        for skill in skills
+        if skill.name not in left_out
+    ]
+    return [everything, *own]
+
+
+def _command(name: str, description: str, hint: str) -> dict[str, JsonValue]:
+    # Escaped, a mention in a command's text carries the id and the name; unescaped only what was typed.
+    return {"command": f"/{name}", "description": description, "usage_hint": hint, "should_escape": True}
+
+
+def usage_hint(inputs: tuple[Input, ...]) -> str:
+    """What to type behind the command: typed inputs as `name=...`, the free text last."""
+    *typed, last = sorted(inputs, key=lambda one: not one.choices)
+    words = [_option_hint(one) for one in typed]
+    words.append(_option_hint(last) if last.choices else last.name)
+    return " ".join(words)
+
+
+def _option_hint(one: Input) -> str:
+    pair = f"{one.name}={'|'.join(one.choices) or '...'}"
+    return pair if one.is_required else f"[{pair}]"
+
+
+def _agent_view(skills: tuple[Skill, ...]) -> dict[str, JsonValue]:
+    with_examples = [skill for skill in skills if skill.examples]
+    prompts: list[JsonValue] = [_suggested_prompt(skill) for skill in with_examples[:MAX_SUGGESTED_PROMPTS]]
+    return {"agent_description": AGENT_DESCRIPTION, "suggested_prompts": prompts}
+
+
+def _suggested_prompt(skill: Skill) -> dict[str, JsonValue]:
+    """The skill's first example, as a person would write it: `!name key=value text`."""
+    given = skill.examples[0].inputs
+    main = skill.main_input.name
+    options = [f'{name}="{text}"' for name, text in given.items() if name != main]
+    message = " ".join((f"!{skill.name}", *options, given.get(main, ""))).strip()
+    return {"title": skill.description[:MAX_PROMPT_TITLE], "message": message}

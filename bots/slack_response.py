@@ -1,0 +1,61 @@
+"""An answer to a slash command in a channel that the bot is not in, seen by the person alone. Knows no SDK."""
+
+import logging
+
+import aiohttp
+
+from bots import markup
+
+# Slack takes five posts in 30 minutes: the notice, and what is left for the answer.
+MAX_PARTS = 4
+MAX_LENGTH = 10_000
+
+NOTICE = "I am not in this channel, so only you will see my answer. With `/invite @Understudy` I can answer in a thread."
+TOO_LONG = "\n\n(The rest does not fit here: invite me to this channel, or ask in a direct message.)"
+
+_log = logging.getLogger(__name__)
+
+
+class ResponseUrlSurface:
+    """Keeps the newest text of each part, and posts them when `flush` is called: what is posted here cannot be edited."""
+
+    max_length = MAX_LENGTH
+    min_interval_seconds = 0.0
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+        self._parts: list[str] = []
+
+    def measure(self, text: str) -> int:
+        return len(text)
+
+    def render(self, text: str) -> str:
+        return markup.for_slack(text)
+
+    async def post(self, text: str) -> str:
+        self._parts.append(text)
+        return str(len(self._parts) - 1)
+
+    async def edit(self, ref: str, text: str) -> None:
+        self._parts[int(ref)] = text
+
+    async def notice(self) -> None:
+        await self._send(NOTICE)
+
+    async def flush(self) -> None:
+        shown = self._parts[:MAX_PARTS]
+        if len(self._parts) > MAX_PARTS:
+            shown[-1] += TOO_LONG
+        for part in shown:
+            await self._send(part)
+
+    async def _send(self, text: str) -> None:
+        body = {
+            "response_type": "ephemeral",
+            "text": text[:200].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+            "blocks": [{"type": "markdown", "text": text}],
+        }
+        async with self._session.post(self._url, json=body) as response:
+            if response.status != 200:
+                _log.warning("Slack did not take an answer to a slash command: HTTP %s", response.status)

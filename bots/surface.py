@@ -1,0 +1,63 @@
+"""The seam to a platform: what a reply needs of the place where it goes. Knows no answer and no engine."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class MessageGone(Exception):
+    """Raised by a surface: the person deleted our message, or the place is closed to us.
+
+    The answer is cancelled, nothing is posted again, and the delivery is settled.
+    """
+
+
+@dataclass(eq=False)
+class Busy(Exception):
+    """Raised by a surface: the platform refused this write for now (429). Nothing was written."""
+
+    retry_after_seconds: float
+
+
+class Uncertain(Exception):
+    """Raised by a surface from `post` alone: the message may or may not have arrived, and it cannot find out.
+
+    A surface that can find out (a nonce, a search for its own message) does so before it raises this.
+    A complete text is then not posted again. A text that was still growing is left alone, and the complete one
+    is posted once: at worst a piece that ends in "…" stands above the answer. An edit is never uncertain: raise
+    anything else, and it is tried again.
+    """
+
+
+class Surface(Protocol):
+    """One place where one answer goes. Made for one delivery.
+
+    `post` and `edit` get text that `render` has made and that is at most `max_length` long: they send it as it is.
+    They raise `MessageGone`, `Busy` or `Uncertain`; any other exception means that nothing was written, and the
+    write is tried again later. They give up by themselves in the end (a time-out), as nobody interrupts them.
+    """
+
+    @property
+    def max_length(self) -> int:
+        """Of one message, in units of `measure`. A plain attribute will do."""
+        ...
+
+    @property
+    def min_interval_seconds(self) -> float:
+        """Between the starts of two writes of this answer. A plain attribute will do."""
+        ...
+
+    def measure(self, text: str) -> int:
+        """Discord counts UTF-16 units, Slack counts characters."""
+        ...
+
+    def render(self, text: str) -> str:
+        """The model's markdown as what is safe to send here: mentions and links neutralised."""
+        ...
+
+    async def post(self, text: str) -> str:
+        """Sends a new message and returns its reference, which still means something after a restart."""
+        ...
+
+    async def edit(self, ref: str, text: str) -> None:
+        """Replaces the text of a message that `post` returned, now or before a restart."""
+        ...

@@ -1,0 +1,169 @@
+"""The chat on a screen: greets, asks, shows answers as they grow. Knows nothing of how an answer is made."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.text import Text as Styled
+
+from bots import __version__
+from bots.reloads import fault_lines, reload_lines
+from bots.terminal_input import QUIT_WORDS, TerminalInput
+from bots.terminal_markdown import GrowingMarkdown
+from bots.terminal_session import TerminalSession, printable
+from engine import Engine, Event, Finished, Reload, Skill, Text, Waiting, sentence, waiting
+
+BETTER_MODEL = "model: hf:bartowski/Llama-3.2-1B-Instruct-GGUF/Llama-3.2-1B-Instruct-Q4_K_M.gguf"
+
+_ERROR = "red"
+_NOTE = "dim"
+_NUM_THINGS_TO_TRY = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    model: str
+    is_starter: bool
+    default_skill: str
+
+
+class Terminal:
+    """One chat. Ctrl-C stops an answer; at the prompt it says how to leave."""
+
+    def __init__(self, engine: Engine, typed: TerminalInput, console: Console, greeting: Greeting) -> None:
+        self._engine, self._input, self._console, self._greeting = engine, typed, console, greeting
+        self._session = TerminalSession()
+        self._answer: asyncio.Task[None] | None = None
+        self._held_notes: list[Styled] = []
+
+    async def run(self) -> None:
+        self._engine.skillbook.subscribe(self._on_reload)
+        self._greet()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._stop_answer)
+        try:
+            await self._converse()
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    async def _converse(self) -> None:
+        while (typed := await self._input.ask()) is not None:
+            text = typed.text.strip()
+            if typed.is_interrupted:
+                self._hint(was_empty=not text)
+            elif text.lower() in QUIT_WORDS:
+                return
+            elif text:
+                await self._show_answer(text)
+            self._print_held_notes()
+
+    # What is said without being asked
+
+    def _greet(self) -> None:
+        skills = self._engine.skillbook.skills
+        self._console.print(
+            Styled.assemble(
+                ("Understudy ", "bold"), __version__, f"  {self._greeting.model}  {len(skills)} skills"
+            )
+        )
+        if self._greeting.is_starter:
+            self._note(
+                "This is the 135M starter model: it shows how everything works, and it is often wrong."
+            )
+            self._note("A better one is one line in config.yaml:")
+            self._note(f"  {BETTER_MODEL}")
+        self._note("Try:")
+        for line in things_to_try(skills, self._greeting.default_skill):
+            self._console.print(Styled(f"  {printable(line)}"), soft_wrap=True)
+        self._note("/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends.")
+        for line in fault_lines(self._engine.skillbook.faults):
+            self._console.print(_error(line))
+
+    def _hint(self, *, was_empty: bool) -> None:
+        if was_empty:
+            self._note("Ctrl-D or /quit ends.")
+
+    def _note(self, text: str) -> None:
+        self._console.print(Styled(text, style=_NOTE), soft_wrap=True)
+
+    def _on_reload(self, reload: Reload) -> None:
+        """Above the line that is being typed; an answer that is being shown comes first."""
+        self._held_notes += [Styled(line, style=_NOTE) for line in reload_lines(reload)]
+        self._held_notes += [_error(line) for line in fault_lines(reload.faults)]
+        if self._answer is None:
+            self._print_held_notes()
+
+    def _print_held_notes(self) -> None:
+        notes, self._held_notes = self._held_notes, []
+        for note in notes:
+            self._console.print(note)
+
+    # Answers
+
+    def _stop_answer(self) -> None:
+        if self._answer is not None:
+            self._answer.cancel()
+
+    async def _show_answer(self, text: str) -> None:
+        self._answer = asyncio.create_task(self._stream(self._engine.respond(self._session.message(text))))
+        try:
+            await self._answer
+        except asyncio.CancelledError:
+            if _is_cancelled_itself():
+                raise
+            self._note("Stopped.")
+        except Exception as error:  # noqa: BLE001 - one message that fails must not end the chat
+            _log.debug("an answer failed", exc_info=error)
+            self._console.print(_error(sentence(error)))
+        finally:
+            self._answer = None
+        self._console.print()
+
+    async def _stream(self, events: AsyncGenerator[Event, None]) -> None:
+        is_cut = False
+        async with aclosing(events), GrowingMarkdown(self._console) as answer:
+            async for event in events:
+                match event:
+                    case Waiting():
+                        answer.wait(waiting(event.place, event.seconds))
+                    case Text(delta):
+                        answer.add(delta)
+                    case Finished():
+                        is_cut = event.is_cut
+        if is_cut:
+            self._note("(cut here: the skill's max_tokens)")
+
+
+def things_to_try(skills: tuple[Skill, ...], default_skill: str) -> tuple[str, ...]:
+    """Short lines taken from the skills' own examples: those that choose first, the plain question last."""
+    named = {skill.name: skill for skill in skills}
+    plain = named.pop(default_skill, None)
+    ordered = sorted(named.values(), key=lambda skill: (not skill.choices, skill.name))
+    calls = [f"/{skill.name} {text}" for skill in ordered if (text := _short_example(skill))]
+    questions = [text] if plain and (text := _short_example(plain)) else []
+    return (*calls[: _NUM_THINGS_TO_TRY - len(questions)], *questions)
+
+
+def _short_example(skill: Skill) -> str | None:
+    """The first example that is one input and one short line, so that it can be typed."""
+    for example in skill.examples:
+        text = example.inputs.get(skill.main_input.name, "")
+        if len(example.inputs) == 1 and "\n" not in text and 0 < len(text) <= 60:
+            return text
+    return None
+
+
+def _error(text: str) -> Styled:
+    return Styled(printable(text), style=_ERROR)
+
+
+def _is_cancelled_itself() -> bool:
+    """Whether the chat as a whole is to end, and not only the answer that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -1,0 +1,223 @@
+"""Brings the newest draft of one answer onto one surface, as messages. Knows no engine and no platform."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from bots.pace import Pace
+from bots.splitting import Splitter, split
+from bots.surface import Busy, MessageGone, Surface, Uncertain
+
+UNFINISHED = " …"
+SEE_ABOVE = "(see above)"
+
+FIRST_LOOK_SECONDS = 0.3
+GIVE_UP_AFTER_SECONDS = 600.0
+LAST_POST_SECONDS = 5.0
+SHORTEST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 8.0
+
+log = logging.getLogger(__name__)
+
+
+class Undeliverable(Exception):
+    """The final text could not be written for `GIVE_UP_AFTER_SECONDS`."""
+
+
+class Stage(Enum):
+    NOTICE = auto()  # the bot's own words before the answer
+    PARTIAL = auto()
+    FINAL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the person should see now."""
+
+    text: str
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A message of ours. No `ref`: its post was uncertain. No `text`: it was written before a restart."""
+
+    ref: str | None
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """The next thing to do: message number `index` is to show `text`, which will not change any more if `is_full`."""
+
+    index: int
+    text: str
+    is_full: bool
+
+
+class Writer:
+    """Only the newest draft is kept, so a slow place neither holds up the answer nor fills the memory."""
+
+    def __init__(
+        self,
+        surface: Surface,
+        pace: Pace | None,
+        refs: tuple[str, ...],
+        remember: Callable[[tuple[str, ...]], Awaitable[None]],
+    ) -> None:
+        self._surface = surface
+        self._paces = [Pace(surface.min_interval_seconds), *([pace] if pace is not None else [])]
+        self._remember = remember
+        self._shown = [_Shown(ref, None) for ref in refs]
+        self._splitter = Splitter(surface.max_length, self._measure_rendered)
+        self._draft = Draft("", Stage.NOTICE)
+        self._changed = asyncio.Event()
+        self._readable = asyncio.Event()
+        self._is_unsure = False
+        self._num_failures = 0
+        self._give_up_at: float | None = None
+
+    def show(self, draft: Draft) -> None:
+        """Takes the place of the draft before. Returns at once."""
+        self._draft = draft
+        self._changed.set()
+        # A word with something after it. Less than that is not worth a message of its own yet.
+        if draft.stage is Stage.FINAL or (
+            draft.stage is Stage.PARTIAL and len(draft.text.split(None, 1)) > 1
+        ):
+            self._readable.set()
+
+    async def run(self) -> None:
+        """Writes until a final draft is shown.
+
+        Raises:
+            MessageGone: there is nobody to write for any more.
+            Undeliverable: the surface kept failing.
+        """
+        await self._first_look()
+        while True:
+            self._changed.clear()
+            if self._next_write() is not None:
+                await self._write_in_turn()
+            elif self._draft.stage is Stage.FINAL:
+                return
+            else:
+                await self._changed.wait()
+
+    async def _first_look(self) -> None:
+        """Gives a fast answer the time to be more than one character, or to make a notice needless."""
+        await self._changed.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._readable.wait(), FIRST_LOOK_SECONDS)
+
+    def _next_write(self) -> _Write | None:
+        """The first message that does not show what it should: from the front, so that nothing overtakes."""
+        for write in self._wanted():
+            if write.index == len(self._shown):
+                return write
+            shown = self._shown[write.index]
+            if shown.ref is not None and shown.text != write.text:
+                return write
+        return None
+
+    def _wanted(self) -> list[_Write]:
+        is_final = self._draft.stage is Stage.FINAL
+        if self._draft.stage is Stage.NOTICE:
+            parts, num_full = split(self._draft.text, self._surface.max_length, self._measure_rendered), 0
+        else:
+            parts = self._splitter.parts(self._draft.text, "" if is_final else UNFINISHED)
+            num_full = len(parts) if is_final else self._splitter.num_full
+        if self._is_unsure:
+            parts = parts[:num_full]
+        surplus = (SEE_ABOVE,) * (len(self._shown) - len(parts)) if is_final else ()
+        texts = (*parts, *surplus)
+        return [
+            _Write(index, self._surface.render(text), index < num_full) for index, text in enumerate(texts)
+        ]
+
+    def _measure_rendered(self, text: str) -> int:
+        return self._surface.measure(self._surface.render(text))
+
+    async def _write_in_turn(self) -> None:
+        for pace in self._paces:
+            await pace.turn()
+        write = self._next_write()  # the draft may be newer than when the waiting began
+        if write is None:
+            return
+        try:
+            await self._write(write)
+        except Busy as busy:
+            self._note_failure(busy)
+            self._paces[-1].hold(busy.retry_after_seconds)
+        except MessageGone:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a platform's client raises: the next try carries the text
+            self._note_failure(error)
+            await asyncio.sleep(self._backoff_seconds())
+        else:
+            self._num_failures = 0
+            self._give_up_at = None
+
+    async def _write(self, write: _Write) -> None:
+        if write.index < len(self._shown):
+            await self._edit(write)
+        else:
+            await _to_its_end(self._post(write))
+
+    async def _edit(self, write: _Write) -> None:
+        ref = self._shown[write.index].ref
+        if ref is not None:
+            await self._surface.edit(ref, write.text)
+            self._shown[write.index] = _Shown(ref, write.text)
+
+    async def _post(self, write: _Write) -> None:
+        try:
+            ref = await self._surface.post(write.text)
+        except Uncertain:
+            log.warning("a post may or may not have arrived; it is not repeated")
+            self._is_unsure = not write.is_full
+            if write.is_full:
+                self._shown.append(_Shown(None, write.text))
+            return
+        self._is_unsure = False
+        self._shown.append(_Shown(ref, write.text))
+        await self._remember_refs()
+
+    async def _remember_refs(self) -> None:
+        refs = tuple(shown.ref for shown in self._shown if shown.ref is not None)
+        try:
+            await self._remember(refs)
+        except Exception:
+            log.exception("could not keep which messages hold the answer")
+
+    def _note_failure(self, error: Exception) -> None:
+        self._num_failures += 1
+        if self._num_failures == 1:
+            log.warning("could not write to the place, will try again: %s", repr(error))
+        if self._draft.stage is not Stage.FINAL:
+            return
+        now = asyncio.get_running_loop().time()
+        if self._give_up_at is None:
+            self._give_up_at = now + GIVE_UP_AFTER_SECONDS
+        elif now >= self._give_up_at:
+            raise Undeliverable from error
+
+    def _backoff_seconds(self) -> float:
+        return min(SHORTEST_BACKOFF_SECONDS * 2.0 ** min(self._num_failures, 10), LONGEST_BACKOFF_SECONDS)
+
+
+async def _to_its_end(post: Coroutine[None, None, None]) -> None:
+    """A post under way when we are cancelled is waited for: without its reference a restart would post again."""
+    task = asyncio.ensure_future(post)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait((task,), timeout=LAST_POST_SECONDS)
+        if not done:
+            task.cancel()
+        elif not task.cancelled() and task.exception() is not None:
+            log.warning("the last post failed: %s", task.exception())
+        raise

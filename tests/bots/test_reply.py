@@ -1,0 +1,409 @@
+"""Laws of delivery: the final text always arrives, once, whole and in time; what is cancelled stops at once."""
+
+import asyncio
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bots.markup import for_discord
+from bots.pace import Pace
+from bots.reply import INTERRUPTED, WENT_WRONG, Busy, MessageGone, Uncertain, deliver
+from bots.splitting import split
+from bots.writer import FIRST_LOOK_SECONDS, GIVE_UP_AFTER_SECONDS, SEE_ABOVE, UNFINISHED
+from engine.answer import Finished, Text, Waiting
+from engine.errors import UnknownCommand
+from engine.message import Author, Delivery, Message, Platform, Scope
+from engine.wording import sentence
+from tests.virtual_time import run
+
+LONG = "".join(f"Sentence number {number} says a little. " for number in range(20)).strip()
+
+TICK = 1e-6  # what adding up floats may lose
+
+
+def gaps(times):
+    return [later - earlier for earlier, later in pairwise(times)]
+
+
+@dataclass
+class Pause:
+    """In an answer's script: this long nothing comes."""
+
+    seconds: float
+
+
+class FakeEngine:
+    """Answers with a script of events, pauses and errors; keeps what it is told."""
+
+    def __init__(self, *script):
+        self.script = script
+        self.refs = []
+        self.settled = []
+        self.is_open = False
+        self.num_given = 0
+
+    async def respond(self, message):
+        self.is_open = True
+        try:
+            for step in self.script:
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                elif isinstance(step, Exception):
+                    raise step
+                else:
+                    self.num_given += 1
+                    yield step
+        finally:
+            self.is_open = False
+
+    async def remember_reply(self, message_id, refs):
+        self.refs.append(refs)
+
+    async def settle(self, message_id):
+        self.settled.append(message_id)
+
+
+@dataclass
+class FakeSurface:
+    """Messages in a dictionary. `faults` are raised by the next writes, one each; a None is a write that works."""
+
+    max_length: int = 100
+    min_interval_seconds: float = 1.0
+    write_seconds: float = 0.0
+    faults: list = field(default_factory=list)
+    messages: dict = field(default_factory=dict)
+    history: list = field(default_factory=list)
+
+    def measure(self, text):
+        return len(text)
+
+    def render(self, text):
+        return for_discord(text)
+
+    async def post(self, text):
+        await self._write("post", text)
+        ref = f"m{len(self.messages) + 1}"
+        self.messages[ref] = text
+        return ref
+
+    async def edit(self, ref, text):
+        await self._write("edit", text)
+        assert ref in self.messages
+        self.messages[ref] = text
+
+    async def _write(self, kind, text):
+        assert len(text) <= self.max_length
+        self.history.append((asyncio.get_running_loop().time(), kind, text))
+        await asyncio.sleep(self.write_seconds)
+        if self.faults and (fault := self.faults.pop(0)):
+            raise fault
+
+    @property
+    def shown(self):
+        return tuple(self.messages.values())
+
+    @property
+    def texts(self):
+        return [text for _, _, text in self.history]
+
+    @property
+    def times(self):
+        return [when for when, _, _ in self.history]
+
+
+def delivery(*refs):
+    scope = Scope(Platform.TERMINAL, "w", "c", "1")
+    return Delivery(Message("m:1", scope, Author("u", "U"), "hi"), "here", refs)
+
+
+def answer(text, *, every=0.1):
+    """The script of an answer that comes word by word."""
+    words = text.split(" ")
+    deltas = [Text(word if index == 0 else " " + word) for index, word in enumerate(words)]
+    return [*(step for delta in deltas for step in (delta, Pause(every))), Finished(text)]
+
+
+def delivered(engine, surface, *refs):
+    run(deliver(engine, delivery(*refs), surface))
+    return surface.shown
+
+
+def test_the_answer_arrives_streamed_and_is_settled():
+    engine, surface = FakeEngine(*answer("one two three four", every=1.0)), FakeSurface()
+    assert delivered(engine, surface) == ("one two three four",)
+    assert surface.texts[0].endswith(UNFINISHED)
+    assert len(surface.texts) > 2
+    assert engine.settled == ["m:1"]
+    assert engine.refs == [("m1",)]
+    assert not engine.is_open
+
+
+FAULTS = st.lists(
+    st.one_of(st.none(), st.builds(Busy, st.floats(0, 20)), st.builds(OSError, st.just("reset"))), max_size=12
+)
+
+
+@given(faults=FAULTS, write_seconds=st.sampled_from([0, 0.4, 3.0]), every=st.sampled_from([0, 0.05, 1.5]))
+@settings(max_examples=60, deadline=None)
+def test_the_final_text_arrives_once_whatever_goes_wrong(faults, write_seconds, every):
+    engine = FakeEngine(*answer(LONG, every=every))
+    surface = FakeSurface(faults=faults, write_seconds=write_seconds)
+    shown = delivered(engine, surface)
+    assert " ".join(shown) == LONG
+    assert engine.settled == ["m:1"]
+    assert min(gaps(surface.times), default=1.0) > surface.min_interval_seconds - TICK
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["@every", "one ", "<@1", "23> ", "<", "@here", " ", "[a.com](https://", "evil.com)"]
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_no_write_ever_holds_a_live_mention(deltas):
+    text = "so " + "".join(deltas)
+    script = [step for delta in ["so ", *deltas] for step in (Text(delta), Pause(1.1))]
+    surface = FakeSurface()
+    delivered(FakeEngine(*script, Finished(text)), surface)
+    for written in surface.texts:
+        assert "@everyone" not in written
+        assert "@here" not in written
+        assert "<@1" not in written
+        assert "[a.com](https://evil" not in written
+
+
+def test_a_burst_is_coalesced_and_the_engine_is_never_held_up():
+    engine, surface = (
+        FakeEngine(*[Text("word ")] * 5000, Finished("word " * 5000)),
+        FakeSurface(max_length=2000, write_seconds=2.0),
+    )
+
+    async def scenario():
+        task = asyncio.create_task(deliver(engine, delivery(), surface))
+        while not surface.history:
+            await asyncio.sleep(0.01)
+        assert engine.num_given == 5001
+        assert not engine.is_open
+        await task
+
+    run(scenario())
+    assert len(surface.history) == len(split("word " * 5000, 2000, len))
+
+
+def test_no_single_characters_are_posted_and_the_first_look_is_short():
+    engine, surface = (
+        FakeEngine(Text("H"), Pause(0.1), Text("ello "), Text("you"), Pause(5), Finished("Hello you")),
+        FakeSurface(),
+    )
+    delivered(engine, surface)
+    assert surface.texts == [f"Hello you{UNFINISHED}", "Hello you"]
+
+    engine, surface = FakeEngine(Text("H"), Pause(5), Finished("Hi")), FakeSurface()
+    delivered(engine, surface)
+    assert surface.texts == [f"H{UNFINISHED}", "Hi"]
+    assert surface.times[0] == pytest.approx(1000 + FIRST_LOOK_SECONDS)
+
+
+def test_a_full_part_is_never_written_again():
+    surface = FakeSurface()
+    shown = delivered(FakeEngine(*answer(LONG, every=0.4)), surface)
+    assert len(shown) > 5
+    for part in shown:
+        assert surface.texts.count(part) == 1
+    assert surface.texts.index(shown[0]) < min(
+        index for index, (_, kind, _) in enumerate(surface.history) if kind == "post" and index
+    )
+
+
+def test_an_open_fence_is_closed_while_it_streams():
+    engine = FakeEngine(
+        Text("Look:\n```py\nx = "), Pause(3), Text("1\n```"), Pause(3), Finished("Look:\n```py\nx = 1\n```")
+    )
+    surface = FakeSurface()
+    delivered(engine, surface)
+    assert surface.texts == [
+        "Look:\n```py\nx =\n```\n…",
+        "Look:\n```py\nx = 1\n```\n…",
+        "Look:\n```py\nx = 1\n```",
+    ]
+
+
+def test_waiting_is_one_message_that_becomes_the_answer():
+    engine = FakeEngine(Waiting(2, 9.0), Pause(3), Waiting(1), Pause(3), *answer("All is well", every=0.1))
+    surface = FakeSurface()
+    assert delivered(engine, surface) == ("All is well",)
+    assert [kind for _, kind, _ in surface.history].count("post") == 1
+    assert "number 2" in surface.texts[0]
+    assert "next" in surface.texts[1]
+
+
+def test_a_short_wait_is_not_shown():
+    surface = FakeSurface()
+    delivered(FakeEngine(Waiting(1), Pause(0.1), *answer("Here you are", every=0)), surface)
+    assert surface.texts == ["Here you are"]
+
+
+def test_a_persons_error_takes_the_place_of_the_waiting_message():
+    error = UnknownCommand("@everyone", None)
+    engine, surface = FakeEngine(Waiting(1), Pause(3), error), FakeSurface(max_length=2000)
+    assert delivered(engine, surface) == (for_discord(sentence(error)),)
+    assert engine.settled == ["m:1"]
+
+
+def test_an_error_after_a_part_of_the_answer_keeps_the_part(caplog):
+    engine, surface = FakeEngine(Text("Try:\n```\nrm "), Pause(3), RuntimeError("boom")), FakeSurface()
+    assert delivered(engine, surface) == (f"Try:\n```\nrm\n```\n\n{INTERRUPTED} {WENT_WRONG}",)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "an answer failed"
+    ]
+    assert engine.settled == ["m:1"]
+
+
+def test_references_are_kept_right_after_each_post():
+    engine, surface = FakeEngine(*answer(LONG, every=0)), FakeSurface()
+    shown = delivered(engine, surface)
+    assert engine.refs == [
+        tuple(f"m{number + 1}" for number in range(count + 1)) for count in range(len(shown))
+    ]
+
+
+def test_after_a_restart_the_old_messages_are_edited_and_what_is_left_over_says_so():
+    surface = FakeSurface(messages={"m1": "old …", "m2": "old", "m3": "old"})
+    assert delivered(FakeEngine(*answer("A short answer")), surface, "m1", "m2", "m3") == (
+        "A short answer",
+        SEE_ABOVE,
+        SEE_ABOVE,
+    )
+    assert {kind for _, kind, _ in surface.history} == {"edit"}
+
+
+def test_after_a_restart_a_longer_answer_posts_only_what_is_new():
+    surface = FakeSurface(messages={"m1": "old"})
+    assert " ".join(delivered(FakeEngine(*answer(LONG)), surface, "m1")) == LONG
+
+
+def test_a_gone_message_cancels_the_answer_and_settles():
+    engine, surface = FakeEngine(*answer(LONG, every=1.0)), FakeSurface(faults=[None, None, MessageGone()])
+    delivered(engine, surface)
+    assert len(surface.history) == 3
+    assert engine.num_given < 10
+    assert not engine.is_open
+    assert engine.settled == ["m:1"]
+
+
+def test_cancelling_frees_the_engine_within_one_turn_of_the_loop_and_does_not_settle():
+    engine, surface = FakeEngine(*answer(LONG, every=1.0)), FakeSurface()
+
+    async def scenario():
+        task = asyncio.create_task(deliver(engine, delivery(), surface))
+        await asyncio.sleep(3.5)
+        assert engine.is_open
+        task.cancel()
+        await asyncio.sleep(0)
+        assert not engine.is_open
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(scenario())
+    assert engine.settled == []
+
+
+def test_a_post_under_way_when_cancelled_is_remembered():
+    engine, surface = FakeEngine(*answer(LONG, every=1.0)), FakeSurface(write_seconds=2.0)
+
+    async def scenario():
+        task = asyncio.create_task(deliver(engine, delivery(), surface))
+        await asyncio.sleep(1.0)
+        assert len(surface.history) == 1
+        task.cancel()
+        await asyncio.wait((task,))
+
+    run(scenario())
+    assert engine.refs == [("m1",)]
+
+
+def test_an_uncertain_post_of_a_whole_answer_is_not_repeated():
+    engine, surface = FakeEngine(Finished("All of it")), FakeSurface(faults=[Uncertain()])
+    delivered(engine, surface)
+    assert surface.texts == ["All of it"]
+    assert engine.settled == ["m:1"]
+
+
+def test_after_an_uncertain_post_of_a_beginning_the_whole_answer_is_posted_once():
+    engine, surface = FakeEngine(*answer("one two three four", every=2.0)), FakeSurface(faults=[Uncertain()])
+    assert delivered(engine, surface) == ("one two three four",)
+    assert len(surface.texts) == 2
+
+
+def test_what_can_not_be_written_is_given_up_in_the_end_and_not_settled(caplog):
+    engine, surface = FakeEngine(Finished("All of it")), FakeSurface(faults=[OSError("no")] * 10_000)
+    delivered(engine, surface)
+    assert engine.settled == []
+    assert GIVE_UP_AFTER_SECONDS <= surface.times[-1] - surface.times[0] < GIVE_UP_AFTER_SECONDS + 20
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 1
+
+
+def test_busy_is_waited_out_and_then_only_the_newest_text_is_written():
+    engine, surface = (
+        FakeEngine(*answer("one two three four", every=1.0)),
+        FakeSurface(faults=[None, Busy(30)]),
+    )
+    assert delivered(engine, surface) == ("one two three four",)
+    assert surface.texts[2:] == ["one two three four"]
+    assert surface.times[2] - surface.times[1] >= 30
+
+
+def test_a_store_that_fails_does_not_keep_the_answer_from_the_person(caplog):
+    engine, surface = FakeEngine(*answer("one two three")), FakeSurface()
+
+    async def broken(*_):
+        raise OSError("disk")
+
+    engine.remember_reply = engine.settle = broken
+    assert delivered(engine, surface) == ("one two three",)
+    assert len(caplog.records) == 2
+
+
+def test_answers_that_share_a_pace_take_turns():
+    surfaces = [FakeSurface() for _ in range(4)]
+
+    async def scenario():
+        pace = Pace(1.0)
+        engines = [
+            FakeEngine(*answer("one two three four five six seven eight", every=2.0)) for _ in surfaces
+        ]
+        await asyncio.gather(
+            *(
+                deliver(engine, delivery(), surface, pace)
+                for engine, surface in zip(engines, surfaces, strict=True)
+            )
+        )
+
+    run(scenario())
+    times = sorted(when for surface in surfaces for when in surface.times)
+    assert min(gaps(times)) > 1.0 - TICK
+    counts = [len(surface.times) for surface in surfaces]
+    assert max(counts) - min(counts) <= 1
+    assert all(surface.shown == ("one two three four five six seven eight",) for surface in surfaces)
+
+
+def test_a_held_pace_holds_everybody_and_eases_back():
+    async def scenario():
+        pace, times = Pace(1.0), []
+        await pace.turn()
+        pace.hold(10)
+        for _ in range(12):
+            await pace.turn()
+            times.append(asyncio.get_running_loop().time())
+        return times
+
+    times = run(scenario())
+    assert times[0] == pytest.approx(1010)
+    assert gaps(times)[0] > gaps(times)[1] > 1.0
+    assert gaps(times)[-1] == pytest.approx(1.0)

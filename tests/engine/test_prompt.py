@@ -1,0 +1,54 @@
+"""What the model reads for a skill."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.conversation import Turn
+from engine.inference import ChatMessage, Choices, JsonSchema, Role
+from engine.prompt import fixed_part, input_text, make_request
+from engine.skill import Example, Input, SkillSampling
+from tests.fakes import make_example, make_skill
+
+TWO_INPUTS = (Input("tone", "How", choices=("formal", "short")), Input("text", "What", is_required=True))
+
+
+def test_instructions_examples_turns_and_message_stand_in_this_order() -> None:
+    skill = make_skill("x", instructions=" Be kind. ", examples=(make_example("a", "A"),))
+    prompt = make_request(skill, {"text": "now"}, [Turn("1", "ada", "x", "b", "B")]).prompt
+    assert prompt.fixed == (
+        ChatMessage(Role.SYSTEM, "Be kind."),
+        ChatMessage(Role.USER, "a"),
+        ChatMessage(Role.ASSISTANT, "A"),
+    )
+    assert prompt.turns == (ChatMessage(Role.USER, "b"), ChatMessage(Role.ASSISTANT, "B"))
+    assert prompt.last == ChatMessage(Role.USER, "now")
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_the_fixed_part_is_the_same_whatever_is_asked(one: str, other: str) -> None:
+    skill = make_skill("x", examples=(make_example("a", "A"), make_example("b", "B")))
+    turn = Turn("1", "ada", "x", one, other)
+    assert make_request(skill, {"text": one}, []).prompt.fixed == make_request(skill, {"text": other}, [turn]).prompt.fixed
+
+
+def test_one_input_is_bare_and_several_have_names_in_the_declared_order() -> None:
+    assert input_text(make_skill("x"), {"text": "hello"}) == "hello"
+    skill = make_skill("y", inputs=TWO_INPUTS, examples=(Example({"text": "t", "tone": "short"}, "T"),))
+    assert input_text(skill, {"text": "hello", "tone": "formal"}) == "tone: formal\ntext: hello"
+    assert input_text(skill, {"text": "hello"}) == "text: hello"
+    assert fixed_part(skill)[1].content == "tone: short\ntext: t"
+
+
+def test_choices_and_schemas_are_named_and_enforced() -> None:
+    chosen = make_request(make_skill("x", choices=("a", "b")), {"text": "?"}, [])
+    assert chosen.constraint == Choices(("a", "b"))
+    assert chosen.prompt.fixed[0].content.endswith("Answer with exactly one of: a, b.")
+    shaped = make_request(make_skill("x", output_schema="{}"), {"text": "?"}, [])
+    assert shaped.constraint == JsonSchema("{}")
+    assert shaped.prompt.fixed[0].content.endswith("Answer with JSON only.")
+
+
+def test_the_skills_sampling_is_the_requests() -> None:
+    skill = make_skill("x", sampling=SkillSampling(temperature=0.7, max_tokens=9, stop=("\n",)))
+    sampling = make_request(skill, {"text": "?"}, []).sampling
+    assert (sampling.temperature, sampling.max_tokens, sampling.stop) == (0.7, 9, ("\n",))
