@@ -13,7 +13,7 @@ from bots.data_folder import Use
 from bots.opening import ModelOpener, OpenModel, Progress, open_engine
 from bots.piped import answer_lines, lines_of
 from bots.places import KINDS, Place, PlaceKind
-from bots.reloads import fault_lines, reload_lines
+from bots.reloads import ReloadNews, change_lines
 from bots.setup import Setup
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput

@@ -8,11 +8,12 @@ from enum import IntEnum
 from bots import fences
 from bots.fences import Fence
 
-# A cut must not put a line's inner ticks at the start of a message, where they would open a fence.
-_NO_TICKS = r"(?![ \t>]{0,4}(?:[-*+][ \t])?(?:`{3}|~{3}))"
-_SENTENCE_END = re.compile(r"(?:[.!?][\"')\]*_]*\s|[。！？])" + _NO_TICKS)
-_WORD_END = re.compile(r"\s" + _NO_TICKS)
-_LOOKAHEAD = 10
+# A cut must not put ticks that stand inside a line at the start of a message, where they would open a fence.
+_TICKS = r"[ \t>]{0,8}(?:[-*+][ \t])?(?:`{3}|~{3})"
+_LOOKAHEAD = 16
+_STARTS_WITH_TICKS = re.compile(_TICKS)
+_SENTENCE_END = re.compile(rf"(?:[.!?][\"')\]*_]*\s|[。！？])(?!{_TICKS})")
+_WORD_END = re.compile(rf"\s(?!{_TICKS})")
 
 _MARKS = {"Mn", "Mc", "Me"}
 _JOINER = "\u200d"
@@ -69,8 +70,16 @@ def _last_end(pattern: re.Pattern[str], text: str, room: int) -> int:
 
 def _between_characters(text: str, room: int) -> int:
     """The last place that is not inside what a reader sees as one character."""
-    whole = (position for position in range(room, room // 2, -1) if not _is_inside_character(text, position))
+    whole = (
+        position
+        for position in range(room, room // 2, -1)
+        if not _is_inside_character(text, position) and not _is_at_ticks(text, position)
+    )
     return next(whole, room)
+
+
+def _is_at_ticks(text: str, position: int) -> bool:
+    return text[position : position + 1] in ("`", "~") or _STARTS_WITH_TICKS.match(text, position) is not None
 
 
 def _is_inside_character(text: str, position: int) -> bool:
@@ -79,7 +88,7 @@ def _is_inside_character(text: str, position: int) -> bool:
     before, after = text[position - 1], text[position]
     if _is_flag_half(before) and _is_flag_half(after):
         return _num_flag_halves_before(text, position) % 2 == 1
-    return _JOINER in (before, after) or _extends(after) or (before, after) == ("\r", "\n") or after in "`~"
+    return _JOINER in (before, after) or _extends(after) or (before, after) == ("\r", "\n")
 
 
 def _extends(character: str) -> bool:

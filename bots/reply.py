@@ -8,17 +8,21 @@ from functools import partial
 
 from bots.fences import closed
 from bots.pace import Pace
-from bots.surface import Busy, MessageGone, Surface, Uncertain
+from bots.surface import MessageGone, Surface
 from bots.writer import Draft, Stage, Undeliverable, Writer
-from engine.answer import Event, Finished, Text, Waiting
-from engine.engine import Engine
-from engine.errors import UnderstudyError
-from engine.message import Delivery
-from engine.wording import sentence
+from engine import (
+    WRONG_ON_OUR_SIDE,
+    Delivery,
+    Engine,
+    Event,
+    Finished,
+    Text,
+    UnderstudyError,
+    Waiting,
+    sentence,
+    waiting,
+)
 
-__all__ = ["Busy", "MessageGone", "Surface", "Uncertain", "deliver"]
-
-WENT_WRONG = "Something went wrong on my side."
 INTERRUPTED = "(interrupted)"
 
 log = logging.getLogger(__name__)
@@ -63,7 +67,7 @@ async def _follow(events: AsyncGenerator[Event, None], writer: Writer) -> None:
             async for event in events:
                 match event:
                     case Waiting():
-                        writer.show(Draft(_notice(event), Stage.NOTICE))
+                        writer.show(Draft(waiting(event.place, event.seconds), Stage.NOTICE))
                     case Text():
                         text += event.delta
                         writer.show(Draft(text, Stage.PARTIAL))
@@ -73,16 +77,10 @@ async def _follow(events: AsyncGenerator[Event, None], writer: Writer) -> None:
         writer.show(_failed(text, sentence(error)))
     except Exception:
         log.exception("an answer failed")
-        writer.show(_failed(text, WENT_WRONG))
+        writer.show(_failed(text, WRONG_ON_OUR_SIDE))
 
 
 def _failed(text: str, words: str) -> Draft:
     """What was answered so far stays to be read."""
     said = f"{closed(text.rstrip())}\n\n{INTERRUPTED} {words}" if text.strip() else words
     return Draft(said, Stage.FINAL)
-
-
-def _notice(waiting: Waiting) -> str:
-    place = "You are next in line" if waiting.place == 1 else f"You are number {waiting.place} in line"
-    about = "" if waiting.seconds is None else f", about {waiting.seconds:.0f} s to go"
-    return f"{place}{about}."

@@ -31,10 +31,7 @@ from bots.slack_events import Heard, Identity, read_command, read_event
 from bots.slack_faults import REFUSALS, write_fault
 from bots.slack_manifest import NEEDED_SCOPES
 from bots.surface import Busy, MessageGone, Uncertain
-from engine.config import Secrets, SlackConfig
-from engine.engine import Engine
-from engine.errors import UnderstudyError
-from engine.wording import sentence
+from engine import Engine, Secrets, SlackConfig, UnderstudyError, sentence
 
 WRITE_INTERVAL_SECONDS = 1.2  # a workspace takes 50 updates a minute from one app
 MAX_MARKDOWN_CHARACTERS = 12_000

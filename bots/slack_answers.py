@@ -12,8 +12,7 @@ from bots.reply import deliver
 from bots.slack_events import Claim, Heard, SlackAddress, in_thread
 from bots.slack_response import ResponseUrlSurface
 from bots.surface import Busy, MessageGone, Surface, Uncertain
-from engine.engine import Engine
-from engine.message import Delivery, Platform, Scope
+from engine import Delivery, Engine, Platform, Scope
 
 OPEN_TRIES = 3
 

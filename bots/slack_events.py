@@ -10,14 +10,13 @@ from html import unescape
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bots.slack_manifest import COMMAND_FOR_ALL
-from engine.message import Author, Message, Platform, Scope
+from engine import Author, BuiltIn, Message, Platform, Scope
 
 SLACKBOT = "USLACKBOT"
 MAX_QUOTED_CHARACTERS = 1000
 
 # Of the subtypes these alone are a person saying something new; the others are edits, deletes, joins and the like.
 _SPOKEN_SUBTYPES = (None, "file_share", "thread_broadcast")
-_BUILT_IN = ("help", "skills", "new", "forget")
 _BARE_COMMAND = re.compile(r"!([\w-]+)(?:\s|$)")
 _FIRST_WORD = re.compile(r"[/!]?([\w-]+)")
 _MARKUP = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
@@ -116,7 +115,7 @@ def read_event(event: object, identity: Identity) -> Heard | None:
         text=text,
     )
     bare = _BARE_COMMAND.match(text)
-    return Heard(message, SlackAddress(said.channel, root), claim, bare.group(1) if bare else "")
+    return Heard(message, SlackAddress(said.channel, root), claim, bare.group(1).lower() if bare else "")
 
 
 def read_command(body: Mapping[str, object], identity: Identity, skills: Collection[str]) -> Heard:
@@ -194,8 +193,8 @@ def _told_in_text(name: str, text: str, skills: Collection[str]) -> str:
         return f"/{name} {text}".strip()
     first = _FIRST_WORD.match(text)
     if first is None:
-        return text or "/help"
-    is_name = text[0] not in "/!" and first.group(1) in (*skills, *_BUILT_IN)
+        return text or f"/{BuiltIn.HELP}"
+    is_name = text[0] not in "/!" and first.group(1) in (*skills, *BuiltIn)
     return f"/{text}" if is_name and not text[first.end() :].startswith(":") else text
 
 

@@ -4,7 +4,7 @@ from urllib.parse import quote
 
 import yaml
 
-from engine.skill import Input, JsonValue, Skill
+from engine import JsonValue, Skill, usage
 
 APP_NAME = "Understudy"
 COMMAND_FOR_ALL = "understudy"
@@ -105,7 +105,7 @@ def _slash_commands(skills: tuple[Skill, ...]) -> list[JsonValue]:
     left_out = without_slash_command(skills)
     everything = _command(COMMAND_FOR_ALL, "Every skill, and help, skills, new, forget", "help | SKILL text")
     own = [
-        _command(skill.name, skill.description, usage_hint(skill.inputs))
+        _command(skill.name, skill.description, usage(skill).removeprefix(f"/{skill.name} "))
         for skill in skills
         if skill.name not in left_out
     ]
@@ -115,19 +115,6 @@ def _slash_commands(skills: tuple[Skill, ...]) -> list[JsonValue]:
 def _command(name: str, description: str, hint: str) -> dict[str, JsonValue]:
     # Escaped, a mention in a command's text carries the id and the name; unescaped only what was typed.
     return {"command": f"/{name}", "description": description, "usage_hint": hint, "should_escape": True}
-
-
-def usage_hint(inputs: tuple[Input, ...]) -> str:
-    """What to type behind the command: typed inputs as `name=...`, the free text last."""
-    *typed, last = sorted(inputs, key=lambda one: not one.choices)
-    words = [_option_hint(one) for one in typed]
-    words.append(_option_hint(last) if last.choices else last.name)
-    return " ".join(words)
-
-
-def _option_hint(one: Input) -> str:
-    pair = f"{one.name}={'|'.join(one.choices) or '...'}"
-    return pair if one.is_required else f"[{pair}]"
 
 
 def _agent_view(skills: tuple[Skill, ...]) -> dict[str, JsonValue]:

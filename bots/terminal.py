@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text as Styled
 
 from bots import __version__
-from bots.reloads import fault_lines, reload_lines
+from bots.reloads import ReloadNews, change_lines
 from bots.terminal_input import QUIT_WORDS, TerminalInput
 from bots.terminal_markdown import GrowingMarkdown
 from bots.terminal_session import TerminalSession, printable
@@ -39,6 +39,7 @@ class Terminal:
     def __init__(self, engine: Engine, typed: TerminalInput, console: Console, greeting: Greeting) -> None:
         self._engine, self._input, self._console, self._greeting = engine, typed, console, greeting
         self._session = TerminalSession()
+        self._news = ReloadNews(engine.skillbook.faults)
         self._answer: asyncio.Task[None] | None = None
         self._held_notes: list[Styled] = []
 
@@ -82,8 +83,8 @@ class Terminal:
         for line in things_to_try(skills, self._greeting.default_skill):
             self._console.print(Styled(f"  {printable(line)}"), soft_wrap=True)
         self._note("/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends.")
-        for line in fault_lines(self._engine.skillbook.faults):
-            self._console.print(_error(line))
+        for fault in self._engine.skillbook.faults:
+            self._console.print(_error(str(fault)))
 
     def _hint(self, *, was_empty: bool) -> None:
         if was_empty:
@@ -94,8 +95,8 @@ class Terminal:
 
     def _on_reload(self, reload: Reload) -> None:
         """Above the line that is being typed; an answer that is being shown comes first."""
-        self._held_notes += [Styled(line, style=_NOTE) for line in reload_lines(reload)]
-        self._held_notes += [_error(line) for line in fault_lines(reload.faults)]
+        self._held_notes += [Styled(line, style=_NOTE) for line in change_lines(reload)]
+        self._held_notes += [_error(line) for line in self._news.new_faults(reload)]
         if self._answer is None:
             self._print_held_notes()
 

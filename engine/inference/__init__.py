@@ -3,6 +3,7 @@
 from engine.inference.backend import Inference, Speed
 from engine.inference.client import Worker
 from engine.inference.errors import InferenceError, ModelUnusable, RequestFailed
+from engine.inference.gguf import ModelFile, find_model
 from engine.inference.wire import (
     ChatMessage,
     Choices,
@@ -29,6 +30,7 @@ __all__ = [
     "Inference",
     "InferenceError",
     "JsonSchema",
+    "ModelFile",
     "ModelInfo",
     "ModelUnusable",
     "Prompt",
@@ -39,4 +41,5 @@ __all__ = [
     "Speed",
     "Usage",
     "Worker",
+    "find_model",
 ]

