@@ -15,7 +15,7 @@ from typing import NoReturn
 from bots import __version__, app, check, doctor, skills_command
 from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
-from bots.setup import DEFAULT_CONFIG, read_setup
+from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
 from bots.signals import until_signal
 from bots.slack_manifest import install_link, manifest_yaml
 from bots.terminal_session import printable
@@ -123,12 +123,12 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
 
 
 def _chat(arguments: argparse.Namespace, opener: ModelOpener) -> int:
-    setup = read_setup(arguments.config)
+    setup = read_setup_to_converse(arguments.config)
     return asyncio.run(until_signal(app.chat(setup, opener), signal.SIGTERM, signal.SIGHUP))
 
 
 def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
-    setup = read_setup(arguments.config)
+    setup = read_setup_to_converse(arguments.config)
     return asyncio.run(until_signal(app.run(setup, opener, _say), signal.SIGTERM, signal.SIGINT))
 
 
@@ -164,7 +164,7 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
                 skills_command.as_page(skills_command.found(setup.skillbook, arguments.name))
             )
         case "try":
-            _say(asyncio.run(_try(arguments, opener)))
+            _say(asyncio.run(_try(setup, opener, arguments.name, " ".join(arguments.text))))
         case "new":
             path = skills_command.write_new(setup.config.skills_dir, arguments.name)
             _say(f"{os.path.relpath(path)} is there: change it, then try it with /{arguments.name}.")
@@ -175,11 +175,9 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     return app.EXIT_FINE
 
 
-async def _try(arguments: argparse.Namespace, opener: ModelOpener) -> str:
-    setup = read_setup(arguments.config)
+async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:
     with app.loading_status() as progress:
-        text = " ".join(arguments.text)
-        return (await skills_command.answer_once(setup, opener, progress, arguments.name, text)).text
+        return (await skills_command.answer_once(setup, opener, progress, name, text)).text
 
 
 def _slack_manifest(arguments: argparse.Namespace, _opener: ModelOpener) -> int:

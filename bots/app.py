@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from bots.setup import Setup
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput
 from bots.terminal_session import printable
-from engine import Engine, StoreFailed, UnderstudyError, sentence
+from engine import Engine, Reload, Skillbook, StoreFailed, UnderstudyError, sentence
 
 EXIT_FINE = 0
 EXIT_FAILED = 1
@@ -86,36 +86,42 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
         NoPlaces: there is no token at all.
         StoreFailed: another `understudy run` uses the same data folder.
     """
-
-    def say_all(lines: Iterable[str]) -> None:
-        for line in lines:
-            say(line)
-
     ready = _ready(setup, kinds, say)
     with setup.data.claimed(Use.PLACES) as database:
         if database is None:
             raise _in_use(setup.data.path)
         async with open_model(setup, say) as model, open_engine(setup, model.inference, database) as engine:
             say(f"{model.name} answers, with {len(engine.skillbook.skills)} skills.")
-            say_all(fault_lines(engine.skillbook.faults))
-            engine.skillbook.subscribe(
-                lambda reload: say_all(reload_lines(reload) + fault_lines(reload.faults))
-            )
+            _say_news(engine.skillbook, say)
             await _serve([(kind, kind.open(setup, engine, say)) for kind in ready], say)
     say("No place is left to answer in.")
     return EXIT_FAILED
 
 
+def _say_news(skillbook: Skillbook, say: Say) -> None:
+    for fault in skillbook.faults:
+        say(str(fault))
+    news = ReloadNews(skillbook.faults)
+
+    def on_reload(reload: Reload) -> None:
+        for line in (*change_lines(reload), *news.new_faults(reload)):
+            say(line)
+
+    skillbook.subscribe(on_reload)
+
+
 def _ready(setup: Setup, kinds: Sequence[PlaceKind], say: Say) -> list[PlaceKind]:
     missing = {kind.name: kind.missing(setup.secrets) for kind in kinds}
+    for kind in kinds:
+        lacks = " and ".join(missing[kind.name])
+        say(
+            f"{kind.name}: not started without {lacks} ({kind.guide})."
+            if lacks
+            else f"{kind.name}: starting."
+        )
     ready = [kind for kind in kinds if not missing[kind.name]]
     if not ready:
         raise NoPlaces
-    for kind in kinds:
-        if missing[kind.name]:
-            say(f"{kind.name}: not started, {' and '.join(missing[kind.name])} missing ({kind.guide}).")
-        else:
-            say(f"{kind.name}: starting.")
     return ready
 
 
@@ -133,5 +139,5 @@ async def _run_place(name: str, place: Place, say: Say) -> None:
     try:
         await place.run()
     except Exception as error:  # noqa: BLE001 - the top of a place
-        _log.exception("%s failed", name)
+        _log.debug("%s failed", name, exc_info=error)
         say(f"{name}: ended. {sentence(error)}")

@@ -228,9 +228,8 @@ class Client(discord.Client):
                 return message.interaction_metadata.id
             before = await self._before(message)
             if before is None and message.author.id == self._own_id and message.reference is not None:
-                return (
-                    message.reference.message_id or message.id
-                )  # the question is deleted, or not ours to read
+                # the question is deleted, or not ours to read
+                return message.reference.message_id or message.id
             if before is None or self._own_id not in (message.author.id, before.author.id):
                 break
             message = before

@@ -106,5 +106,5 @@ async def _watched(skillbook: Skillbook) -> AsyncIterator[None]:
 async def _watch(skillbook: Skillbook) -> None:
     try:
         await skillbook.watch()
-    except Exception:  # noqa: BLE001 - the top of a task that nobody waits for
-        _log.exception("the skills are no longer watched: a saved file is read at the next start")
+    except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for
+        _log.warning("The skills are no longer watched (%s): a saved file is read at the next start.", error)

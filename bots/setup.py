@@ -31,15 +31,26 @@ def read_setup(config_path: Path) -> Setup:
     """Reads everything; faulty skills are left to be shown by whoever uses the skillbook.
 
     Raises:
-        FileFaults: config.yaml or `.env` cannot be used, or there is no default skill to answer with.
+        FileFaults: config.yaml or `.env` cannot be used.
     """
     environ = environment_of(config_path)
     config = read_config(config_path, environ)
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
-    if skillbook.get(config.default_skill) is None:
-        raise FileFaults((*skillbook.faults, default_skill_fault(config, skillbook, config_path)))
     return Setup(config, read_secrets(environ), skillbook)
+
+
+def read_setup_to_converse(config_path: Path) -> Setup:
+    """The same, when plain messages are to be answered.
+
+    Raises:
+        FileFaults: and also when there is no skill to answer them with.
+    """
+    setup = read_setup(config_path)
+    if setup.skillbook.get(setup.config.default_skill) is None:
+        missing = default_skill_fault(setup.config, setup.skillbook, config_path)
+        raise FileFaults((*setup.skillbook.faults, missing))
+    return setup
 
 
 def default_skill_fault(config: Config, skillbook: Skillbook, config_path: Path) -> Fault:

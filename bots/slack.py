@@ -197,20 +197,22 @@ class _Intake:
         self._skills = skills
 
     def app(self, web: AsyncWebClient) -> AsyncApp:
+        me = AuthorizeResult(
+            enterprise_id=None, team_id=self._identity.team, bot_user_id=self._identity.bot_user
+        )
+
+        async def authorize() -> AuthorizeResult:  # Bolt cannot call a method here
+            return me
+
         # With `authorize`, Bolt asks Slack nothing for an event; otherwise it acknowledges and drops what it cannot check.
         client = AsyncWebClient(
             base_url=web.base_url, session=web.session, retry_handlers=[], logger=_sdk_log
         )
-        app = AsyncApp(name="understudy", client=client, authorize=self._authorize, logger=_sdk_log)
+        app = AsyncApp(name="understudy", client=client, authorize=authorize, logger=_sdk_log)
         app.middleware(self._keep)
         for listen in (app.event("app_mention"), app.event("message"), app.command(re.compile(""))):
             listen(self._begin)
         return app
-
-    async def _authorize(self) -> AuthorizeResult:
-        return AuthorizeResult(
-            enterprise_id=None, team_id=self._identity.team, bot_user_id=self._identity.bot_user
-        )
 
     async def _keep(
         self, body: Mapping[str, object], context: AsyncBoltContext, next_: Callable[[], Awaitable[object]]

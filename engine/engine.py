@@ -12,7 +12,7 @@ from engine import wording
 from engine.answer import Event, Finished, Text, Waiting
 from engine.command import BuiltIn, BuiltInCall, SkillCall, nearest_name, read_call
 from engine.config import Limits
-from engine.conversation import turn_of
+from engine.conversation import Turn, turn_of
 from engine.errors import (
     AnswerCut,
     AnswerFailed,
@@ -121,7 +121,7 @@ class Engine:
     async def _answer(self, message: Message, call: SkillCall) -> AsyncGenerator[Event, None]:
         """The model's answer, kept as a turn before the last event."""
         skill, writing = call.skill, _Writing()
-        turns = await self._store.turns(message.scope, max_turns=_MAX_TURNS) if _sees_turns(skill) else ()
+        turns = await self._turns_before(message) if skill.memory is Memory.CONVERSATION else ()
         is_cut = False
         try:
             async with aclosing(self.inference.stream(make_request(skill, call.inputs, turns))) as deltas:
@@ -136,6 +136,9 @@ class Engine:
         turn = turn_of(message, skill.name, input_text(skill, call.inputs), writing.text)
         await self._store.add_turn(message.scope, turn)
         yield Finished(writing.text, skill.name, is_cut)
+
+    async def _turns_before(self, message: Message) -> tuple[Turn, ...]:
+        return await self._store.turns(message.scope, max_turns=_MAX_TURNS, before=message.id)
 
     async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str:
         match call.command:
@@ -186,10 +189,6 @@ def cleaned(text: str) -> str:
 def _is_typed(character: str) -> bool:
     code = ord(character)
     return not (code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000)
-
-
-def _sees_turns(skill: Skill) -> bool:
-    return skill.memory is Memory.CONVERSATION
 
 
 def _check_whole(skill: Skill, text: str, *, is_cut: bool) -> None:

@@ -164,12 +164,12 @@ class Store:
             ),
         )
 
-    async def turns(self, scope: Scope, *, max_turns: int) -> tuple[Turn, ...]:
-        """The newest turns since the last `/new`, oldest first."""
+    async def turns(self, scope: Scope, *, max_turns: int, before: str = "") -> tuple[Turn, ...]:
+        """The newest turns since the last `/new`, oldest first; without the message `before`, which may be answered again."""
         rows = await self._read(
             "SELECT message_id, author, skill, question, answer FROM turns WHERE platform = ? AND workspace = ?"
-            " AND channel = ? AND conversation = ? AND is_ended = 0 ORDER BY number DESC LIMIT ?",
-            (*_key(scope), max_turns),
+            " AND channel = ? AND conversation = ? AND is_ended = 0 AND message_id <> ? ORDER BY number DESC LIMIT ?",
+            (*_key(scope), before, max_turns),
         )
         return tuple(Turn(*map(str, row)) for row in reversed(rows))
 

@@ -6,6 +6,7 @@ what comes after it.
 
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import gguf
@@ -82,7 +83,7 @@ def _add_vocabulary(writer: gguf.GGUFWriter) -> list[str]:
     writer.add_eos_token_id(end_of_turn)
     writer.add_bos_token_id(end_of_text)
     writer.add_pad_token_id(end_of_text)
-    writer.add_add_bos_token(False)  # noqa: FBT003  gguf's own signature
+    writer.add_add_bos_token(False)
     return tokens
 
 
@@ -106,7 +107,7 @@ def _merges(text: str, num_merges: int) -> list[tuple[str, str]]:
     while len(merges) < num_merges:
         pairs: Counter[tuple[str, str]] = Counter()
         for word, count in words.items():
-            for pair in zip(word, word[1:], strict=False):
+            for pair in pairwise(word):
                 pairs[pair] += count
         best = max(pairs, key=lambda pair: (pairs[pair], pair))
         merges.append(best)

@@ -55,7 +55,7 @@ def wrong_kind(head: bytes) -> WrongKind | None:
             return kind
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<!--")):
         return _HTML
-    if text.startswith((b"{", b"[")):
+    if text.startswith(b"{"):
         return _JSON
     if head[8:].startswith(b'{"'):  # the length of its JSON comes first
         return _SAFETENSORS

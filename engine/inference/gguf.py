@@ -55,7 +55,7 @@ def find_model(model: str, *, models_dir: Path, hf_token: str | None, progress: 
     except OSError as error:
         path = str(error.filename or model)
         reason = f"the file cannot be read ({(error.strerror or str(error)).lower()})"
-        raise ModelUnusable(path, reason, f"see to it that this user may read it: `ls -l {path}`") from error
+        raise ModelUnusable(path, reason, "see to it that this user may read it") from error
 
 
 def _starter(progress: Progress) -> ModelFile:
@@ -88,7 +88,9 @@ def _existing(model: str) -> Path:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _missing(model, path) from error
     if stat.S_ISDIR(mode):
-        raise ModelUnusable(model, "this is a folder", _advice_of_choice(_gguf_names(path), _FORMS))
+        names = _gguf_names(path)
+        reason = "this is a folder, not a file" if names else "this is a folder without a GGUF file"
+        raise ModelUnusable(model, reason, _advice_of_choice(names, _FORMS))
     if not stat.S_ISREG(mode):
         raise ModelUnusable(model, "this is a device or a pipe, not a file", _FORMS)
     return path
@@ -107,7 +109,7 @@ def _absolute(model: str) -> Path:
 
 def _missing(model: str, path: Path) -> ModelUnusable:
     if difflib.get_close_matches(model.lower(), [STARTER], cutoff=0.7):
-        return ModelUnusable(model, "there is no such file", "did you mean `starter`?")
+        return ModelUnusable(model, "there is no such file", f"write `{STARTER}`, if that is what was meant")
     if not path.parent.is_dir():
         return ModelUnusable(model, f"there is no folder {path.parent}", _FORMS)
     names = _gguf_names(path.parent)

@@ -4,18 +4,19 @@ A download that was cut is kept beside it as `FILE.CHECKSUM.part`, and the next 
 (`hf_hub_download` begins anew at each start; `http_get` below it, which shows the progress bar, can go on.)
 """
 
+import fcntl
 import os
 import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx2  # what huggingface_hub speaks HTTP with: its errors come through as they are
 from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from engine.inference.checksum import sha256_of, write_sidecar
 from engine.inference.errors import ModelUnusable
@@ -181,33 +182,46 @@ class _Download:
 
     def _fetch(self, remote: _Remote) -> None:
         remote.path.parent.mkdir(parents=True, exist_ok=True)
-        with WeakFileLock(remote.path.with_name(f"{remote.path.name}.lock")):
-            if remote.path.is_file():  # another process was faster
-                return
-            self._remove_parts_of_other_versions(remote)
-            self._fill(remote)
-            self._accept(remote)
+        self._remove_parts_of_other_versions(remote)
+        with remote.part.open("ab") as part:
+            self._lock(part)
+            if not remote.path.is_file():  # another process may have been faster
+                self._fill(part, remote)
+                self._accept(remote)
 
     def _remove_parts_of_other_versions(self, remote: _Remote) -> None:
         for path in remote.path.parent.iterdir():
             is_part = path.name.startswith(f"{remote.path.name}.") and path.name.endswith(".part")
-            if is_part and (path != remote.part or remote.num_bytes_here > remote.num_bytes > 0):
+            if is_part and path != remote.part:
                 path.unlink()
 
-    def _fill(self, remote: _Remote) -> None:
+    def _lock(self, part: BinaryIO) -> None:
+        """Until the file is closed: two that append to one part would spoil it."""
+        try:
+            fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            reason = "another process is fetching it just now"
+            raise ModelUnusable(self._model, reason, "wait until it is done, and start again") from error
+
+    def _fill(self, part: BinaryIO, remote: _Remote) -> None:
+        if remote.num_bytes_here > remote.num_bytes > 0:
+            part.truncate(0)
         here = remote.num_bytes_here
-        so_far = f", of which {here / 1e9:.1f} are here" if here else ""
-        self._progress(f"Fetching {remote.path.name} ({remote.num_bytes / 1e9:.1f} GB{so_far})")
-        headers = build_hf_headers(token=self._token) | {"Accept-Encoding": "identity"}
-        with remote.part.open("ab") as file:
-            http_get(
-                remote.url,
-                file,
-                resume_size=here,
-                headers=headers,
-                expected_size=remote.num_bytes or None,
-                displayed_filename=remote.path.name,
-            )
+        so_far = f", {here / remote.num_bytes:.0%} of it is here" if here and remote.num_bytes else ""
+        self._progress(f"Fetching {remote.path.name} ({_size(remote.num_bytes)}{so_far})")
+        headers = {"Accept-Encoding": "identity"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        # The address of the hub, not the one it redirects to: that one expires. The token stays with the hub's own.
+        http_get(
+            remote.url,
+            part,
+            resume_size=here,
+            headers=headers,
+            expected_size=remote.num_bytes or None,
+            displayed_filename=remote.path.name,
+        )
+        part.flush()
 
     def _accept(self, remote: _Remote) -> None:
         sha256 = sha256_of(remote.part, self._progress)
@@ -216,3 +230,7 @@ class _Download:
             raise cut(self._model, "what arrived is not what the hub promised: its sha256 differs")
         write_sidecar(remote.path, sha256)
         remote.part.replace(remote.path)
+
+
+def _size(num_bytes: int) -> str:
+    return f"{num_bytes / 1e9:.1f} GB" if num_bytes >= 1e8 else f"{num_bytes / 1e6:.1f} MB"

@@ -47,7 +47,7 @@ def cut(model: str, reason: str) -> ModelUnusable:
 
 
 def no_space(model: str, folder: Path, needed: int, free: int) -> ModelUnusable:
-    reason = f"it needs {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free"
+    reason = f"it needs {needed / 1e9:.1f} GB more, and {folder} has {free / 1e9:.1f} GB free"
     return ModelUnusable(model, reason, "free some space, or set `models_dir` to another disk")
 
 

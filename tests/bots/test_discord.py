@@ -85,6 +85,12 @@ async def bot(discord: DiscordEmulator, tmp_path: Path) -> AsyncGenerator[Bot]:
         yield bot
 
 
+def turns_before(text: str, bot: Bot) -> list[str]:
+    """What the model saw before this message."""
+    (request,) = [one for one in bot.model.requests if one.prompt.last.content == text]
+    return [turn.content for turn in request.prompt.turns]
+
+
 # Where it answers
 
 
@@ -127,7 +133,7 @@ async def test_a_conversation_outlives_its_first_message(discord: DiscordEmulato
         discord.delete(asked)
     async with running(discord, tmp_path) as bot:
         await discord.answer_to(await discord.say("ann", "general", "two", reply_to=answer), "two")
-    assert [turn.content for turn in bot.model.requests[0].prompt.turns] == ["one", "one"]
+    assert turns_before("two", bot) == ["one", "one"]
 
 
 async def test_a_reply_to_a_slash_commands_answer_goes_on_with_it(discord: DiscordEmulator, bot: Bot) -> None:
@@ -441,7 +447,7 @@ async def test_a_chain_of_replies_is_found_again_after_a_restart(
         answer = await discord.answer_to(await discord.say("ann", "general", "two", reply_to=answer), "two")
     async with running(discord, tmp_path) as bot:
         await discord.answer_to(await discord.say("bob", "general", "three", reply_to=answer), "three")
-    assert [turn.content for turn in bot.model.requests[0].prompt.turns] == ["one"] * 2 + ["two"] * 2
+    assert turns_before("three", bot) == ["one"] * 2 + ["two"] * 2
 
 
 async def test_twenty_at_once_are_each_answered_once(discord: DiscordEmulator, bot: Bot) -> None:

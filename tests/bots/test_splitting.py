@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from bots import fences
@@ -63,9 +63,18 @@ def letters(text):
     return re.sub(r"\s", "", "".join(lines))
 
 
-def has_long_fence_line(text):
-    """One that must itself be cut: its rest is then shown as code."""
-    return any(FENCE_LINE.match(line) and len(line) > 15 for line in text.split("\n"))
+def has_odd_fence(text):
+    """Ticks inside a line, or a line of ticks so long that it must itself be cut: its rest is then shown as code."""
+    lines = text.split("\n")
+    return any(
+        "```" in line or "~~~" in line for line in lines if not FENCE_LINE.match(line) or len(line) > 15
+    )
+
+
+def goes_through(text, whole):
+    """Whether all of `text` is in `whole`, in its order."""
+    rest = iter(whole)
+    return all(one in rest for one in text)
 
 
 @given(TEXTS, LIMITS, MEASURES)
@@ -87,8 +96,13 @@ def test_no_part_leaves_a_fence_open(text, limit, measure):
 
 
 @given(TEXTS, LIMITS, MEASURES)
-def test_no_text_is_lost_or_doubled(text, limit, measure):
-    assume(not has_long_fence_line(text))
+def test_no_text_is_lost(text, limit, measure):
+    assert goes_through(re.sub(r"[\s`~>]", "", text), "".join(split(text, limit, measure)))
+
+
+@given(TEXTS, LIMITS, MEASURES)
+def test_nothing_but_fences_is_doubled(text, limit, measure):
+    assume(not has_odd_fence(text))
     assert letters("\n".join(split(text, limit, measure))) == letters(text)
 
 
@@ -100,7 +114,7 @@ def test_text_without_fences_loses_only_white_space(text, limit):
 
 
 @given(TEXTS, LIMITS, MEASURES, st.lists(st.integers(1, 40), max_size=80))
-@settings(max_examples=200)
+@example("word" * 8 + "👨‍👩‍👧‍👦> ```\n", 40, len, [])
 def test_a_full_part_stays_whatever_comes_after_it(text, limit, measure, steps):
     splitter, end, full = Splitter(limit, measure), 0, ()
     for step in [*steps, len(text)]:
@@ -111,7 +125,15 @@ def test_a_full_part_stays_whatever_comes_after_it(text, limit, measure, steps):
         assert all(measure(part) <= limit for part in parts)
     final = splitter.parts(text)
     assert final[: len(full)] == full
-    assert has_long_fence_line(text) or letters("\n".join(final)) == letters(text)
+    assert goes_through(re.sub(r"[\s`~>]", "", text), "".join(final))
+
+
+def test_a_full_part_stays_even_where_the_whole_text_would_fit_one_part():
+    text = "```\n" + "x = 1\ny = 2\n" * 2 + "z = 345\n```"
+    assert split(text, len(text), len) == (text,)
+    splitter = Splitter(len(text), len)
+    full, _ = splitter.parts(text[:-1])
+    assert splitter.parts(text)[0] == full
 
 
 @given(TEXTS, LIMITS, st.text(alphabet="ab \n", max_size=30))

@@ -94,8 +94,12 @@ class DiscordServer:
 
     async def tell(self, said: Said) -> None:
         """Sends a message to the bot; once more is a redelivery."""
-        before = self.messages.get(said.reply_to) if said.reply_to else None
-        await self.gateway.dispatch("MESSAGE_CREATE", said.data(before, is_hidden=self._is_hidden(said)))
+        data = said.data(self._before(said), is_hidden=self._is_hidden(said))
+        await self.gateway.dispatch("MESSAGE_CREATE", data)
+
+    def _before(self, said: Said) -> Said | None:
+        before = self.messages.get(said.reply_to or 0)
+        return None if before is None or before.is_deleted else before
 
     def person(self, name: str, *, is_bot: bool = False) -> Person:
         if name not in self._people:
@@ -267,7 +271,7 @@ class DiscordServer:
 
     async def _get_message(self, request: web.Request) -> web.Response:
         said = self._message_by_id(request.match_info["message"])
-        return json_response(said.data(self.messages.get(said.reply_to or 0)))
+        return json_response(said.data(self._before(said)))
 
     async def _patch_message(self, request: web.Request) -> web.Response:
         self._channel_by_id(request)

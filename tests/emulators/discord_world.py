@@ -118,7 +118,10 @@ class Said:
     is_deleted: bool = False
     history: list[str] = field(default_factory=list)
 
-    def data(self, before: "Said | None" = None, *, is_hidden: bool = False) -> dict[str, Any]:
+    def data(
+        self, before: "Said | None" = None, *, is_hidden: bool = False, is_nested: bool = False
+    ) -> dict[str, Any]:
+        """`before` is what it replies to; None when that is deleted. Discord nests one level deep."""
         data: dict[str, Any] = {
             "id": str(self.id),
             "channel_id": str(self.channel.id),
@@ -153,7 +156,8 @@ class Said:
                 "message_id": str(self.reply_to),
                 "channel_id": str(self.channel.id),
             }
-            data["referenced_message"] = before.data() if before else None
+            if not is_nested:
+                data["referenced_message"] = before.data(is_nested=True) if before else None
         return data
 
 

@@ -241,6 +241,14 @@ async def test_forget_says_what_was_deleted(tmp_path: Path) -> None:
         assert "keep nothing" in await answer(engine, make_message("/forget"))
 
 
+async def test_a_message_that_is_answered_again_does_not_see_its_own_first_answer(tmp_path: Path) -> None:
+    model = FakeInference()
+    async with open_engine(tmp_path, model) as engine:
+        message = make_message("hello")
+        assert await answer(engine, message) == await answer(engine, message)
+    assert [request.prompt.turns for request in model.requests] == [(), ()]
+
+
 async def test_what_was_not_settled_is_left_over_and_what_was_answered_is_not(tmp_path: Path) -> None:
     message = make_message("hello")
     async with open_engine(tmp_path, FakeInference()) as engine:

@@ -1,0 +1,184 @@
+"""`understudy run` as a process of its own: both places at once, the real starter model, skills that change while it runs."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.emulators import slack as slack_emulator
+from tests.emulators.discord import TOKEN, DiscordEmulator
+from tests.emulators.slack import BOT_USER, SlackEmulator
+
+pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+
+ROOT = Path(__file__).resolve().parent.parent
+UNDERSTUDY = Path(sys.executable).with_name("understudy")
+SECONDS = 60.0
+
+MOOD = """\
+description: Is this message happy or grumpy?
+instructions: Say whether the writer is happy or grumpy.
+choices: [{labels}]
+examples:
+  - {{input: Best release so far, output: {first}}}
+  - {{input: The build is broken again, output: {second}}}
+"""
+
+
+@dataclass
+class Process:
+    process: asyncio.subprocess.Process
+    lines: list[str]
+
+    async def said(self, words: str) -> str:
+        """The first line of its output that holds `words`."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                for line in self.lines:
+                    if words in line:
+                        return line
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def understudy(folder: Path, *arguments: str, **environment: str) -> AsyncGenerator[Process]:
+    """The command, with no token of the person who runs the tests."""
+    clean = {name: value for name, value in os.environ.items() if not name.endswith("_TOKEN")}
+    process = await asyncio.create_subprocess_exec(
+        str(UNDERSTUDY),
+        *arguments,
+        cwd=folder,
+        env={**clean, "PYTHONUNBUFFERED": "1", **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    running = Process(process, [])
+    reader = asyncio.create_task(_read(running))
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reader
+        print(*running.lines, sep="\n")  # shown when a test fails
+
+
+async def _read(running: Process) -> None:
+    assert running.process.stdout
+    async for line in running.process.stdout:
+        running.lines.append(line.decode().rstrip())
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A folder as a fresh checkout has it."""
+    shutil.copytree(ROOT / "skills", tmp_path / "skills")
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    return tmp_path
+
+
+def addresses(slack: SlackEmulator, discord: DiscordEmulator) -> dict[str, str]:
+    return {
+        "SLACK_BOT_TOKEN": slack_emulator.BOT_TOKEN,
+        "SLACK_APP_TOKEN": slack_emulator.APP_TOKEN,
+        "DISCORD_TOKEN": TOKEN,
+        "UNDERSTUDY__SLACK__API_URL": slack.api_url,
+        "UNDERSTUDY__DISCORD__API_URL": discord.api_url,
+        "UNDERSTUDY__DISCORD__GATEWAY_URL": discord.gateway_url,
+    }
+
+
+async def test_both_places_answer_and_a_saved_skill_changes_the_next_answer_in_both(home: Path) -> None:
+    mood = home / "skills" / "mood.yaml"
+    mood.write_text(MOOD.format(labels="happy, grumpy", first="happy", second="grumpy"))
+    async with (
+        SlackEmulator.start() as slack,
+        DiscordEmulator.start() as discord,
+        understudy(home, "run", **addresses(slack, discord)) as bot,
+    ):
+        async with asyncio.timeout(SECONDS):
+            await slack.connected()
+        await discord.until(lambda: "mood" in str(discord.commands), SECONDS)
+
+        async def ask() -> set[str]:
+            ts = await slack.say("U1", "C1", f"<@{BOT_USER}> /mood I love this team")
+            asked = await discord.say("ann", "general", "/mood I love this team", mention=True)
+            ran = await discord.slash("ann", "general", "mood", text="I love this team")
+            posted = await asyncio.wait_for(slack.answer_in("C1", ts), SECONDS)
+            await discord.until(lambda: bool(discord.text_of(asked)) and bool(discord.text_of(ran)), SECONDS)
+            return {posted.text, discord.text_of(asked), discord.text_of(ran)}
+
+        assert await ask() <= {"happy", "grumpy"}
+        mood.write_text(MOOD.format(labels="sunny, cloudy", first="sunny", second="cloudy"))
+        await bot.said("mood")
+        assert await ask() <= {"sunny", "cloudy"}
+
+        mood.write_text("description: broken")
+        await bot.said("skills/mood.yaml")
+        assert await ask() <= {"sunny", "cloudy"}  # the last good version stays
+
+        bot.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(bot.process.wait(), SECONDS) == 0
+    assert not any("Traceback" in line for line in bot.lines)
+
+
+async def test_what_was_left_when_the_process_was_killed_is_answered_once_by_the_next(home: Path) -> None:
+    async with SlackEmulator.start() as slack, DiscordEmulator.start() as discord:
+        async with understudy(home, "run", **addresses(slack, discord)) as bot:
+            async with asyncio.timeout(SECONDS):
+                await slack.connected()
+            os.kill(_worker_of(bot.process.pid), signal.SIGSTOP)  # so that no answer is ready before the end
+            envelope = await slack.event(
+                {
+                    "type": "app_mention",
+                    "user": "U1",
+                    "channel": "C1",
+                    "ts": "99.0001",
+                    "text": f"<@{BOT_USER}> /title two chairs are missing",
+                }
+            )
+            await asyncio.wait_for(slack.acked(envelope), SECONDS)
+            worker = _worker_of(bot.process.pid)
+            bot.process.kill()
+            await bot.process.wait()
+            os.kill(worker, signal.SIGKILL)
+        async with understudy(home, "run", **addresses(slack, discord)):
+            posted = await asyncio.wait_for(slack.answer_in("C1", "99.0001"), SECONDS)
+            assert posted.text
+        assert len(slack.thread("C1", "99.0001")) <= 2
+
+
+def _worker_of(parent: int) -> int:
+    """The child of `parent`, by /proc."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return int(children[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "words"),
+    [
+        (["run"], {}, 2, "SLACK_BOT_TOKEN"),
+        (["chat", "--config", "nowhere.yaml"], {}, 2, "nowhere.yaml"),
+        (["chat"], {"UNDERSTUDY__MODEL": "no.gguf"}, 2, "no.gguf"),
+        (["chat"], {"UNDERSTUDY__MODLE": "starter"}, 2, "model"),
+        (["skills", "show", "titel"], {}, 2, "title"),
+        (["chatt"], {}, 2, "chat"),
+    ],
+)
+async def test_what_a_person_gets_wrong_is_one_sentence_and_a_code(
+    home: Path, arguments: list[str], environment: dict[str, str], code: int, words: str
+) -> None:
+    async with understudy(home, *arguments, **environment) as command:
+        assert await asyncio.wait_for(command.process.wait(), SECONDS) == code
+    said = "\n".join(command.lines)
+    assert words in said
+    assert "Traceback" not in said
