@@ -40,6 +40,7 @@ CONNECT_SECONDS = 10.0
 STATUS_SECONDS = 2.0
 PING_SECONDS = 3.0  # a dead connection is seen after two to four of them
 WATCH_SECONDS = 5.0
+OPEN_SECONDS = 10.0
 LOST_SECONDS = 30.0  # the SDK reconnects by itself; after this long we begin again
 MAX_PAUSE_SECONDS = 60.0
 NUM_LOOKED_AT = 200
@@ -146,9 +147,12 @@ class SlackPlace:
 
     async def _hold(self, client: SocketModeClient) -> None:
         """Returns when there has been no connection for too long."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(LOST_SECONDS):
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
                 await client.connect()  # type: ignore[no-untyped-call]  # the SDK's
+        except TimeoutError:
+            self._tell("Slack's connection cannot be opened; trying again")
+            return
         loop = asyncio.get_running_loop()
         seen_at = loop.time()
         while loop.time() - seen_at < LOST_SECONDS:

@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
 from rich.markdown import Markdown
-from rich.segment import Segments
+from rich.segment import Segment, Segments
 from rich.spinner import Spinner
 from rich.text import Text
 
@@ -50,15 +50,15 @@ class GrowingMarkdown:
         self._live.update(_spinner(note))
 
     def add(self, delta: str) -> None:
-        self._pending += printable(delta)
-        end = end_of_complete_blocks(self._pending)
-        complete, self._pending = self._pending[:end], self._pending[end:]
+        *complete, self._pending = blocks(self._pending + printable(delta))
         if not complete:
-            self._live.update(_Bottom(self._spaced(self._pending)))
+            self._live.update(self._bottom())
             return
-        with self._console:  # one write: the block moves up as the next one begins below it
-            self._live.update(_Bottom(Group("", rendered(self._pending))), refresh=True)
-            self._print(complete)
+        with self._console:  # one write: the blocks move up as the next one begins below them
+            self._live.update(_Block(""), refresh=True)
+            for block in complete:
+                self._print(block)
+            self._live.update(self._bottom(), refresh=True)
 
     async def _draw_frames(self) -> None:
         while True:
@@ -67,11 +67,14 @@ class GrowingMarkdown:
 
     def _print(self, text: str) -> None:
         if text.strip():
-            self._console.print(self._spaced(text))
+            self._console.print(self._spaced(_Block(text)))
             self._has_printed = True
 
-    def _spaced(self, text: str) -> RenderableType:
-        return Group("", rendered(text)) if self._has_printed else rendered(text)
+    def _bottom(self) -> RenderableType:
+        return self._spaced(_Block(self._pending, max_lines=max(1, self._console.height - 2)))
+
+    def _spaced(self, block: "_Block") -> RenderableType:
+        return Group("", block) if self._has_printed else block
 
 
 def rendered(text: str) -> RenderableType:
@@ -81,21 +84,21 @@ def rendered(text: str) -> RenderableType:
     return Markdown(_with_hard_breaks(text), hyperlinks=False)
 
 
-def end_of_complete_blocks(text: str) -> int:
-    """Where the last block begins: after a blank line outside of a code fence, at a line that is not indented.
+def blocks(text: str) -> list[str]:
+    """`text` in pieces, each of them complete but the last. A block begins after a blank line outside of a code fence.
 
-    An indented line may belong to the list above it, and the last line may yet become indented.
+    An indented line may belong to the list above it, so it begins none; nor does a line of which nothing has come yet.
     """
-    position = end = 0
+    pieces = [""]
     fence: Fence | None = None
     was_blank = False
-    for line in text.splitlines(keepends=True):
+    for line in re.findall(r"[^\n]*\n|[^\n]+", text):
         if was_blank and fence is None and not line[0].isspace():
-            end = position
-        fence = fences.after(line, fence)
+            pieces.append("")
+        pieces[-1] += line
+        fence = fences.after(line.rstrip("\n"), fence)
         was_blank = not line.strip()
-        position += len(line)
-    return end
+    return pieces
 
 
 def _with_hard_breaks(text: str) -> str:
@@ -112,13 +115,22 @@ def _spinner(note: str) -> Spinner:
     return Spinner("dots", Text(note, style="dim"))
 
 
-class _Bottom:
-    """As many of the last lines as the screen can show."""
+class _Block:
+    """Markdown without blank lines around it; of a high one, the last lines."""
 
-    def __init__(self, content: RenderableType) -> None:
-        self._content = content
+    def __init__(self, text: str, max_lines: int | None = None) -> None:
+        self._text, self._max_lines = text, max_lines
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(self._content, options.update(height=None), pad=False, new_lines=True)
-        for line in lines[-max(1, console.height - 2) :]:
+        lines = console.render_lines(
+            rendered(self._text), options.update(height=None), pad=False, new_lines=True
+        )
+        shown = [number for number, line in enumerate(lines) if not _is_blank(line)]
+        inner = lines[shown[0] : shown[-1] + 1] if shown else []
+        for line in inner[-(self._max_lines or len(lines)) :]:
             yield Segments(line)
+
+
+def _is_blank(line: list[Segment]) -> bool:
+    """Nothing to see: the padding of a code block has a colour."""
+    return not any(part.text.strip() or (part.style and part.style.bgcolor) for part in line)

@@ -39,7 +39,18 @@ def write_tiny_model(
     path: Path, *, seed: int = 0, context_tokens: int = 4096, chat_template: str | None = CHAT_TEMPLATE
 ) -> Path:
     """Writes the model to `path` and returns it: the same bytes for the same arguments. Takes about 0.1 seconds."""
-    writer = gguf.GGUFWriter(path, "llama")
+    _write(gguf.GGUFWriter(path, "llama"), seed, context_tokens, chat_template)
+    return path
+
+
+def write_split_tiny_model(folder: Path, *, seed: int = 0) -> Path:
+    """Writes the model in three files into a new `folder` and returns the first."""
+    folder.mkdir()
+    _write(gguf.GGUFWriter(folder / "tiny", "llama", split_max_tensors=16), seed, 4096, CHAT_TEMPLATE)
+    return folder / "tiny-00001-of-00003.gguf"
+
+
+def _write(writer: gguf.GGUFWriter, seed: int, context_tokens: int, chat_template: str | None) -> None:
     _add_shape(writer, context_tokens)
     tokens = _add_vocabulary(writer)
     if chat_template is not None:
@@ -50,7 +61,6 @@ def write_tiny_model(
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path
 
 
 def _add_shape(writer: gguf.GGUFWriter, context_tokens: int) -> None:

@@ -129,11 +129,15 @@ def test_a_full_part_stays_whatever_comes_after_it(text, limit, measure, steps):
 
 
 def test_a_full_part_stays_even_where_the_whole_text_would_fit_one_part():
-    text = "```\n" + "x = 1\ny = 2\n" * 2 + "z = 345\n```"
-    assert split(text, len(text), len) == (text,)
-    splitter = Splitter(len(text), len)
+    text = "word " * 7 + "<hidden>"
+
+    def measure(part):
+        return len(part.replace("<hidden>", ""))
+
+    assert len(split(text, 40, measure)) == 1
+    splitter = Splitter(40, measure)
     full, _ = splitter.parts(text[:-1])
-    assert splitter.parts(text)[0] == full
+    assert splitter.parts(text) == (full, "<hidden>")
 
 
 @given(TEXTS, LIMITS, st.text(alphabet="ab \n", max_size=30))
@@ -167,6 +171,7 @@ def test_a_blank_text_has_no_parts(text):
             ("words and words and words and words and", "words"),
         ),
         ("x" * 45, ("x" * 40, "x" * 5)),
+        ("y" * 39 + "```z", ("y" * 38, "y```z")),
         (
             "some text before it all\n```py\na = 1\nb = 2\n```",
             ("some text before it all", "```py\na = 1\nb = 2\n```"),
@@ -176,7 +181,16 @@ def test_a_blank_text_has_no_parts(text):
             ("- one and a bit of text here", "  - nested two words"),
         ),
     ],
-    ids=["paragraph", "line", "sentence", "word", "hard", "before a fence", "indentation stays"],
+    ids=[
+        "paragraph",
+        "line",
+        "sentence",
+        "word",
+        "hard",
+        "not before ticks",
+        "before a fence",
+        "indentation stays",
+    ],
 )
 def test_the_best_boundary_is_taken(text, parts):
     assert split(text, 40, len) == parts

@@ -1,7 +1,7 @@
 """A Hugging Face hub on loopback: files by repository, a gate, and a store at another port that it redirects to.
 
-It offers plain HTTP only, and remembers every request. `cut_at` breaks the next transfer off at that byte; `statuses` are
-what the next transfers are answered with instead of bytes.
+It offers plain HTTP only, and remembers every request. `fates` are what happens to the next transfers, in order; those
+after them go well.
 """
 
 import hashlib
@@ -24,6 +24,18 @@ class HubRequest:
     range: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The connection ends before this byte of the file."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    status: int
+
+
 @dataclass
 class Hub:
     files: dict[tuple[str, str], bytes] = field(default_factory=dict)
@@ -31,8 +43,7 @@ class Hub:
     valid_token: str | None = None
     is_a_hub: bool = True
     sent_instead: bytes | None = None
-    cut_at: int | None = None
-    statuses: list[int] = field(default_factory=list)
+    fates: list[Cut | Refused] = field(default_factory=list)
     claimed_num_bytes: int | None = None
     requests: list[HubRequest] = field(default_factory=list)
     stored: list[HubRequest] = field(default_factory=list)
@@ -74,7 +85,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def seen(self) -> HubRequest:
         token = self.headers.get("Authorization")
-        return HubRequest(self.command, self.path, token and token.removeprefix("Bearer "), self.headers.get("Range"))
+        return HubRequest(
+            self.command, self.path, token and token.removeprefix("Bearer "), self.headers.get("Range")
+        )
 
     def answer(self, status: int, headers: dict[str, str] | None = None, body: bytes = b"") -> None:
         self.send_response(status)
@@ -103,10 +116,12 @@ class _HubHandler(_Handler):
         owner, repo, _, revision, *parts = urlsplit(self.path).path.strip("/").split("/")
         name, file = f"{owner}/{repo}", "/".join(parts)
         if not self.hub.is_a_hub:
-            return self.answer(200, {"Content-Type": "text/html"}, b"<html>Please log in to the network</html>")
+            return self.answer(
+                200, {"Content-Type": "text/html"}, b"<html>Please log in to the network</html>"
+            )
         refusal = self._refusal(name, file, revision, request.token)
         if refusal:
-            return self.answer(refusal[0], {"X-Error-Code": refusal[1]} if refusal[1] else {"X-Error-Message": refusal[2]})
+            return self.answer(*refusal)
         content = self.hub.files[name, file]
         size = self.hub.claimed_num_bytes or len(content)
         headers = {
@@ -117,17 +132,19 @@ class _HubHandler(_Handler):
         }
         return self.answer(302, headers)
 
-    def _refusal(self, name: str, file: str, revision: str, token: str | None) -> tuple[int, str, str] | None:
+    def _refusal(
+        self, name: str, file: str, revision: str, token: str | None
+    ) -> tuple[int, dict[str, str]] | None:
         if token and token != self.hub.valid_token:
-            return 401, "", "Invalid credentials in Authorization header"
+            return 401, {"X-Error-Message": "Invalid credentials in Authorization header"}
         if name in self.hub.gated and not token:
-            return 401, "GatedRepo", ""
+            return 401, {"X-Error-Code": "GatedRepo"}
         if not any(repo == name for repo, _ in self.hub.files):
-            return 401, "RepoNotFound", ""
+            return 401, {"X-Error-Code": "RepoNotFound"}
         if revision not in ("main", "v2", COMMIT):
-            return 404, "RevisionNotFound", ""
+            return 404, {"X-Error-Code": "RevisionNotFound"}
         if (name, file) not in self.hub.files:
-            return 404, "EntryNotFound", ""
+            return 404, {"X-Error-Code": "EntryNotFound"}
         return None
 
     def _list(self) -> None:
@@ -147,8 +164,9 @@ class _StoreHandler(_Handler):
     def do_GET(self) -> None:
         request = self.seen()
         self.hub.stored.append(request)
-        if self.hub.statuses:
-            return self.answer(self.hub.statuses.pop(0))
+        fate = self.hub.fates.pop(0) if self.hub.fates else None
+        if isinstance(fate, Refused):
+            return self.answer(fate.status)
         owner, repo, *parts = urlsplit(self.path).path.strip("/").split("/")
         content = self.hub.sent_instead or self.hub.files[f"{owner}/{repo}", "/".join(parts)]
         start = int(request.range.removeprefix("bytes=").rstrip("-")) if request.range else 0
@@ -156,6 +174,5 @@ class _StoreHandler(_Handler):
         headers = {"Content-Length": str(end - start)}
         if request.range:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{end}"
-        cut_at, self.hub.cut_at = self.hub.cut_at, None
-        self.close_connection = cut_at is not None
-        return self.answer(206 if request.range else 200, headers, content[start:cut_at])
+        self.close_connection = fate is not None
+        return self.answer(206 if request.range else 200, headers, content[start : fate.at if fate else end])

@@ -125,7 +125,7 @@ class SlackEmulator:
         app.router.add_get("/api/{method}", slack._call)
         app.router.add_get("/link", slack._link)
         app.router.add_post("/response/{number}", slack._respond)
-        runner = web.AppRunner(app, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -313,13 +313,13 @@ class SlackEmulator:
         await socket.send_json({**payload, "payload": envelope.body})
 
     async def _link(self, request: web.Request) -> web.StreamResponse:
+        ticket = request.query.get("ticket", "")
+        if ticket not in self._tickets:
+            return web.Response(status=403)
+        self._tickets.remove(ticket)  # each is good for one try
         if self._faults["link"]:
             self._faults["link"].popleft()
             return web.Response(status=503)
-        ticket = request.query.get("ticket", "")
-        if ticket not in self._tickets:  # each is good for one connection
-            return web.Response(status=403)
-        self._tickets.remove(ticket)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self._sockets[socket] = request

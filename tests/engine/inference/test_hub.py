@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from engine.inference.errors import ModelUnusable
 from engine.inference.gguf import ModelFile, find_model
 from engine.inference.hub import HubAddress, hub_form_of
-from tests.emulators.hub import COMMIT, Hub, running_hub
+from tests.emulators.hub import COMMIT, Cut, Hub, Refused, running_hub
+from tests.tinymodel import write_split_tiny_model
 
 REPO, FILE = "maker/Tiny-GGUF", "Tiny-F32.gguf"
 MODEL = f"hf:{REPO}/{FILE}"
+CHUNK = 1 << 16
 TOKEN = "hf_" + "q" * 30
 
 Find = Callable[..., ModelFile]
@@ -31,6 +33,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> Iterator[Hub]:
     close_session()
     disable_progress_bars()
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", CHUNK)  # less than the tiny model has
     with running_hub() as hub:
         hub.add(REPO, FILE, tiny_model.read_bytes())
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -88,29 +91,21 @@ def test_what_was_fetched_is_checked_at_each_start(hub: Hub, find: Find) -> None
 
 
 def test_a_download_that_was_cut_goes_on_at_the_next_start(hub: Hub, find: Find, tmp_path: Path) -> None:
-    hub.cut_at = 2_000_000
-    hub.statuses = []
-    cut_then_down(hub)
+    hub.fates = [Cut(20 * CHUNK), Refused(503)]
     first = refusal(find)
     assert "start again" in first.advice
-    (part,) = parts(tmp_path)
-    num_bytes_here = part.stat().st_size
-    assert 0 < num_bytes_here <= 2_000_000
+    assert [part.stat().st_size for part in parts(tmp_path)] == [20 * CHUNK]
     said: list[str] = []
     hub.stored.clear()
     assert find(said=said).path.read_bytes() == hub.files[REPO, FILE]
-    assert [request.range for request in hub.stored] == [f"bytes={num_bytes_here}-"]
-    assert "% of it is here" in said[0]
+    assert [request.range for request in hub.stored] == [f"bytes={20 * CHUNK}-"]
+    assert "37% of it is here" in said[0]
 
 
-def cut_then_down(hub: Hub) -> None:
-    """The first transfer breaks off, and the hub is down when it is asked to go on."""
-
-    class OnceThenDown(list[int]):
-        def __bool__(self) -> bool:
-            return hub.cut_at is None and len(self) > 0
-
-    hub.statuses = OnceThenDown([503])
+def test_a_connection_that_breaks_off_is_taken_up_again(hub: Hub, find: Find) -> None:
+    hub.fates = [Cut(10 * CHUNK)]
+    find()
+    assert [request.range for request in hub.stored] == [None, f"bytes={10 * CHUNK}-"]
 
 
 def test_a_part_of_another_version_is_not_gone_on_with(hub: Hub, find: Find, tmp_path: Path) -> None:
@@ -122,7 +117,9 @@ def test_a_part_of_another_version_is_not_gone_on_with(hub: Hub, find: Find, tmp
     assert not parts(tmp_path)
 
 
-def test_a_part_longer_than_the_file_is_begun_anew(hub: Hub, find: Find, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_part_longer_than_the_file_is_begun_anew(
+    hub: Hub, find: Find, tmp_path: Path, tiny_model: Path
+) -> None:
     folder = tmp_path / "models" / REPO
     folder.mkdir(parents=True)
     version = hashlib.sha256(tiny_model.read_bytes()).hexdigest()[:12]
@@ -148,7 +145,9 @@ def test_the_token_goes_to_the_hub_and_nowhere_else(hub: Hub, find: Find) -> Non
     assert {request.token for request in hub.stored} == {None}
 
 
-def test_without_a_token_none_of_this_machine_is_used(hub: Hub, find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_token_none_of_this_machine_is_used(
+    hub: Hub, find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     find()
     assert {request.token for request in hub.requests} == {None}
@@ -167,12 +166,15 @@ def test_a_revision_is_kept_apart(hub: Hub, find: Find, tmp_path: Path) -> None:
     assert {request.path for request in hub.seen("GET")} == {f"/{REPO}/resolve/{COMMIT}/{FILE}"}
 
 
-def test_a_file_in_a_folder_of_the_repository_is_fetched_into_that_folder(hub: Hub, find: Find, tmp_path: Path) -> None:
+def test_a_file_in_a_folder_of_the_repository_is_fetched_into_that_folder(
+    hub: Hub, find: Find, tmp_path: Path
+) -> None:
     hub.add(REPO, f"F32/{FILE}", hub.files[REPO, FILE])
     assert find(f"hf:{REPO}/F32/{FILE}").path == tmp_path / "models" / REPO / "F32" / FILE
 
 
-def test_all_parts_of_a_split_model_are_fetched(hub: Hub, find: Find, split_model: Path) -> None:
+def test_all_parts_of_a_split_model_are_fetched(hub: Hub, find: Find, tmp_path: Path) -> None:
+    split_model = write_split_tiny_model(tmp_path / "made")
     files = sorted(split_model.parent.glob("*.gguf"))
     for file in files:
         hub.add(REPO, file.name, file.read_bytes())
@@ -218,7 +220,7 @@ def test_what_the_hub_does_not_have_is_named(hub: Hub, find: Find, model: str, c
 
 @pytest.mark.parametrize(("status", "clause"), [(403, "forbids"), (500, "status 500"), (404, "status 404")])
 def test_a_store_that_refuses_is_named_by_its_status(hub: Hub, find: Find, status: int, clause: str) -> None:
-    hub.statuses = [status]
+    hub.fates = [Refused(status)]
     assert clause in refusal(find).reason
 
 
@@ -249,7 +251,9 @@ def test_a_disk_without_room_is_seen_before_anything_is_fetched(hub: Hub, find: 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_disk_that_fills_up_on_the_way_is_told_as_that(hub: Hub, find: Find, tmp_path: Path, tiny_model: Path) -> None:
+def test_a_disk_that_fills_up_on_the_way_is_told_as_that(
+    hub: Hub, find: Find, tmp_path: Path, tiny_model: Path
+) -> None:
     folder = tmp_path / "models" / REPO
     folder.mkdir(parents=True)
     version = hashlib.sha256(tiny_model.read_bytes()).hexdigest()[:12]
@@ -264,7 +268,9 @@ def test_a_models_folder_that_is_a_file_is_named(hub: Hub, find: Find, tmp_path:
     assert os.strerror(errno.ENOTDIR).lower() in error.reason
 
 
-def test_two_that_fetch_the_same_file_do_not_spoil_it(hub: Hub, find: Find, tmp_path: Path, tiny_model: Path) -> None:
+def test_two_that_fetch_the_same_file_do_not_spoil_it(
+    hub: Hub, find: Find, tmp_path: Path, tiny_model: Path
+) -> None:
     fcntl = pytest.importorskip("fcntl")
     folder = tmp_path / "models" / REPO
     folder.mkdir(parents=True)
