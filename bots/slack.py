@@ -90,6 +90,7 @@ class SlackPlace:
         self._app_token = secrets.slack_app_token or ""
         self._on_state = on_state
         self._write_interval_seconds = write_interval_seconds
+        self._connected = "Slack: connected."
         self._last_state = ""
 
     async def run(self) -> None:
@@ -99,7 +100,7 @@ class SlackPlace:
             try:
                 await self._answer_people(session)
             except* SlackRefused as refused:
-                self._tell("; ".join(str(error) for error in refused.exceptions))
+                self._tell(" ".join(str(error) for error in refused.exceptions))
 
     async def _answer_people(self, session: aiohttp.ClientSession) -> None:
         # No retry in the SDK: a call that was cut may have been heard, and a message would stand there twice.
@@ -120,14 +121,17 @@ class SlackPlace:
     async def _sign_in(self, web: AsyncWebClient) -> Identity:
         for name, token in (("SLACK_BOT_TOKEN", self._bot_token), ("SLACK_APP_TOKEN", self._app_token)):
             if not token:
-                raise SlackRefused(f"Slack needs {name} in the environment or in .env: see docs/slack.md")
+                raise SlackRefused(
+                    f"Slack: needs {name}, in the environment or in .env. docs/slack.md says how to get it."
+                )
         told = await self._reach(web.auth_test, "SLACK_BOT_TOKEN")
         granted = str(told.headers.get("x-oauth-scopes") or "")
         lacking = [scope for scope in NEEDED_SCOPES if scope not in granted.replace(" ", "").split(",")]
         if granted and lacking:
             raise SlackRefused(
-                f"The Slack app lacks {', '.join(lacking)}: update its manifest (`understudy slack-manifest`) and reinstall it"
+                f"Slack: the app lacks {', '.join(lacking)}. Renew its manifest (understudy slack-manifest) and reinstall it."
             )
+        self._connected = f"Slack: connected as @{told.get('user')} in {told.get('team')}."
         return Identity(str(told["team_id"]), str(told["user_id"]))
 
     async def _stay_connected(self, app: AsyncApp, web: AsyncWebClient) -> None:
@@ -151,18 +155,18 @@ class SlackPlace:
             async with asyncio.timeout(OPEN_SECONDS):
                 await client.connect()  # type: ignore[no-untyped-call]  # the SDK's
         except TimeoutError:
-            self._tell("Slack's connection cannot be opened; trying again")
+            self._tell("Slack: the connection cannot be opened; trying again.")
             return
         loop = asyncio.get_running_loop()
         seen_at = loop.time()
         while loop.time() - seen_at < LOST_SECONDS:
             if await client.is_connected():
                 seen_at = loop.time()
-                self._tell("Slack is connected")
+                self._tell(self._connected)
             else:
                 # The SDK would try the address that failed again and again; each is good for one try.
                 client.wss_uri = None
-                self._tell("Slack's connection is lost; trying again")
+                self._tell("Slack: the connection is lost; trying again.")
             await asyncio.sleep(WATCH_SECONDS)
 
     async def _reach(
@@ -177,12 +181,12 @@ class SlackPlace:
                 reason = _code(error) or f"HTTP {_status(error)}"
                 if reason in REFUSALS:
                     raise SlackRefused(
-                        f"Slack refuses {token_name} ({reason}): see docs/slack.md for how to get it"
+                        f"Slack: refuses {token_name} ({reason}). docs/slack.md says how to get it."
                     ) from error
                 pause = max(pause, _retry_after(error))
             except FAILURES as error:
                 reason = str(error) or type(error).__name__
-            self._tell(f"Slack cannot be reached at {self._api_url} ({reason}); trying again")
+            self._tell(f"Slack: cannot be reached at {self._api_url} ({reason}); trying again.")
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
 

@@ -55,7 +55,6 @@ class GrowingMarkdown:
             self._live.update(self._bottom())
             return
         with self._console:  # one write: the blocks move up as the next one begins below them
-            self._live.update(_Block(""), refresh=True)
             for block in complete:
                 self._print(block)
             self._live.update(self._bottom(), refresh=True)

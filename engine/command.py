@@ -1,23 +1,39 @@
-"""What a person asked for: a command of the bot's own, or a skill with its inputs. Knows no platform and no model.
-
-The same words work in all places: `/triage text`, `!triage text`, `triage: text`, and `tone=formal text` for typed inputs.
-"""
+"""What a message asks for: which skill or built-in command, with which inputs. Knows no conversation and no prompt."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
 
-from engine.errors import BadInput, EmptyMessage, MissingInput, UnknownCommand, UnknownInput
+from engine.errors import (
+    BadInput,
+    EmptyMessage,
+    MissingInput,
+    NoDefaultSkill,
+    UnknownCommand,
+    UnknownInput,
+)
+from engine.message import Message
 from engine.skill import Input, Skill
 from engine.skillbook import Skillbook
 
 
 class BuiltIn(StrEnum):
+    """What the bot answers itself."""
+
     HELP = "help"
     SKILLS = "skills"
     NEW = "new"
     FORGET = "forget"
+
+
+@dataclass(frozen=True, slots=True)
+class SkillCall:
+    """`inputs` are checked: declared, not empty, choices in their declared spelling."""
+
+    skill: Skill
+    inputs: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,94 +42,122 @@ class BuiltInCall:
     argument: str
 
 
-@dataclass(frozen=True, slots=True)
-class SkillCall:
-    """`inputs` are checked: every required one is there, and each has one of its choices."""
-
-    skill: Skill
-    inputs: Mapping[str, str]
-
-
-_CALL = re.compile(r"[/!]([A-Za-z][A-Za-z0-9_-]{0,31})(?=\s|$)\s*(.*)", re.DOTALL)
-_COLON = re.compile(r"([A-Za-z][A-Za-z0-9_-]{0,31}):\s*(.*)", re.DOTALL)
-_PAIR = re.compile(r"""([A-Za-z][\w-]*)=(?:"([^"]*)"|'([^']*)'|(\S+))(?:\s+|$)""")
+# Lone surrogates can be neither stored nor tokenised; control characters show up nowhere and confuse a terminal.
+_UNWANTED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+_COMMAND = re.compile(r"[/!]([a-z][a-z0-9_-]*)(?:\s+|$)", re.IGNORECASE)
+_ADDRESSED = re.compile(r"([a-z][a-z0-9_-]*):(?!//)\s*", re.IGNORECASE)
+_PAIR = re.compile(r'([a-z][a-z0-9_-]*)=(?:"([^"]*)"|“([^”]*)”|(\S+))(?:\s+|$)', re.IGNORECASE)
 
 
-def read_call(
-    command: str | None, inputs: Mapping[str, str], text: str, skillbook: Skillbook, default_skill: str
-) -> BuiltInCall | SkillCall:
-    """What a message asks for: `command` and `inputs` where the platform knows them, else what stands in `text`.
+def cleaned(message: Message) -> Message:
+    """The message as everything below may rely on it: text that can be stored, tokenised and shown."""
+    return replace(
+        message,
+        text=_clean(message.text),
+        author=replace(message.author, name=_clean(message.author.name)),
+        command=None if message.command is None else _clean(message.command),
+        inputs={_clean(name): _clean(value) for name, value in message.inputs.items()},
+    )
+
+
+def _clean(text: str) -> str:
+    return _UNWANTED.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def read_call(message: Message, skillbook: Skillbook, default_skill: str) -> SkillCall | BuiltInCall:
+    """What a cleaned message asks for.
 
     Raises:
-        UnknownCommand, EmptyMessage, MissingInput, BadInput, UnknownInput.
+        UnderstudyError: the command, an input or the whole text is missing or wrong.
     """
-    name, rest = (command, text) if command else _split(text, skillbook)
+    name, rest = (
+        (message.command.lower(), message.text) if message.command else _named(message.text, skillbook)
+    )
     if name is None:
-        if not rest:
-            raise EmptyMessage
-        name = default_skill
-    name = name.lower()
+        return _call_of_text(_default(skillbook, default_skill), rest)
     if name in set(BuiltIn):
         return BuiltInCall(BuiltIn(name), rest)
     skill = skillbook.get(name)
     if skill is None:
-        raise UnknownCommand(name, nearest_name(name, skillbook))
-    return SkillCall(skill, _inputs(skill, inputs, rest))
+        raise UnknownCommand(name, nearest_command(name, skillbook))
+    return SkillCall(skill, _checked(skill, _given(skill, rest, message.inputs)))
 
 
-def nearest_name(name: str, skillbook: Skillbook) -> str | None:
-    """The skill or command of the bot's own that was probably meant."""
-    own = [command for command in BuiltIn if command.startswith(name[:3])]
-    return skillbook.nearest(name) or next(iter(own), None)
+def nearest_command(name: str, skillbook: Skillbook) -> str | None:
+    """The skill or built-in command that `name` was probably meant to be."""
+    return _nearest(name, (*skillbook.names, *BuiltIn))
 
 
-def _split(text: str, skillbook: Skillbook) -> tuple[str | None, str]:
-    if called := _CALL.fullmatch(text):
-        return called[1], called[2]
-    named = _COLON.fullmatch(text)
-    if named and skillbook.get(named[1].lower()):  # else it is a sentence with a colon
-        return named[1], named[2]
+def _nearest(name: str, names: tuple[str, ...]) -> str | None:
+    return next(iter(get_close_matches(name.lower(), names, n=1)), None)
+
+
+def _default(skillbook: Skillbook, name: str) -> Skill:
+    skill = skillbook.get(name)
+    if skill is None:
+        raise NoDefaultSkill(name)
+    return skill
+
+
+def _call_of_text(skill: Skill, text: str) -> SkillCall:
+    """Without a command every word is meant as it stands, also `key=value`."""
+    if not text:
+        raise EmptyMessage
+    return SkillCall(skill, _checked(skill, {skill.main_input.name: text}))
+
+
+def _named(text: str, skillbook: Skillbook) -> tuple[str | None, str]:
+    """The command's name and the rest. `name:` counts for skills alone, or every sentence with a colon would."""
+    if found := _COMMAND.match(text):
+        return found[1].lower(), text[found.end() :]
+    if (found := _ADDRESSED.match(text)) and skillbook.get(found[1].lower()) is not None:
+        return found[1].lower(), text[found.end() :]
     return None, text
 
 
-def _inputs(skill: Skill, given: Mapping[str, str], rest: str) -> dict[str, str]:
-    declared = {one.name: one for one in skill.inputs}
-    for name in given:
+def _given(skill: Skill, text: str, options: Mapping[str, str]) -> dict[str, str]:
+    """All inputs that were given: a slash command's options, and the pairs and the rest of its text."""
+    declared = tuple(one.name for one in skill.inputs)
+    for name in options:
         if name not in declared:
-            raise UnknownInput(skill.name, name, next(iter(declared), None))
-    values = {name: value for name, value in given.items() if value.strip()}
-    rest = _take_pairs(rest, declared, values)
+            raise UnknownInput(skill.name, name, _nearest(name, declared))
+    given, rest = _pairs(text, declared)
+    main = skill.main_input.name
     if rest:
-        values.setdefault(skill.main_input.name, rest)
-    checked = {one.name: _checked(skill, one, values[one.name]) for one in skill.inputs if one.name in values}
-    _refuse_missing(skill, checked)
-    return checked
+        given[main] = f"{given[main]} {rest}" if main in given else rest
+    return given | dict(options)
 
 
-def _take_pairs(rest: str, declared: Mapping[str, Input], values: dict[str, str]) -> str:
-    """Moves leading `name=value` pairs of declared inputs into `values`; what is left is the text."""
-    while (pair := _PAIR.match(rest)) and pair[1].lower() in declared:
-        values.setdefault(pair[1].lower(), next(value for value in pair.groups()[1:] if value is not None))
-        rest = rest[pair.end() :]
-    return rest.strip()
+def _pairs(text: str, declared: tuple[str, ...]) -> tuple[dict[str, str], str]:
+    """The leading `key=value` pairs of declared inputs, each once, and what follows them."""
+    given: dict[str, str] = {}
+    while found := _PAIR.match(text):
+        name = found[1].lower()
+        if name not in declared or name in given:
+            break
+        given[name] = found[2] or found[3] or found[4] or ""
+        text = text[found.end() :]
+    return given, text
 
 
-def _checked(skill: Skill, one: Input, value: str) -> str:
-    if not one.choices:
-        return value
-    spelled = {choice.casefold(): choice for choice in one.choices}
-    if value.strip().casefold() not in spelled:
-        raise BadInput(skill.name, one.name, value, one.choices)
-    return spelled[value.strip().casefold()]
-
-
-def _refuse_missing(skill: Skill, values: Mapping[str, str]) -> None:
-    missing = [one for one in skill.inputs if one.is_required and one.name not in values]
-    if not missing:
-        return
-    if missing == [skill.main_input] and len(skill.inputs) == 1:
+def _checked(skill: Skill, given: Mapping[str, str]) -> dict[str, str]:
+    values = {one.name: given.get(one.name, "").strip() for one in skill.inputs}
+    missing = [one.name for one in skill.inputs if one.is_required and not values[one.name]]
+    if missing and len(skill.inputs) > 1:
+        raise MissingInput(skill.name, missing[0], usage(skill))
+    if not any(values.values()):
         raise EmptyMessage(skill.name)
-    raise MissingInput(skill.name, missing[0].name, usage(skill))
+    return {one.name: _chosen(skill, one, values[one.name]) for one in skill.inputs if values[one.name]}
+
+
+def _chosen(skill: Skill, declared: Input, value: str) -> str:
+    """A choice in its declared spelling; free text as it is."""
+    if not declared.choices:
+        return value
+    for choice in declared.choices:
+        if choice.casefold() == value.casefold():
+            return choice
+    raise BadInput(skill.name, declared.name, value, declared.choices)
 
 
 def usage(skill: Skill) -> str:

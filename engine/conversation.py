@@ -1,15 +1,14 @@
-"""A turn of a conversation: what a person said and what was answered. Knows no database."""
+"""What was said before in one conversation. Knows neither how it is kept nor how a prompt looks."""
 
 from dataclasses import dataclass
 
-from engine.message import Message
+from engine.message import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """`question` is the text as the skill read it; `message_id` makes a message that is answered again the same turn."""
+    """A question that was answered. `question` is what the model was shown of the message."""
 
-    message_id: str
     author_id: str
     skill: str
     question: str
@@ -17,13 +16,22 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Forgotten:
-    """What was deleted for a person."""
+class Conversation:
+    """The turns that an answer may see, oldest first.
 
-    num_turns: int
+    `/new` begins the next chapter. An answer belongs to the chapter in which it began, so that one which
+    was under way at `/new` is not seen after it.
+    """
+
+    scope: Scope
+    chapter: int
+    turns: tuple[Turn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What `/forget` deleted."""
+
+    num_messages: int
     num_conversations: int
     num_waiting: int
-
-
-def turn_of(message: Message, skill: str, question: str, answer: str) -> Turn:
-    return Turn(message.id, message.author.id, skill, question, answer)

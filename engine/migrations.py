@@ -3,43 +3,56 @@
 A step that has been released is never edited: a change is a new step at the end.
 """
 
-APPLICATION_ID = 0x55647374  # "Udst": tells our file from any other SQLite database
+APPLICATION_ID = 0x55647374  # tells our file from any other SQLite database
 
-_FIRST = (
-    """
+_INBOX = """
     CREATE TABLE inbox (
-        id TEXT PRIMARY KEY,
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL UNIQUE,
         platform TEXT NOT NULL,
         workspace TEXT NOT NULL,
         author TEXT NOT NULL,
-        accepted_at REAL NOT NULL,
-        settled_at REAL,
         body TEXT,
         address TEXT,
-        reply_refs TEXT
-    ) STRICT, WITHOUT ROWID
-    """,
-    "CREATE INDEX inbox_open ON inbox (platform, accepted_at) WHERE settled_at IS NULL",
-    "CREATE INDEX inbox_settled ON inbox (settled_at) WHERE settled_at IS NOT NULL",
-    """
-    CREATE TABLE turns (
+        reply_refs TEXT,
+        settled_at REAL
+    ) STRICT
+"""
+
+_CONVERSATIONS = """
+    CREATE TABLE conversations (
         number INTEGER PRIMARY KEY,
-        message_id TEXT NOT NULL UNIQUE,
         platform TEXT NOT NULL,
         workspace TEXT NOT NULL,
         channel TEXT NOT NULL,
         conversation TEXT NOT NULL,
+        chapter INTEGER NOT NULL DEFAULT 0,
+        UNIQUE (platform, workspace, channel, conversation)
+    ) STRICT
+"""
+
+_TURNS = """
+    CREATE TABLE turns (
+        number INTEGER PRIMARY KEY,
+        message_id TEXT NOT NULL UNIQUE,
+        conversation_number INTEGER NOT NULL REFERENCES conversations,
+        chapter INTEGER NOT NULL,
         author TEXT NOT NULL,
         skill TEXT NOT NULL,
         question TEXT NOT NULL,
-        answer TEXT NOT NULL,
-        answered_at REAL NOT NULL,
-        is_ended INTEGER NOT NULL DEFAULT 0
+        answer TEXT NOT NULL
     ) STRICT
-    """,
-    "CREATE INDEX turns_scope ON turns (platform, workspace, channel, conversation, number)",
-    "CREATE INDEX turns_author ON turns (platform, workspace, author)",
-)
+"""
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        _INBOX,
+        "CREATE INDEX inbox_unsettled ON inbox (platform, number) WHERE settled_at IS NULL",
+        "CREATE INDEX inbox_settled ON inbox (settled_at) WHERE settled_at IS NOT NULL",
+        _CONVERSATIONS,
+        _TURNS,
+        "CREATE INDEX turns_of_conversation ON turns (conversation_number, chapter, number)",
+        "CREATE INDEX turns_of_author ON turns (author)",
+    ),
+)
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

@@ -7,12 +7,15 @@ from collections.abc import Mapping, Sequence
 
 from engine.conversation import Turn
 from engine.inference import ChatMessage, Choices, JsonSchema, Prompt, Request, Role, Sampling
-from engine.skill import Skill
+from engine.skill import Memory, Skill
+
+MAX_TURNS = 50  # more never fit beside a skill's examples
 
 
 def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn]) -> Request:
-    """The request for one answer. `turns` are the conversation's, oldest first; none for a skill without memory."""
-    spoken = tuple(message for turn in turns for message in _pair(turn.question, turn.answer))
+    """The request for one answer. `turns` are the conversation's, oldest first; a skill without memory does not see them."""
+    seen = turns if skill.memory is Memory.CONVERSATION else ()
+    spoken = tuple(message for turn in seen for message in _pair(turn.question, turn.answer))
     last = ChatMessage(Role.USER, input_text(skill, inputs))
     return Request(Prompt(fixed_part(skill), spoken, last), _sampling(skill), _constraint(skill))
 

@@ -1,6 +1,7 @@
 """Every word that the bot says of its own: short, kind, and what to do next. Knows what went wrong, not where it is shown."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from engine.command import usage
 from engine.conversation import Forgotten
@@ -26,6 +27,7 @@ from engine.skill import Skill
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
 NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
 NOTHING_TO_FORGET = "I keep nothing that you said here."
+STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 _SHOWN_VALUE_CHARACTERS = 60
 
 
@@ -37,7 +39,7 @@ def sentence(error: BaseException) -> str:
         case ModelUnusable():
             return f"The model {error.model} cannot be used: {error.reason}. To mend it, {error.advice}."
         case StoreFailed():
-            return f"The database {error.path} cannot be used: {error.reason}. To mend it, {error.advice}."
+            return f"The database {error.path} cannot be used: {error.reason}. {error.advice}"
         case RequestFailed() | AnswerFailed():
             return _of_failure(error)
         case _:
@@ -171,14 +173,70 @@ def skill_text(skill: Skill) -> str:
 
 def forgotten(what: Forgotten) -> str:
     """The answer to /forget."""
+    if what == Forgotten(0, 0, 0):
+        return NOTHING_TO_FORGET
     parts = []
-    if what.num_turns:
-        places = _count(what.num_conversations, "conversation")
-        parts.append(f"Deleted {_count(what.num_turns, 'message')} of yours and my answers, from {places}.")
+    if what.num_messages:
+        pronoun = "it" if what.num_messages == 1 else "them"
+        parts.append(
+            f"{_count(what.num_messages, 'message')} of yours and my answers to {pronoun}, "
+            f"from {_count(what.num_conversations, 'conversation')}"
+        )
     if what.num_waiting:
-        parts.append(f"{_count(what.num_waiting, 'message')} of yours that waited will not be answered.")
-    return " ".join(parts) or NOTHING_TO_FORGET
+        parts.append(f"{_count(what.num_waiting, 'message')} of yours that had no answer yet")
+    return f"Deleted {'; and '.join(parts)}."
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+# The database: each a reason (one clause) and an advice
+
+
+def place_unusable(reason: str) -> tuple[str, str]:
+    return reason.lower(), "Make the folder writable for this user, or set `data_dir` in config.yaml."
+
+
+def database_closed() -> tuple[str, str]:
+    return "it is closed", "The bot is shutting down; start it again."
+
+
+def database_newer() -> tuple[str, str]:
+    return "a newer version of Understudy wrote it", "Install that version, or set another `data_dir`."
+
+
+def database_of_another() -> tuple[str, str]:
+    return "it belongs to another program", "Move it away, or set another `data_dir` in config.yaml."
+
+
+def database_failure(name: str, detail: str) -> tuple[str, str]:
+    """`name` is SQLite's own, as in `SQLITE_FULL`."""
+    known = {
+        "SQLITE_FULL": ("the disk is full", "Free some space; it goes on by itself."),
+        "SQLITE_BUSY": ("another program holds it", "Close what else has it open: one bot a folder."),
+        "SQLITE_LOCKED": ("another program holds it", "Close what else has it open: one bot a folder."),
+        "SQLITE_READONLY": ("it cannot be written", "Make file and folder writable for this user."),
+        "SQLITE_CANTOPEN": (
+            "it cannot be opened",
+            "Make file and folder readable and writable for this user.",
+        ),
+        "SQLITE_CORRUPT": (
+            "it is damaged",
+            "Start the bot again: it moves the file aside and begins a new one.",
+        ),
+        "SQLITE_IOERR": ("the disk failed or is full", "Check the disk, then start the bot again."),
+    }
+    found = (answer for start, answer in known.items() if name.startswith(start))
+    return next(found, (detail, "Start the bot again."))
+
+
+def damaged_database(path: Path, moved: Path) -> str:
+    return (
+        f"The database {path} was damaged. It is kept as {moved.name}; the bot begins with an empty one "
+        "and remembers nothing of before."
+    )
+
+
+def empty_database(path: Path) -> str:
+    return f"The database {path} was an empty file. The bot begins with a new one and remembers nothing of before."

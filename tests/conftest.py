@@ -1,11 +1,12 @@
 """What every ring of tests starts from: a tiny model, the real starter model, a folder that is thrown away."""
 
 import os
-from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+
+from tests.tinymodel import write_tiny_model
 
 # llama.cpp's threads would spin on a machine that runs tests; set before the library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -19,8 +20,6 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_pro
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A llama of 0.9M random weights: everything is real but the sense of what it says."""
-    from tests.tinymodel import write_tiny_model
-
     path = tmp_path_factory.mktemp("models") / "tiny.gguf"
     write_tiny_model(path)
     return path
@@ -34,8 +33,7 @@ def starter_model() -> Path:
 
 
 @pytest.fixture
-def no_secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment without any token of the places."""
     for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_TOKEN", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    yield

@@ -169,7 +169,7 @@ def _worker_of(parent: int) -> int:
         (["run"], {}, 2, "SLACK_BOT_TOKEN"),
         (["chat", "--config", "nowhere.yaml"], {}, 2, "nowhere.yaml"),
         (["chat"], {"UNDERSTUDY__MODEL": "no.gguf"}, 2, "no.gguf"),
-        (["chat"], {"UNDERSTUDY__MODLE": "starter"}, 2, "model"),
+        (["chat"], {"UNDERSTUDY__MODLE": "starter"}, 2, "UNDERSTUDY__MODEL"),
         (["skills", "show", "titel"], {}, 2, "title"),
         (["chatt"], {}, 2, "chat"),
     ],

@@ -153,6 +153,11 @@ class _Download:
             raise ModelUnusable(
                 self._model, reason, "check HF_ENDPOINT, the proxy and whether the network asks for a login"
             )
+        if (found.size or 0) > constants.MAX_HTTP_DOWNLOAD_SIZE:
+            reason = f"{file} is larger than the {constants.MAX_HTTP_DOWNLOAD_SIZE / 1e9:.0f} GB that a hub sends in one piece"
+            raise ModelUnusable(
+                self._model, reason, "take a smaller quantization, or one that is split into parts"
+            )
         sha256 = found.etag if _SHA256.fullmatch(found.etag) else None
         return _Remote(
             self._folder / file,

@@ -6,12 +6,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bots.slack import SlackPlace
 from bots.slack_manifest import NEEDED_SCOPES
-from engine import Engine, Limits, Memory, Message, Secrets, Skill, SlackConfig, Store, StoreFailed
+from engine import Engine, Limits, Memory, Message, Platform, Secrets, Skill, SlackConfig, Store, StoreFailed
 from engine.inference import FailureCode
 from engine.skill import SkillSampling
 from tests.emulators.slack import (
@@ -33,10 +34,27 @@ SECRETS = Secrets(slack_bot_token=BOT_TOKEN, slack_app_token=APP_TOKEN)
 ME = f"<@{BOT_USER}>"
 
 
+class WatchedEngine(Engine):
+    """Tells the emulator when an answer is done with, so that a test can wait for it."""
+
+    def __init__(self, slack: SlackEmulator, **parts: Any) -> None:
+        super().__init__(**parts)
+        self.num_settled = 0
+        self._slack = slack
+
+    async def settle(self, message_id: str) -> None:
+        await super().settle(message_id)
+        self.num_settled += 1
+        self._slack.changed()
+
+    async def have_settled(self, num_answers: int) -> None:
+        await self._slack.until(lambda: self.num_settled >= num_answers)
+
+
 @dataclass
 class Bot:
     model: FakeInference
-    engine: Engine
+    engine: WatchedEngine
     store: Store
     states: list[str]
     task: asyncio.Task[None]
@@ -55,9 +73,10 @@ async def running(
     model = model or FakeInference(num_slots=4)
     states: list[str] = []
     store = await Store.open(folder / "understudy.db")
-    engine = Engine(
+    engine = WatchedEngine(
+        slack,
         inference=model,
-        skillbook=FakeSkillbook(*skills),  # type: ignore[arg-type]  # the fake has its methods
+        skillbook=FakeSkillbook(*skills),
         store=store,
         limits=Limits(),
         default_skill="chat",
@@ -89,6 +108,7 @@ class TestWhoIsAnswered:
         async with running(slack, tmp_path) as bot:
             ts = await slack.say("U1", "C1", f"{ME} hello there")
             answer = await slack.answer_in("C1", ts)
+            await bot.engine.have_settled(1)
             await slack.until(lambda: all(one.acks for one in slack.envelopes))
         assert answer.text == "hello there"
         assert len(slack.thread("C1", ts)) == len(bot.model.requests) == 1
@@ -131,7 +151,9 @@ class TestWhoIsAnswered:
             await slack.answer_in("C1", mine)
             await slack.say("U1", "C1", "<@U2> what do you think?", thread_ts=mine)
             await slack.until(lambda: all(one.acks for one in slack.envelopes))
-        assert len(bot.model.requests) == 1
+            await bot.engine.have_settled(1)
+            await slack.answer_in("DU9", await slack.dm("U9", "last"))
+        assert len(bot.model.requests) == 2
 
     async def test_bots_edits_deletes_and_joins_are_never_answered(
         self, slack: SlackEmulator, tmp_path: Path
@@ -152,7 +174,8 @@ class TestWhoIsAnswered:
                 )
             await slack.event({"type": "reaction_added", "user": "U1"})
             await slack.until(lambda: all(one.acks for one in slack.envelopes))
-        assert len(bot.model.requests) == 1
+            await slack.answer_in("DU9", await slack.dm("U9", "last"))
+        assert len(bot.model.requests) == 2
 
 
 class TestCommands:
@@ -184,6 +207,8 @@ class TestCommands:
             assert (await slack.answer_in("C1", root.ts)).text == "low"
             await slack.say("U2", "C1", "and now?", thread_ts=root.ts)
             await slack.answer_in("C1", root.ts, "and now?")
+            await bot.engine.have_settled(3)
+            assert await bot.engine.left_over(Platform.SLACK) == ()
         assert root.text == "<@U1> asked `/triage`\n> low @channel &amp; so on"
         assert bot.model.requests[0].prompt.last.content == "low @channel & so on"
 
@@ -234,6 +259,7 @@ class TestKeeping:
             await slack.answer_in("DU1", ts)
             await slack.redeliver(envelope)
             await slack.until(lambda: len(envelope.acks) == 3)
+            await bot.engine.have_settled(1)
         assert len(slack.thread("DU1", ts)) == len(bot.model.requests) == 1
 
     async def test_what_cannot_be_kept_is_not_acknowledged_and_answered_when_it_comes_again(
@@ -268,9 +294,9 @@ class TestKeeping:
             bot.model.gate.let(2)
             await slack.until(lambda: bool(slack.thread("DU1", ts)))
         assert slack.thread("DU1", ts)[-1].text.endswith("…")
-        async with running(slack, tmp_path):
-            answer = await slack.answer_in("DU1", ts)
-        assert answer.text == "one two three four"
+        async with running(slack, tmp_path) as bot:
+            await bot.engine.have_settled(1)
+        assert slack.thread("DU1", ts)[-1].text == "one two three four"
         assert len(slack.thread("DU1", ts)) == 1
 
     async def test_twenty_at_once_are_all_answered_once(self, slack: SlackEmulator, tmp_path: Path) -> None:
@@ -278,6 +304,7 @@ class TestKeeping:
             asked = {await slack.say(f"U{n}", "C1", f"{ME} question {n}"): f"question {n}" for n in range(20)}
             for ts, text in asked.items():
                 assert (await slack.answer_in("C1", ts, text)).text == text
+            await bot.engine.have_settled(20)
         assert all(len(slack.thread("C1", ts)) == 1 for ts in asked)
         assert len(bot.model.requests) == 20
 
@@ -327,7 +354,8 @@ class TestWriting:
             bot.model.gate.let(3)
             await slack.until(lambda: bool(slack.thread("DU1", ts)))
             bot.model.gate.open()
-            assert (await slack.answer_in("DU1", ts)).text == "one two three four"
+            await bot.engine.have_settled(1)
+        assert slack.thread("DU1", ts)[-1].text == "one two three four"
         assert len(slack.thread("DU1", ts)) == 1
 
     @pytest.mark.parametrize(
@@ -336,10 +364,11 @@ class TestWriting:
     async def test_a_post_that_was_cut_stands_there_once(
         self, slack: SlackEmulator, tmp_path: Path, fault: Reset | Garbage
     ) -> None:
-        async with running(slack, tmp_path):
+        async with running(slack, tmp_path) as bot:
             slack.fail("chat.postMessage", fault)
             ts = await slack.dm("U1", "hello")
-            assert (await slack.answer_in("DU1", ts)).text == "hello"
+            await bot.engine.have_settled(1)
+        assert slack.thread("DU1", ts)[0].text == "hello"
         assert len(slack.thread("DU1", ts)) == 1
 
     async def test_a_deleted_answer_is_not_written_again_and_its_slot_is_free(
@@ -393,6 +422,7 @@ class TestConnection:
             await slack.connected(2)
             after = await slack.dm("U1", "still there?")
             assert (await slack.answer_in("DU1", after)).text == "still there?"
+            await bot.engine.have_settled(2)
         assert len(slack.thread("DU1", ts)) == 1
 
     async def test_a_refused_handshake_does_not_wedge_it(
@@ -441,7 +471,7 @@ class TestConnection:
         assert ["HTTP 502" in bot.states[0], "ratelimited" in bot.states[1], bot.states[2]] == [
             True,
             True,
-            "Slack is connected",
+            "Slack: connected as @understudy in Team.",
         ]
 
     async def test_stopping_ends_at_once_and_leaves_the_answer_for_the_next_start(

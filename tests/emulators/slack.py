@@ -222,6 +222,13 @@ class SlackEmulator:
             self._watchers.add(watcher)
             await watcher
 
+    def changed(self) -> None:
+        """Whoever waits in `until` looks again."""
+        while self._watchers:
+            watcher = self._watchers.pop()
+            if not watcher.done():
+                watcher.set_result(None)
+
     # What Slack does
 
     async def redeliver(self, envelope: Envelope) -> None:
@@ -241,18 +248,12 @@ class SlackEmulator:
 
     # Below: how it is done
 
-    def _changed(self) -> None:
-        while self._watchers:
-            watcher = self._watchers.pop()
-            if not watcher.done():
-                watcher.set_result(None)
-
     def _ts(self) -> str:
         return f"1700000000.{next(self._numbers):06}"
 
     def _keep(self, posted: Posted) -> Posted:
         self.messages[posted.channel, posted.ts] = posted
-        self._changed()
+        self.changed()
         return posted
 
     def _events_of(self, posted: Posted, extra: dict[str, Any]) -> list[dict[str, Any]]:
@@ -326,13 +327,13 @@ class SlackEmulator:
         self.num_connections += 1
         try:
             await socket.send_json({"type": "hello", "num_connections": len(self._sockets)})
-            self._changed()
+            self.changed()
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     self._take_ack(json.loads(message.data))
         finally:
             del self._sockets[socket]
-            self._changed()
+            self.changed()
         return socket
 
     def _take_ack(self, told: dict[str, Any]) -> None:
@@ -340,14 +341,14 @@ class SlackEmulator:
         if not envelope.acks:
             envelope.seconds = asyncio.get_running_loop().time() - envelope.sent_at
         envelope.acks.append(told.get("payload"))
-        self._changed()
+        self.changed()
 
     async def _respond(self, request: web.Request) -> web.Response:
         self.responses.append(await request.json())
         self._num_responses[request.path] += 1
         if self._num_responses[request.path] > 5:
             self.violations.append("a response_url takes five posts")
-        self._changed()
+        self.changed()
         return web.Response(text="ok")
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
@@ -358,12 +359,12 @@ class SlackEmulator:
         fault = self._faults[method].popleft() if self._faults[method] else None
         match fault:
             case Held():
-                self._changed()
+                self.changed()
                 await fault.event.wait()
             case Reset(is_after=False):
                 return _cut(request)
             case RateLimited():
-                self._changed()
+                self.changed()
                 headers = {"Retry-After": str(fault.seconds)}
                 return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
             case Garbage():
@@ -373,7 +374,7 @@ class SlackEmulator:
             case Refused():
                 return web.json_response({"ok": False, "error": fault.error})
         answer = await self._carry_out(request, method, arguments)
-        self._changed()
+        self.changed()
         if isinstance(fault, Reset):
             return _cut(request)
         headers = {"x-oauth-scopes": self.scopes}

@@ -1,13 +1,15 @@
 """What a person's words ask for, as a table and as laws."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.command import BuiltIn, BuiltInCall, SkillCall, read_call, usage
+from engine.command import BuiltIn, BuiltInCall, SkillCall, cleaned, read_call, usage
 from engine.errors import BadInput, EmptyMessage, MissingInput, UnderstudyError, UnknownCommand, UnknownInput
 from engine.skill import Input
-from tests.fakes import FakeSkillbook, chat_skill, make_skill
+from tests.fakes import FakeSkillbook, chat_skill, make_message, make_skill
 
 TONE = Input("tone", "How", is_required=True, choices=("Friendly", "formal"))
 TEXT = Input("text", "What", is_required=True)
@@ -20,7 +22,7 @@ BOOK = FakeSkillbook(
 
 
 def read(said: str, command: str | None = None, **inputs: str) -> BuiltInCall | SkillCall:
-    return read_call(command, inputs, said, BOOK, "chat")
+    return read_call(cleaned(make_message(said, command=command, inputs=inputs)), BOOK, "chat")
 
 
 def called(said: str, command: str | None = None, **inputs: str) -> tuple[str, dict[str, str]]:
@@ -45,8 +47,15 @@ def called(said: str, command: str | None = None, **inputs: str) -> tuple[str, d
         ("/rewrite tone=formal hey you", "rewrite", {"tone": "formal", "text": "hey you"}),
         ("/rewrite tone=FRIENDLY hey", "rewrite", {"tone": "Friendly", "text": "hey"}),
         ('/rewrite tone="formal" hey', "rewrite", {"tone": "formal", "text": "hey"}),
-        ('/release-note product="big app" x=1 fixed', "release-note", {"text": "x=1 fixed", "product": "big app"}),
+        (
+            '/release-note product="big app" x=1 fixed',
+            "release-note",
+            {"text": "x=1 fixed", "product": "big app"},
+        ),
         ("/triage key=value is text", "triage", {"text": "key=value is text"}),
+        ("/triage text=hello world", "triage", {"text": "hello world"}),
+        ('text="a" b c', "chat", {"text": 'text="a" b c'}),
+        ("/rewrite tone=formal tone=loud hey", "rewrite", {"tone": "formal", "text": "tone=loud hey"}),
     ],
 )
 def test_the_same_words_work_everywhere(text: str, skill: str, inputs: dict[str, str]) -> None:
@@ -58,7 +67,9 @@ def test_a_slash_commands_options_are_its_inputs() -> None:
     assert called("tone=formal hey", "rewrite") == ("rewrite", {"tone": "formal", "text": "hey"})
 
 
-@pytest.mark.parametrize(("text", "command"), [("/help triage", BuiltIn.HELP), ("!new", BuiltIn.NEW), ("/FORGET", BuiltIn.FORGET)])
+@pytest.mark.parametrize(
+    ("text", "command"), [("/help triage", BuiltIn.HELP), ("!new", BuiltIn.NEW), ("/FORGET", BuiltIn.FORGET)]
+)
 def test_the_bots_own_commands_are_found(text: str, command: BuiltIn) -> None:
     call = read(text)
     assert isinstance(call, BuiltInCall)
@@ -71,7 +82,7 @@ def test_the_bots_own_commands_are_found(text: str, command: BuiltIn) -> None:
         ("", EmptyMessage(None)),
         ("/triage", EmptyMessage("triage")),
         ("/traige it burns", UnknownCommand("traige", "triage")),
-        ("!hepl", UnknownCommand("hepl", None)),
+        ("!hepl", UnknownCommand("hepl", "help")),
         ("/rewrite hey", MissingInput("rewrite", "tone", "/rewrite tone=Friendly|formal text")),
         ("/rewrite tone=formal", MissingInput("rewrite", "text", "/rewrite tone=Friendly|formal text")),
         ("/rewrite tone=loud hey", BadInput("rewrite", "tone", "loud", ("Friendly", "formal"))),
@@ -90,10 +101,8 @@ def test_an_option_that_is_not_declared_is_refused() -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_either_a_call_or_a_clear_error(text: str) -> None:
-    try:
-        read(text.strip())
-    except UnderstudyError:
-        pass
+    with suppress(UnderstudyError):
+        read(text)
 
 
 def test_usage_names_what_must_be_given() -> None:

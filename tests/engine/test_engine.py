@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.answer import Event, Finished, Text, Waiting
+from engine.command import cleaned
 from engine.config import Limits
-from engine.engine import Engine, cleaned
+from engine.engine import Engine
 from engine.errors import (
     AnswerCut,
     AnswerFailed,
@@ -85,7 +86,9 @@ async def test_chat_sees_the_conversation_and_a_skill_without_memory_does_not(tm
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["ada", "bob"])), max_size=10))
-def test_no_prompt_holds_what_was_said_in_another_conversation(tmp_path: Path, said: list[tuple[str, str]]) -> None:
+def test_no_prompt_holds_what_was_said_in_another_conversation(
+    tmp_path: Path, said: list[tuple[str, str]]
+) -> None:
     async def check() -> None:
         model = FakeInference()
         async with open_engine(tmp_path, model) as engine:
@@ -143,9 +146,12 @@ async def test_many_together_get_what_each_gets_alone(tmp_path: Path) -> None:
     model = FakeInference(num_slots=3)
     async with open_engine(tmp_path, model) as engine:
         messages = [
-            make_message(f"words of {n}", scope=scope_of(f"c{n}"), author=Author(f"p{n}", "P")) for n in range(20)
+            make_message(f"words of {n}", scope=scope_of(f"c{n}"), author=Author(f"p{n}", "P"))
+            for n in range(20)
         ]
-        assert await asyncio.gather(*(answer(engine, one) for one in messages)) == [one.text for one in messages]
+        assert await asyncio.gather(*(answer(engine, one) for one in messages)) == [
+            one.text for one in messages
+        ]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +194,9 @@ async def test_failures_of_the_model_become_errors_a_person_can_read(tmp_path: P
         assert engine.queue.num_running == 0
 
 
-SCHEMA = json.dumps({"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"]})
+SCHEMA = json.dumps(
+    {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}, "required": ["n"]}
+)
 
 
 async def test_json_is_whole_and_fits_or_is_an_error(tmp_path: Path) -> None:
@@ -225,7 +233,9 @@ async def test_an_answer_under_way_keeps_the_skill_it_began_with(tmp_path: Path)
 
 async def test_help_is_made_of_the_skills_and_needs_no_model(tmp_path: Path) -> None:
     model = FakeInference()
-    skill = make_skill("triage", description="How urgent is it?", examples=(make_example("it burns", "urgent"),))
+    skill = make_skill(
+        "triage", description="How urgent is it?", examples=(make_example("it burns", "urgent"),)
+    )
     async with open_engine(tmp_path, model, chat_skill(), skill) as engine:
         for text in ("/help", "/skills"):
             assert "How urgent is it?" in await answer(engine, make_message(text))
@@ -264,9 +274,39 @@ async def test_what_was_not_settled_is_left_over_and_what_was_answered_is_not(tm
 
 
 @given(st.text(max_size=40))
-def test_cleaned_text_holds_nothing_that_nobody_types(text: str) -> None:
-    assert cleaned(text).encode("utf-8").decode() == cleaned(cleaned(text))
-    assert not {"\x00", "\x1b", "\r", "\x7f"} & set(cleaned(text))
+def test_a_cleaned_message_holds_nothing_that_nobody_types(text: str) -> None:
+    message = cleaned(make_message(text))
+    message.text.encode("utf-8")  # raises for what no file can hold
+    assert cleaned(message) == message
+    assert not {"\x00", "\x1b", "\r", "\x7f"} & set(message.text)
+
+
+async def test_an_answer_that_the_engine_cancelled_is_no_answer_and_no_turn(tmp_path: Path) -> None:
+    model = FakeInference()
+    model.script(Answer("half an", FinishReason.CANCELLED))
+    async with open_engine(tmp_path, model) as engine:
+        with pytest.raises(AnswerFailed):
+            await collect(engine.respond(make_message("one")))
+        await collect(engine.respond(make_message("two")))
+    assert model.requests[1].prompt.turns == ()
+
+
+@pytest.mark.parametrize("command", ["/forget", "/new"])
+async def test_what_is_forgotten_or_left_behind_while_an_answer_is_written_is_not_seen_after(
+    tmp_path: Path, command: str
+) -> None:
+    model = FakeInference()
+    model.gate.close()
+    async with open_engine(tmp_path, model) as engine:
+        message = make_message("a canary")
+        await engine.accept(message, "")
+        answering = asyncio.create_task(collect(engine.respond(message)))
+        await model.until(lambda: model.gate.num_held == 1)
+        await collect(engine.respond(make_message(command)))
+        model.gate.open()
+        await answering
+        await collect(engine.respond(make_message("now")))
+    assert model.requests[1].prompt.turns == ()
 
 
 async def test_marks_of_a_model_in_a_message_are_left_as_they_are(tmp_path: Path) -> None:

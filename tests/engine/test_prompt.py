@@ -6,15 +6,16 @@ from hypothesis import strategies as st
 from engine.conversation import Turn
 from engine.inference import ChatMessage, Choices, JsonSchema, Role
 from engine.prompt import fixed_part, input_text, make_request
-from engine.skill import Example, Input, SkillSampling
+from engine.skill import Example, Input, Memory, SkillSampling
 from tests.fakes import make_example, make_skill
 
 TWO_INPUTS = (Input("tone", "How", choices=("formal", "short")), Input("text", "What", is_required=True))
 
 
 def test_instructions_examples_turns_and_message_stand_in_this_order() -> None:
-    skill = make_skill("x", instructions=" Be kind. ", examples=(make_example("a", "A"),))
-    prompt = make_request(skill, {"text": "now"}, [Turn("1", "ada", "x", "b", "B")]).prompt
+    examples = (make_example("a", "A"),)
+    skill = make_skill("x", instructions=" Be kind. ", examples=examples, memory=Memory.CONVERSATION)
+    prompt = make_request(skill, {"text": "now"}, [Turn("ada", "x", "b", "B")]).prompt
     assert prompt.fixed == (
         ChatMessage(Role.SYSTEM, "Be kind."),
         ChatMessage(Role.USER, "a"),
@@ -27,8 +28,11 @@ def test_instructions_examples_turns_and_message_stand_in_this_order() -> None:
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_the_fixed_part_is_the_same_whatever_is_asked(one: str, other: str) -> None:
     skill = make_skill("x", examples=(make_example("a", "A"), make_example("b", "B")))
-    turn = Turn("1", "ada", "x", one, other)
-    assert make_request(skill, {"text": one}, []).prompt.fixed == make_request(skill, {"text": other}, [turn]).prompt.fixed
+    turn = Turn("ada", "x", one, other)
+    assert (
+        make_request(skill, {"text": one}, []).prompt.fixed
+        == make_request(skill, {"text": other}, [turn]).prompt.fixed
+    )
 
 
 def test_one_input_is_bare_and_several_have_names_in_the_declared_order() -> None:

@@ -40,7 +40,9 @@ def test_each_error_is_a_sentence_of_its_own(error: Exception) -> None:
 
 def test_no_error_type_is_forgotten() -> None:
     known = {type(error) for error in ERRORS}
-    types = {one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, UnderstudyError)}
+    types = {
+        one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, UnderstudyError)
+    }
     assert types - known == {UnderstudyError}
 
 

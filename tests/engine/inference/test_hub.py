@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
-from huggingface_hub.utils import close_session, disable_progress_bars, enable_progress_bars
+from huggingface_hub import close_session, constants
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +30,6 @@ Find = Callable[..., ModelFile]
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> Iterator[Hub]:
     close_session()
-    disable_progress_bars()
     monkeypatch.setenv("NO_PROXY", "*")
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", CHUNK)  # less than the tiny model has
     with running_hub() as hub:
@@ -39,7 +37,6 @@ def hub(monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> Iterator[Hub]:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         yield hub
     close_session()
-    enable_progress_bars()
 
 
 @pytest.fixture
@@ -247,6 +244,12 @@ def test_a_disk_without_room_is_seen_before_anything_is_fetched(hub: Hub, find: 
     error = refusal(find)
     assert re.search(r"it needs [\d.]+ GB more, and .* has [\d.]+ GB free", error.reason)
     assert "models_dir" in error.advice
+    assert not hub.stored
+
+
+def test_a_file_beyond_what_a_hub_sends_in_one_piece_is_refused_first(hub: Hub, find: Find) -> None:
+    hub.claimed_num_bytes = constants.MAX_HTTP_DOWNLOAD_SIZE + 1
+    assert "50 GB" in refusal(find).reason
     assert not hub.stored
 
 

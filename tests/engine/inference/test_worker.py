@@ -47,7 +47,9 @@ async def whole(worker: Worker, asked: Request) -> tuple[str, Finished]:
 
 
 async def start(model: Path, *, slots: int = 4, is_exact: bool = True) -> Worker:
-    return await Worker.start(model, name=model.name, slots=slots, context_tokens=512, threads=1, is_exact=is_exact)
+    return await Worker.start(
+        model, name=model.name, slots=slots, context_tokens=512, threads=1, is_exact=is_exact
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,114 @@
+"""`run`: which places start, what is said, how it ends. And what holds both commands together."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bots import app
+from bots.data_folder import Use
+from bots.places import Place, PlaceKind
+from bots.setup import Setup
+from engine import Engine, Secrets, StoreFailed
+from tests.fakes import FakeInference
+from tests.home import TRIAGE, make_setup, opener_of, write_skill
+
+
+class FakePlace:
+    """Runs until it is told how to end."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.was_cancelled = False
+
+    async def run(self) -> None:
+        self.started.set()
+        try:
+            await self.end
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+
+
+def kind_of(name: str, place: Place, token: str = "discord_token") -> PlaceKind:
+    def open_place(_setup: Setup, _engine: Engine, _on_state: Callable[[str], None]) -> Place:
+        return place
+
+    return PlaceKind(name, f"docs/{name}.md", (token,), open_place)
+
+
+@pytest.fixture
+def setup(tmp_path: Path, no_secrets: None) -> Setup:
+    return replace(make_setup(tmp_path), secrets=Secrets(discord_token="there"))
+
+
+async def test_places_start_when_their_tokens_are_there_and_the_others_say_what_is_missing(setup: Setup):
+    said: list[str] = []
+    place, model = FakePlace(), FakeInference()
+    kinds = (kind_of("Here", place), kind_of("There", FakePlace(), "slack_bot_token"))
+    run = asyncio.create_task(app.run(setup, opener_of(model), said.append, kinds))
+    await place.started.wait()
+    assert "Here: starting." in said
+    assert "There: not started without SLACK_BOT_TOKEN (docs/There.md)." in said
+    assert "Fake-0M answers, with 2 skills." in said
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert place.was_cancelled
+    assert model.is_closed
+
+
+async def test_without_any_token_nothing_is_opened(setup: Setup):
+    model = FakeInference()
+    with pytest.raises(app.NoPlaces):
+        await app.run(replace(setup, secrets=Secrets()), opener_of(model), print)
+    assert not model.is_closed
+    assert not setup.data.path.exists()
+
+
+async def test_when_no_place_goes_on_the_exit_code_is_1(setup: Setup):
+    said: list[str] = []
+    one, other = FakePlace(), FakePlace()
+    kinds = (kind_of("One", one), kind_of("Other", other))
+    run = asyncio.create_task(app.run(setup, opener_of(FakeInference()), said.append, kinds))
+    await one.started.wait()
+    one.end.set_exception(RuntimeError("a fault of ours"))
+    await asyncio.wait([run], timeout=0.05)
+    assert not run.done(), "the other place goes on"
+    other.end.set_result(None)
+    assert await run == 1
+    assert any(line.startswith("One: ended.") for line in said)
+
+
+async def test_a_second_run_on_the_same_folder_is_refused_and_the_first_goes_on(setup: Setup):
+    place = FakePlace()
+    first = asyncio.create_task(app.run(setup, opener_of(FakeInference()), print, (kind_of("One", place),)))
+    await place.started.wait()
+    with pytest.raises(StoreFailed) as refused:
+        await app.run(setup, opener_of(FakeInference()), print, (kind_of("One", FakePlace()),))
+    assert "another `understudy run`" in refused.value.reason
+    place.end.set_result(None)
+    assert await first == 1
+    with setup.data.claimed(Use.PLACES) as database:
+        assert database is not None, "it is free again"
+
+
+async def test_a_saved_skill_is_said(setup: Setup, tmp_path: Path):
+    said: list[str] = []
+    saved = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line == "reloaded triage.yaml":
+            saved.set()
+
+    place = FakePlace()
+    run = asyncio.create_task(app.run(setup, opener_of(FakeInference()), say, (kind_of("One", place),)))
+    await place.started.wait()
+    write_skill(tmp_path, "triage", TRIAGE + "# saved\n")
+    await asyncio.wait_for(saved.wait(), 10)
+    place.end.set_result(None)
+    await run

@@ -1,0 +1,182 @@
+"""The doctor: each thing that can be wrong has its line, its mark and its advice, and no token is ever shown."""
+
+import json
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bots.__main__ import main
+from bots.doctor import Check, Mark, available_memory_bytes, examine
+from engine import Store
+from engine.inference import FailureCode, ModelUnusable, RequestFailed, Speed
+from tests.fakes import FakeInference
+from tests.home import opener_of, write_home, write_skill
+
+BOT_TOKEN, APP_TOKEN = "xoxb-0000000000", "xapp-1-0000000000"
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_secrets: None) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_home(tmp_path)
+    return Path("config.yaml")
+
+
+async def examined(
+    config: Path, model: FakeInference | None = None, *, is_starter: bool = False
+) -> list[Check]:
+    opener = opener_of(model or FakeInference(), is_starter=is_starter)
+    return [check async for check in examine(config, opener, lambda _: None)]
+
+
+def named(checks: list[Check], name: str) -> Check:
+    return next(check for check in checks if check.name == name)
+
+
+async def test_all_is_fine_on_a_fresh_folder(config: Path):
+    checks = await examined(config)
+    assert {check.mark for check in checks} == {Mark.OK}
+    names = {check.name for check in checks}
+    assert names >= {
+        "Python",
+        "Config",
+        "Skills",
+        "Database",
+        "Disk",
+        "Model",
+        "llama.cpp",
+        "Context",
+        "Memory",
+        "Speed",
+    }
+
+
+async def test_every_line_that_is_not_ok_says_what_to_do(config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", BOT_TOKEN)
+    (config.parent / "data").write_text("in the way")
+    checks = await examined(config, SlowInference())
+    wrong = [check for check in checks if check.mark is not Mark.OK]
+    assert {check.name for check in wrong} == {"Slack", "Database", "Speed"}
+    assert all(check.advice for check in wrong)
+
+
+async def test_a_broken_config_ends_the_examination_with_its_faults(config: Path):
+    config.write_text("modle: starter\nlimits: {wating: 1}\n")
+    checks = await examined(config)
+    assert [check.name for check in checks] == ["Python", "Config", "Config"]
+    assert "did you mean `model`?" in checks[1].found
+
+
+async def test_a_faulty_skill_fails_with_its_line(config: Path):
+    write_skill(config.parent, "bad", "foo: 1\n")
+    failed = [check for check in await examined(config) if check.mark is Mark.FAIL]
+    assert {check.name for check in failed} == {"Skills"}
+    assert any("skills/bad.yaml:1" in check.found for check in failed)
+
+
+async def test_tokens_are_named_with_their_origin_and_never_shown(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", BOT_TOKEN)
+    env_file = config.parent / ".env"
+    env_file.write_text(f"SLACK_APP_TOKEN={APP_TOKEN}\nDISCORD_TOKEN=verysecret\n")
+    env_file.chmod(0o600)
+    checks = await examined(config)
+    assert named(checks, "Slack").found == "SLACK_BOT_TOKEN (environment), SLACK_APP_TOKEN (.env)"
+    assert named(checks, "Discord").found == "DISCORD_TOKEN (.env)"
+    assert not any(secret in str(checks) for secret in (BOT_TOKEN, APP_TOKEN, "verysecret"))
+
+
+async def test_a_token_in_the_wrong_variable_is_noticed(config: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SLACK_BOT_TOKEN", APP_TOKEN)
+    monkeypatch.setenv("SLACK_APP_TOKEN", BOT_TOKEN)
+    slack = named(await examined(config), "Slack")
+    assert (slack.mark, slack.found) == (Mark.WARN, "SLACK_BOT_TOKEN does not begin with xoxb-")
+
+
+async def test_secrets_that_others_can_read_are_a_warning(config: Path):
+    (config.parent / ".env").write_text("")
+    (config.parent / ".env").chmod(0o644)
+    check = named(await examined(config), "Tokens")
+    assert (check.mark, check.advice) == (Mark.WARN, "Run: chmod 600 .env")
+
+
+async def test_a_database_is_opened_and_one_in_use_is_left_alone(config: Path):
+    database = config.parent / "data" / "understudy.db"
+    await (await Store.open(database)).close()
+    assert "understudy.db" in named(await examined(config), "Database").found
+    database.write_bytes(b"SQLite format 3\0" + bytes(5000))
+    assert named(await examined(config), "Database").mark is not Mark.OK
+
+
+async def test_an_unusable_model_fails_and_the_rest_is_still_examined(config: Path):
+    @asynccontextmanager
+    async def unusable(_setup, _progress):
+        raise ModelUnusable("x.gguf", "it is a git-lfs pointer", "run git lfs pull")
+        yield
+
+    checks = [check async for check in examine(config, unusable, lambda _: None)]
+    assert checks[-1] == Check("Model", Mark.FAIL, "x.gguf: it is a git-lfs pointer", "run git lfs pull")
+    assert named(checks, "Disk").mark is Mark.OK
+
+
+async def test_a_model_that_dies_while_it_is_measured_fails(config: Path):
+    assert (await examined(config, DyingInference()))[-1].mark is Mark.FAIL
+
+
+async def test_the_model_is_closed_afterwards(config: Path):
+    model = FakeInference()
+    await examined(config, model)
+    assert model.is_closed
+
+
+@pytest.mark.parametrize(
+    ("changed", "name", "said"),
+    [
+        ({"has_chat_template": False}, "Model", "no chat template"),
+        ({"trained_context_tokens": 512}, "Context", "the model learned 512"),
+        ({"size_bytes": 1 << 60}, "Memory", "available"),
+    ],
+)
+async def test_a_model_that_does_not_fit_is_a_warning(
+    config: Path, changed: dict[str, int], name: str, said: str
+):
+    model = FakeInference()
+    model._info = replace(model.info, **changed)
+    check = named(await examined(config, model), name)
+    assert check.mark is Mark.WARN
+    assert said in check.found
+
+
+@pytest.mark.parametrize(("is_broken", "code"), [(False, 0), (True, 1)])
+def test_the_exit_code_tells_whether_something_fails(config: Path, capsys, *, is_broken: bool, code: int):
+    if is_broken:
+        write_skill(config.parent, "bad", "foo: 1\n")
+    assert main(["doctor"], opener=opener_of(FakeInference())) == code
+    assert capsys.readouterr().out.startswith("ok    Python")
+
+
+def test_json_is_all_that_stdout_gets(config: Path, capsys):
+    assert main(["doctor", "--json"], opener=opener_of(FakeInference())) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["is_fine"] is True
+    assert {"name", "mark", "found", "advice"} == set(told["checks"][0])
+
+
+def test_memory_is_what_is_available_or_all(tmp_path: Path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text("MemTotal:  9 kB\nMemAvailable:    2048 kB\n")
+    assert available_memory_bytes(meminfo) == 2048 * 1024
+    assert available_memory_bytes(tmp_path / "none") > 1 << 20
+
+
+class SlowInference(FakeInference):
+    async def measure(self) -> Speed:
+        return Speed(prefill_tokens_per_second=10.0, decode_tokens_per_second=1.0)
+
+
+class DyingInference(FakeInference):
+    async def measure(self) -> Speed:
+        raise RequestFailed(FailureCode.WORKER_DIED, "gone")
