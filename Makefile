@@ -16,11 +16,12 @@ doctor: setup
 	@$(BIN)/understudy doctor
 
 test: setup-dev
-	$(BIN)/python -m pytest -m "not model and not process"
-	$(BIN)/python -m pytest -m "model or process"
+	$(BIN)/python -m pytest -q -m "not scenario and not model and not process"
+	$(BIN)/python -m pytest -q -m "scenario"
+	$(BIN)/python -m pytest -q -m "model or process"
 
 test-unit: setup-dev
-	$(BIN)/python -m pytest -m "not model and not process"
+	$(BIN)/python -m pytest -q -m "not scenario and not model and not process"
 
 check: setup-dev
 	$(BIN)/ruff check .

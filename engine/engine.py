@@ -22,7 +22,7 @@ from engine.errors import (
 )
 from engine.inference import Delta, FailureCode, FinishReason, Inference, Request, RequestFailed
 from engine.message import Delivery, Message, Platform, Scope
-from engine.prompt import MAX_TURNS, input_text, make_request
+from engine.prompt import MAX_TURNS, make_request, spoken
 from engine.queue import Queue, QueueLimits
 from engine.skill import Skill
 from engine.skillbook import Skillbook
@@ -107,7 +107,7 @@ class Engine:
                 async for text in texts:
                     yield text
             finished = writing.finished()
-            turn = Turn(author.id, call.skill.name, input_text(call.skill, call.inputs), finished.text)
+            turn = Turn(author.id, call.skill.name, spoken(call.skill, call.inputs), finished.text)
             await self._store.keep_turn(conversation, message.id, turn)
         yield finished  # the slot is free already, however slow the reader is
 

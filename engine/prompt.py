@@ -37,6 +37,13 @@ def input_text(skill: Skill, inputs: Mapping[str, str]) -> str:
     return "\n".join(f"{one.name}: {inputs[one.name]}" for one in skill.inputs if one.name in inputs)
 
 
+def spoken(skill: Skill, inputs: Mapping[str, str]) -> str:
+    """What a later turn of the conversation sees of the message. A skill that does not converse was called by its command:
+    without it, a small model takes the pattern of that skill for the pattern of the conversation."""
+    text = input_text(skill, inputs)
+    return text if skill.memory is Memory.CONVERSATION else f"/{skill.name} {text}"
+
+
 def _pair(question: str, answer: str) -> tuple[ChatMessage, ChatMessage]:
     return ChatMessage(Role.USER, question), ChatMessage(Role.ASSISTANT, answer)
 

@@ -17,6 +17,16 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_pro
     os.environ.pop(_name, None)
 
 
+# These start servers and processes: they come after the fast ones.
+SCENARIOS = {"test_slack.py", "test_discord.py", "test_worker.py", "test_hub.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.name in SCENARIOS:
+            item.add_marker(pytest.mark.scenario)
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A llama of 0.9M random weights: everything is real but the sense of what it says."""

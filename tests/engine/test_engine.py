@@ -81,7 +81,7 @@ async def test_chat_sees_the_conversation_and_a_skill_without_memory_does_not(tm
         for text in ("My name is Dana", "/title something", "Who am I?", "/new", "And now?"):
             await collect(engine.respond(make_message(text)))
     seen = [[message.content for message in request.prompt.turns] for request in model.requests]
-    assert seen == [[], [], ["My name is Dana", "My name is Dana", "something", "something"], []]
+    assert seen == [[], [], ["My name is Dana", "My name is Dana", "/title something", "something"], []]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -239,8 +239,11 @@ def test_the_hubs_own_offline_switch_is_named(find: Find, hub: Hub, monkeypatch:
     assert not hub.requests
 
 
-def test_a_disk_without_room_is_seen_before_anything_is_fetched(hub: Hub, find: Find, tmp_path: Path) -> None:
+def test_a_disk_without_room_is_seen_before_anything_is_fetched(
+    hub: Hub, find: Find, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub.claimed_num_bytes = shutil.disk_usage(tmp_path).total * 2
+    monkeypatch.setattr(constants, "MAX_HTTP_DOWNLOAD_SIZE", hub.claimed_num_bytes)
     error = refusal(find)
     assert re.search(r"it needs [\d.]+ GB more, and .* has [\d.]+ GB free", error.reason)
     assert "models_dir" in error.advice
