@@ -1,17 +1,20 @@
 """`understudy run` as a process of its own: both places at once, the real starter model, skills that change while it runs."""
 
 import asyncio
+import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from engine import Skill, Skillbook
 from tests.emulators import slack as slack_emulator
 from tests.emulators.discord import TOKEN, DiscordEmulator
 from tests.emulators.slack import BOT_USER, SlackEmulator
@@ -129,6 +132,66 @@ async def test_both_places_answer_and_a_saved_skill_changes_the_next_answer_in_b
         bot.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(bot.process.wait(), SECONDS) == 0
     assert not any("Traceback" in line for line in bot.lines)
+
+
+async def test_every_shipped_skill_answers_in_all_three_places(home: Path) -> None:
+    book = Skillbook(home / "skills")
+    assert not book.load().faults
+    assert len(book.skills) >= 10
+    asked = {skill.name: skill.examples[0].inputs for skill in book.skills}
+    lines = [_line(skill, skill.examples[0].inputs) for skill in book.skills]
+    async with (
+        SlackEmulator.start() as slack,
+        DiscordEmulator.start() as discord,
+        understudy(home, "run", **addresses(slack, discord)),
+    ):
+        async with asyncio.timeout(SECONDS):
+            await slack.connected()
+        await discord.until(lambda: bool(discord.commands), SECONDS)
+        for skill, line in zip(book.skills, lines, strict=True):
+            ts = await slack.say("U1", "C1", f"<@{BOT_USER}> {line}")
+            ran = await discord.slash("ann", "general", skill.name, **asked[skill.name])
+            async with asyncio.timeout(SECONDS):
+                in_slack = (await slack.answer_in("C1", ts)).text
+                await discord.answer_to(ran)
+            for answer in (in_slack, discord.text_of(ran)):
+                _check_answer(skill, answer)
+    answers = await _piped(home, lines)
+    for skill, answer in zip(book.skills, answers, strict=True):
+        _check_answer(skill, answer)
+
+
+def _line(skill: Skill, inputs: Mapping[str, str]) -> str:
+    main = skill.main_input.name
+    typed = [f'{name}="{value}"' for name, value in inputs.items() if name != main]
+    return " ".join([f"/{skill.name}", *typed, inputs[main].replace("\n", " ")])
+
+
+def _check_answer(skill: Skill, answer: str) -> None:
+    """An answer of the skill's own, not an error's sentence."""
+    assert answer
+    assert "went wrong" not in answer
+    assert not answer.startswith(f"/{skill.name} ")
+    if skill.choices:
+        assert answer in skill.choices
+    if skill.output_schema:
+        jsonschema.validate(json.loads(answer.replace("\u2060", "")), json.loads(skill.output_schema))
+
+
+async def _piped(home: Path, lines: list[str]) -> list[str]:
+    """The answers of `understudy chat` to one line after the other, each by a process of its own for those of several lines."""
+    answers = []
+    for line in lines:
+        process = await asyncio.create_subprocess_exec(
+            *(str(UNDERSTUDY), "chat"),
+            cwd=home,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(f"{line}\n".encode()), SECONDS)
+        assert process.returncode == 0
+        answers.append(said.decode().strip())
+    return answers
 
 
 async def test_what_was_left_when_the_process_was_killed_is_answered_once_by_the_next(home: Path) -> None:

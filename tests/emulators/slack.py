@@ -11,7 +11,7 @@ Every call is checked (`slack_spec`); leaving `start` raises if one was wrong.
 
 import asyncio
 import json
-import warnings
+import logging
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +30,8 @@ BOT_TOKEN = "xoxb-emulated"
 APP_TOKEN = "xapp-emulated"
 SCOPES = "app_mentions:read,assistant:write,channels:history,chat:write,commands,groups:history,im:history"
 UNFINISHED = "…"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -118,7 +120,7 @@ class SlackEmulator:
     @asynccontextmanager
     async def start(cls) -> AsyncGenerator[Self]:
         if not slack_spec.is_present():
-            warnings.warn(f"{slack_spec.FILE} is absent: calls are checked by hand alone", stacklevel=3)
+            log.warning("%s is absent: calls are checked by hand alone", slack_spec.FILE)
         slack = cls()
         app = web.Application()
         app.router.add_post("/api/{method}", slack._call)
