@@ -17,7 +17,7 @@ from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
 from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
 from bots.signals import until_signal
-from bots.slack_manifest import install_link, manifest_yaml
+from bots.slack_manifest import install_link, manifest_yaml, without_slash_command
 from bots.terminal_session import printable
 from engine import UnderstudyError, sentence
 from engine.inference import InferenceError
@@ -183,6 +183,8 @@ async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:
 def _slack_manifest(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
     skills = read_setup(arguments.config).skillbook.skills
     print(manifest_yaml(skills), end="")
+    for name, reason in without_slash_command(skills).items():
+        _complain(f"/{name} is left out, as {reason}; `/understudy {name}` calls it.")
     _complain(f"Create the app with this manifest: {install_link(skills)}")
     return app.EXIT_FINE
 

@@ -39,7 +39,8 @@ def input_text(skill: Skill, inputs: Mapping[str, str]) -> str:
 
 def spoken(skill: Skill, inputs: Mapping[str, str]) -> str:
     """What a later turn of the conversation sees of the message. A skill that does not converse was called by its command:
-    without it, a small model takes the pattern of that skill for the pattern of the conversation."""
+    without it, a small model takes the pattern of that skill for the pattern of the conversation.
+    """
     text = input_text(skill, inputs)
     return text if skill.memory is Memory.CONVERSATION else f"/{skill.name} {text}"
 

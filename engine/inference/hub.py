@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx2  # what huggingface_hub speaks HTTP with: its errors come through as they are
 from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
-from huggingface_hub.errors import RemoteEntryNotFoundError
+from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError
 from huggingface_hub.file_download import http_get
 
 from engine.inference.checksum import sha256_of, write_sidecar
@@ -139,7 +138,7 @@ class _Download:
             self._check_space(remotes)
             for remote in remotes:
                 self._fetch(remote)
-        except (httpx2.HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise unusable(self._model, self._address.repo, self._endpoint, error) from error
 
     def _described(self, file: str) -> _Remote:
@@ -175,7 +174,7 @@ class _Download:
         try:
             api = HfApi(endpoint=self._endpoint, token=self._token)
             return api.list_repo_files(self._address.repo, revision=self._address.revision)
-        except (httpx2.HTTPError, OSError):
+        except (HTTPError, OSError):
             return []
 
     def _check_space(self, remotes: list[_Remote]) -> None:

@@ -4,10 +4,10 @@ import difflib
 import errno
 from pathlib import Path
 
-import httpx2  # what huggingface_hub speaks HTTP with
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
+    HTTPError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
     RevisionNotFoundError,
@@ -16,21 +16,23 @@ from huggingface_hub.errors import (
 from engine.inference.errors import ModelUnusable
 
 _NUM_NAMES_SHOWN = 3
+# By name: the HTTP client that huggingface_hub uses is its own affair, and these errors come through as they are.
+_UNREACHABLE = {"ConnectError", "ProxyError", "ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout"}
 _GO_ON = "start again: it goes on where it was cut"
 
 
-def unusable(model: str, repo: str, endpoint: str, error: httpx2.HTTPError | OSError) -> ModelUnusable:
+def unusable(model: str, repo: str, endpoint: str, error: HTTPError | OSError) -> ModelUnusable:
     """Neither the error's own text nor its request goes on from here: a token may be in them."""
     page = f"{endpoint}/{repo}"
     if isinstance(error, HfHubHTTPError):
         return _refused(model, repo, page, error)
     if isinstance(error, OfflineModeIsEnabled):
         return ModelUnusable(model, "HF_HUB_OFFLINE forbids to fetch it", "unset HF_HUB_OFFLINE")
-    if isinstance(error, httpx2.ConnectError | httpx2.TimeoutException | httpx2.ProxyError):
+    if type(error).__name__ in _UNREACHABLE:
         return ModelUnusable(
             model, f"{endpoint} cannot be reached", f"check the network and the proxy; {_GO_ON}"
         )
-    if isinstance(error, httpx2.HTTPError):
+    if isinstance(error, HTTPError):
         return cut(model, f"the connection to {endpoint} broke")
     if error.errno == errno.ENOSPC:
         return ModelUnusable(
