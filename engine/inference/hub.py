@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
-from huggingface_hub.errors import HTTPError, RemoteEntryNotFoundError
+from huggingface_hub.errors import RemoteEntryNotFoundError
 from huggingface_hub.file_download import http_get
 
 from engine.inference.checksum import sha256_of, write_sidecar
 from engine.inference.errors import ModelUnusable
 from engine.inference.ggufheader import PartName
-from engine.inference.huberrors import cut, file_not_found, no_space, unusable
+from engine.inference.huberrors import TransportError, cut, file_not_found, no_space, unusable
 
 HUB_PREFIX = "hf:"
 
@@ -138,7 +138,7 @@ class _Download:
             self._check_space(remotes)
             for remote in remotes:
                 self._fetch(remote)
-        except (HTTPError, OSError) as error:
+        except (TransportError, OSError) as error:
             raise unusable(self._model, self._address.repo, self._endpoint, error) from error
 
     def _described(self, file: str) -> _Remote:
@@ -174,7 +174,7 @@ class _Download:
         try:
             api = HfApi(endpoint=self._endpoint, token=self._token)
             return api.list_repo_files(self._address.repo, revision=self._address.revision)
-        except (HTTPError, OSError):
+        except (TransportError, OSError):
             return []
 
     def _check_space(self, remotes: list[_Remote]) -> None:

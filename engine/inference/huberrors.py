@@ -4,7 +4,7 @@ import difflib
 import errno
 from pathlib import Path
 
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]  # HTTPError, its client's, is not listed there
     GatedRepoError,
     HfHubHTTPError,
     HTTPError,
@@ -14,6 +14,8 @@ from huggingface_hub.errors import (
 )
 
 from engine.inference.errors import ModelUnusable
+
+TransportError = HTTPError  # what comes through when a hub is spoken to
 
 _NUM_NAMES_SHOWN = 3
 # By name: the HTTP client that huggingface_hub uses is its own affair, and these errors come through as they are.
