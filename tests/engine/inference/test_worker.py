@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
+import gguf
 import jsonschema
+import numpy as np
 import pytest
 
 from engine.inference import Worker
@@ -237,6 +239,26 @@ async def test_a_model_that_does_not_load_says_why(tmp_path: Path, tiny_model: P
     with pytest.raises(ModelUnusable) as caught:
         await start(path)
     assert "cut short" in caught.value.reason
+
+
+async def test_a_model_that_computes_no_numbers_fails_the_request_and_not_the_process(
+    tmp_path: Path, tiny_model: Path
+) -> None:
+    path = tmp_path / "nan.gguf"
+    path.write_bytes(tiny_model.read_bytes())
+    for tensor in gguf.GGUFReader(path, "r+").tensors:
+        if tensor.name == "output_norm.weight":
+            tensor.data[:] = np.nan
+    worker = await start(path)
+    try:
+        for constraint in (None, Choices(("a", "b"))):  # sampling from such under a grammar would abort
+            prompt = Prompt((), (), ChatMessage(Role.USER, "Hello"))
+            with pytest.raises(RequestFailed) as caught:
+                await whole(worker, Request(prompt, GREEDY, constraint))
+            assert caught.value.code is FailureCode.BAD_LOGITS
+        assert worker.num_restarts == 0
+    finally:
+        await worker.close()
 
 
 async def test_closing_ends_the_process_and_every_stream(tiny_model: Path) -> None:
