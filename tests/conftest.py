@@ -1,6 +1,7 @@
 """What every ring of tests starts from: a tiny model, the real starter model, a folder that is thrown away."""
 
 import os
+import sys
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -25,6 +26,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in SCENARIOS:
             item.add_marker(pytest.mark.scenario)
+
+
+def pytest_sessionfinish() -> None:
+    """llama_cpp opens two files when it is imported and leaves them to the interpreter, which complains."""
+    if quiet := sys.modules.get("llama_cpp._utils"):
+        quiet.outnull_file.close()
+        quiet.errnull_file.close()
 
 
 @pytest.fixture(scope="session")
