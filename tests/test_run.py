@@ -19,7 +19,7 @@ from tests.emulators import slack as slack_emulator
 from tests.emulators.discord import TOKEN, DiscordEmulator
 from tests.emulators.slack import BOT_USER, SlackEmulator
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).resolve().parent.parent
 UNDERSTUDY = Path(sys.executable).with_name("understudy")
