@@ -39,7 +39,8 @@ def sentence(error: BaseException) -> str:
         case ModelUnusable():
             return f"The model {error.model} cannot be used: {error.reason}. To mend it, {error.advice}."
         case StoreFailed():
-            return f"The database {error.path} cannot be used: {error.reason}. {error.advice}"
+            what = "database" if Path(error.path).suffix == ".db" else "data folder"
+            return f"The {what} {error.path} cannot be used: {error.reason}. {error.advice}"
         case RequestFailed() | AnswerFailed():
             return _of_failure(error)
         case _:

@@ -23,7 +23,8 @@ ERRORS = [
     errors.AnswerCut("actions", 300),
     errors.EmptyAnswer("chat"),
     errors.AnswerFailed("The answer does not fit."),
-    errors.StoreFailed("data/db", "the disk is full", "make room on the disk"),
+    errors.StoreFailed("data/understudy.db", "the disk is full", "Free some space."),
+    errors.StoreFailed("data", "it cannot be written", "Make it writable."),
     ModelUnusable("x.gguf", "the file is empty", "fetch it again"),
     *(RequestFailed(code, "detail", 2, 1) for code in FailureCode),
 ]
