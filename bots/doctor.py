@@ -20,7 +20,7 @@ from bots.opening import ModelOpener, OpenModel, Progress
 from bots.places import KINDS, PlaceKind
 from bots.setup import Setup, default_skill_fault, environment_of
 from engine import Config, FileFaults, Skillbook, Store, StoreFailed, read_config, read_secrets, sentence
-from engine.inference import InferenceError, ModelInfo, ModelUnusable, Speed
+from engine.inference import InferenceError, ModelInfo, ModelUnusable, Speed, available_memory_bytes
 
 _LITTLE_DISK_BYTES = 1 << 30
 _ENV_FILE = ".env"
@@ -217,7 +217,7 @@ def _threads(info: ModelInfo) -> Check:
 
 
 def _memory(info: ModelInfo) -> Check:
-    available = available_memory_bytes(Path("/proc/meminfo"))
+    available = memory_bytes(available_memory_bytes())
     is_on_cpu = info.num_gpu_layers < info.num_layers
     found = f"{_size(info.size_bytes)} model, {_size(available)} available"
     if is_on_cpu and info.size_bytes > available:
@@ -238,13 +238,9 @@ def _speed(speed: Speed) -> Check:
     return Check("Speed", Mark.OK, found)
 
 
-def available_memory_bytes(meminfo: Path) -> int:
+def memory_bytes(told: int | None) -> int:
     """What new work could take now; where the system does not tell, all that there is."""
-    try:
-        lines = meminfo.read_text().splitlines()
-        return next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if told is None else told
 
 
 def _size(num_bytes: int) -> str:

@@ -4,6 +4,7 @@ from engine.inference.backend import Inference, Speed
 from engine.inference.client import Worker
 from engine.inference.errors import InferenceError, ModelUnusable, RequestFailed
 from engine.inference.gguf import ModelFile, find_model
+from engine.inference.memory import available_memory_bytes
 from engine.inference.wire import (
     ChatMessage,
     Choices,
@@ -41,5 +42,6 @@ __all__ = [
     "Speed",
     "Usage",
     "Worker",
+    "available_memory_bytes",
     "find_model",
 ]

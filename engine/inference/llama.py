@@ -274,16 +274,8 @@ class Context:
             math.isfinite(logits[at]) for at in range(0, self._vocabulary_size, stride)
         )
 
-    def logits(self, row: int) -> list[float]:
-        """All logits of a row, as floats. For tests and scoring of a few rows."""
-        return list(api.llama_get_logits_ith(self._context, row)[: self._vocabulary_size])
-
-    def clear(self, sequence_id: int, *, from_position: int = 0) -> None:
-        api.llama_memory_seq_rm(self._memory, sequence_id, from_position, -1)
-
-    def num_held(self, sequence_id: int) -> int:
-        """How many tokens a sequence holds in the KV cache."""
-        return int(api.llama_memory_seq_pos_max(self._memory, sequence_id)) + 1
+    def clear(self, sequence_id: int) -> None:
+        api.llama_memory_seq_rm(self._memory, sequence_id, 0, -1)
 
     def save(self, sequence_id: int) -> bytes:
         """The state of one sequence, for `restore` in this same context."""

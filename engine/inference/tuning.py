@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from engine.inference.llama import Context, Row
+from engine.inference.memory import available_memory_bytes
 
 _MAX_SLOT_TOKENS = 4096
 _MIN_SLOT_TOKENS = 512
@@ -34,11 +35,8 @@ class Timing:
 
 def free_memory_bytes() -> int:
     """What this machine can give without swapping; 4 GiB where it does not say."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:  # noqa: PTH123 - one line of a pseudo file
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration, ValueError):
-        return 4 << 30
+    told = available_memory_bytes()
+    return 4 << 30 if told is None else told
 
 
 def slot_tokens(trained_tokens: int, num_slots: int, bytes_per_token: int, free_bytes: int) -> int:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bots.discord import DiscordPlace
-from engine import DiscordConfig, Engine, Input, Limits, Memory, Message, Secrets, Skill, Store, StoreFailed
+from engine import DiscordConfig, Engine, Input, Memory, Message, Secrets, Skill, StoreFailed
 from engine.inference import FailureCode
 from tests.emulators.discord import TOKEN, DiscordEmulator
 from tests.emulators.discord_world import Interaction, Said
-from tests.fakes import Answer, Failure, FakeInference, FakeSkillbook, make_skill
+from tests.fakes import Answer, Failure, FakeInference, FakeSkillbook, make_skill, open_engine
 
 LANGUAGES = tuple(f"language {number}" for number in range(40))
 SKILLS = (
@@ -46,31 +46,28 @@ async def running(
     interval_seconds: float = 0.01,
     is_waited_for: bool = True,
 ) -> AsyncGenerator[Bot]:
-    model, book = model or FakeInference(num_slots=4), FakeSkillbook(*skills)
+    model = model or FakeInference(num_slots=4)
     states: list[str] = []
-    store = await Store.open(folder / "understudy.db")
-    engine = Engine(
-        inference=model,
-        skillbook=book,  # type: ignore[arg-type]  # the fake has its methods
-        store=store,
-        limits=Limits(),
-        default_skill="chat",
-    )
-    config = DiscordConfig(api_url=discord.api_url, gateway_url=discord.gateway_url)
-    place = DiscordPlace(
-        engine, config, Secrets(discord_token=TOKEN), folder, states.append, interval_seconds=interval_seconds
-    )
-    num_identified = discord.gateway.num_identified
-    task = asyncio.create_task(place.run())
-    try:
-        if is_waited_for:
-            await discord.until(lambda: discord.gateway.num_identified > num_identified)
-            await discord.until(lambda: bool(discord.commands))
-        yield Bot(model, book, engine, states, task)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await store.close()
+    async with open_engine(folder, model, *skills) as engine:
+        config = DiscordConfig(api_url=discord.api_url, gateway_url=discord.gateway_url)
+        place = DiscordPlace(
+            engine,
+            config,
+            Secrets(discord_token=TOKEN),
+            folder,
+            states.append,
+            interval_seconds=interval_seconds,
+        )
+        num_identified = discord.gateway.num_identified
+        task = asyncio.create_task(place.run())
+        try:
+            if is_waited_for:
+                await discord.until(lambda: discord.gateway.num_identified > num_identified)
+                await discord.until(lambda: bool(discord.commands))
+            yield Bot(model, engine.skillbook, engine, states, task)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bots.__main__ import main
-from bots.doctor import Check, Mark, available_memory_bytes, examine
+from bots.doctor import Check, Mark, examine, memory_bytes
 from engine import Store
-from engine.inference import FailureCode, ModelUnusable, RequestFailed, Speed
+from engine.inference import FailureCode, ModelUnusable, RequestFailed, Speed, available_memory_bytes
 from tests.fakes import FakeInference
 from tests.home import opener_of, write_home, write_skill
 
@@ -168,8 +168,8 @@ def test_json_is_all_that_stdout_gets(config: Path, capsys):
 def test_memory_is_what_is_available_or_all(tmp_path: Path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:  9 kB\nMemAvailable:    2048 kB\n")
-    assert available_memory_bytes(meminfo) == 2048 * 1024
-    assert available_memory_bytes(tmp_path / "none") > 1 << 20
+    assert memory_bytes(available_memory_bytes(meminfo)) == 2048 * 1024
+    assert memory_bytes(available_memory_bytes(tmp_path / "none")) > 1 << 20
 
 
 class SlowInference(FakeInference):

@@ -15,8 +15,6 @@ from engine.inference.template import ChatTemplate
 from engine.inference.wire import (
     ChatMessage,
     Choices,
-    Delta,
-    Finished,
     FinishReason,
     JsonSchema,
     Prompt,
@@ -24,6 +22,7 @@ from engine.inference.wire import (
     Role,
     Sampling,
 )
+from tests.streams import whole
 
 pytestmark = pytest.mark.model
 
@@ -55,16 +54,6 @@ async def worker() -> AsyncIterator[Worker]:
     await started.close()
 
 
-async def answer(worker: Worker, request: Request) -> tuple[str, Finished]:
-    text = ""
-    async for event in worker.stream(request):
-        if isinstance(event, Delta):
-            text += event.text
-        else:
-            return text, event
-    raise AssertionError("no finish reason")
-
-
 async def test_examples_make_the_starter_model_choose_and_are_read_once(worker: Worker) -> None:
     asked = [
         Request(Prompt(FIXED, (), ChatMessage(Role.USER, text)), Sampling(max_tokens=8), Choices(LABELS))
@@ -74,8 +63,8 @@ async def test_examples_make_the_starter_model_choose_and_are_read_once(worker: 
             "What a great film",
         )
     ]
-    first, first_end = await answer(worker, asked[0])
-    rest = await asyncio.gather(*(answer(worker, one) for one in asked[1:]))
+    first, first_end = await whole(worker, asked[0])
+    rest = await asyncio.gather(*(whole(worker, one) for one in asked[1:]))
     assert [first, *(text for text, _ in rest)] == ["positive", "negative", "positive"]
     assert first_end.usage.num_cached_tokens == 0
     assert all(end.usage.num_cached_tokens > 80 for _, end in rest)
@@ -93,7 +82,7 @@ async def test_json_of_the_starter_model_fits_its_schema(worker: Worker) -> None
         request = Request(
             prompt, Sampling(temperature=0.8, seed=seed, max_tokens=80), JsonSchema(json.dumps(schema))
         )
-        text, end = await answer(worker, request)
+        text, end = await whole(worker, request)
         assert end.reason is FinishReason.STOP
         jsonschema.validate(json.loads(text), schema)
 
@@ -104,8 +93,8 @@ async def test_n_together_say_what_each_says_alone(worker: Worker) -> None:
         Request(Prompt(FIXED, (), ChatMessage(Role.USER, text)), Sampling(max_tokens=3))
         for text in ("Great", "Awful, never again", "Superb service", "It is broken")
     ]
-    alone = [(await answer(worker, one))[0] for one in asked]
-    together = [text for text, _ in await asyncio.gather(*(answer(worker, one) for one in asked))]
+    alone = [(await whole(worker, one))[0] for one in asked]
+    together = [text for text, _ in await asyncio.gather(*(whole(worker, one) for one in asked))]
     assert together == alone
 
 

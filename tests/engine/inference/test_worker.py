@@ -21,7 +21,6 @@ from engine.inference.wire import (
     Choices,
     Delta,
     FailureCode,
-    Finished,
     FinishReason,
     JsonSchema,
     Prompt,
@@ -29,6 +28,7 @@ from engine.inference.wire import (
     Role,
     Sampling,
 )
+from tests.streams import whole
 
 # Random weights fall into loops without a penalty.
 GREEDY = Sampling(max_tokens=24, repeat_penalty=1.3)
@@ -37,15 +37,6 @@ SYSTEM = ChatMessage(Role.SYSTEM, "Answer the question of the person, in few wor
 
 def request(text: str, *, sampling: Sampling = GREEDY, fixed: tuple[ChatMessage, ...] = (SYSTEM,)) -> Request:
     return Request(Prompt(fixed, (), ChatMessage(Role.USER, text)), sampling)
-
-
-async def whole(worker: Worker, asked: Request) -> tuple[str, Finished]:
-    text = ""
-    async for event in worker.stream(asked):
-        if isinstance(event, Finished):
-            return text, event
-        text += event.text
-    raise AssertionError("a stream ended without a finish reason")
 
 
 async def start(model: Path, *, slots: int = 4, is_exact: bool = True) -> Worker:
