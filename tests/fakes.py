@@ -40,6 +40,7 @@ from engine.inference import (
     Request,
     RequestFailed,
     Speed,
+    Status,
     Usage,
 )
 from engine.message import Author, Message, Platform, Scope
@@ -144,6 +145,9 @@ class FakeInference:
     ) -> None:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
+        self.warmed: list[tuple[ChatMessage, ...]] = []
+        self.pinned: list[tuple[ChatMessage, ...]] = []
+        self.num_restarts = 0
         self.num_running = 0
         self.most_running = 0
         self.num_queued = 0
@@ -206,6 +210,21 @@ class FakeInference:
             self.num_finished += has_ended
             self.num_cancelled += not has_ended
             self._count_running(-1)
+
+    @property
+    def status(self) -> Status:
+        return Status(num_running=self.num_running, num_waiting=self.num_queued)
+
+    async def warm(self, fixed: tuple[ChatMessage, ...], *, is_pinned: bool = False) -> int:
+        """Notes what was asked for; a prefix is computed the first time only."""
+        is_known = fixed in self.warmed
+        self.warmed.append(fixed)
+        if is_pinned:
+            self.pinned.append(fixed)
+        return 0 if is_known else _count(fixed)
+
+    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
 
     async def measure(self) -> Speed:
         return Speed(prefill_tokens_per_second=1000.0, decode_tokens_per_second=100.0)

@@ -6,6 +6,7 @@ from engine.inference.errors import InferenceError, ModelUnusable, RequestFailed
 from engine.inference.gguf import ModelFile, find_model
 from engine.inference.memory import available_memory_bytes
 from engine.inference.wire import (
+    CacheType,
     ChatMessage,
     Choices,
     Delta,
@@ -18,10 +19,13 @@ from engine.inference.wire import (
     Request,
     Role,
     Sampling,
+    Scores,
+    Status,
     Usage,
 )
 
 __all__ = [
+    "CacheType",
     "ChatMessage",
     "Choices",
     "Delta",
@@ -39,7 +43,9 @@ __all__ = [
     "RequestFailed",
     "Role",
     "Sampling",
+    "Scores",
     "Speed",
+    "Status",
     "Usage",
     "Worker",
     "available_memory_bytes",

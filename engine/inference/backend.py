@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
-from engine.inference.wire import Delta, Finished, ModelInfo, Request
+from engine.inference.wire import ChatMessage, Delta, Finished, ModelInfo, Request, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,39 @@ class Inference(Protocol):
         """What is loaded."""
         ...
 
+    @property
+    def status(self) -> Status:
+        """What was last heard of what it does; at most half a second old while there is work."""
+        ...
+
+    @property
+    def num_restarts(self) -> int:
+        """How often the process that computes had to be started again."""
+        ...
+
     def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """Yields deltas and, last, exactly one `Finished`. Closing the generator frees the request's slot at once.
 
         Raises:
             RequestFailed: the request ended in another way; nothing more comes.
+        """
+        ...
+
+    async def warm(self, fixed: tuple[ChatMessage, ...], *, is_pinned: bool = False) -> int:
+        """Has the prefix `fixed` ready for the next request that begins with it. Yields to every other request.
+
+        Returns how many tokens had to be computed. A pinned prefix is let go last when memory is short.
+
+        Raises:
+            RequestFailed: it does not fit, or the process died.
+        """
+        ...
+
+    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        """One vector of length 1 a text, `info.embedding_length` numbers each.
+
+        Raises:
+            RequestFailed: there is no embedding model, or the process died.
         """
         ...
 

@@ -9,13 +9,17 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Self, TypeAlias, overload
 
 from engine.inference.backend import Speed
 from engine.inference.errors import ModelUnusable, RequestFailed
 from engine.inference.wire import (
+    CacheType,
     Cancel,
+    ChatMessage,
     Delta,
+    Embed,
+    Embedded,
     Ended,
     Failed,
     FailureCode,
@@ -26,13 +30,19 @@ from engine.inference.wire import (
     Measured,
     ModelInfo,
     Ready,
+    Reported,
     Request,
+    Status,
     Step,
     Submit,
     ToWorker,
+    Warm,
+    Warmed,
     pack,
     unpack_from_worker,
 )
+
+_Reply: TypeAlias = Measured | Warmed | Embedded
 
 _MAX_LINE_BYTES = 64 << 20
 _MAX_BACKOFF_SECONDS = 60.0
@@ -89,11 +99,12 @@ class Worker:
         self._load, self._model_name, self._log = load, model_name, log
         self._ids = itertools.count(1)
         self._streams: dict[int, _Stream] = {}
-        self._measures: dict[int, asyncio.Future[Speed]] = {}
+        self._questions: dict[int, asyncio.Future[_Reply]] = {}
         self._process: Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._info: ModelInfo | None = None
         self._is_up = False
+        self._status = Status()
         self.num_restarts = 0
 
     @classmethod
@@ -102,16 +113,26 @@ class Worker:
         model: Path,
         *,
         name: str,
+        sha256: str = "",
         slots: int | None = None,
         context_tokens: int | None = None,
         threads: int | None = None,
         gpu_layers: int | None = None,
+        cache_type: CacheType | None = None,
+        has_flash_attention: bool | None = None,
+        max_state_bytes: int | None = None,
+        prefix_folder: Path | None = None,
+        embedding_model: Path | None = None,
         is_exact: bool = False,
         log: Path | None = None,
     ) -> Self:
         """Loads `model` in a new process; None means "choose what is best here".
 
         Args:
+            sha256: of the model file; without it no prefix is saved.
+            max_state_bytes: what the states of skills and conversations may take of the RAM, beside the KV cache.
+            prefix_folder: where the states of skills' prefixes outlive the process; None keeps none.
+            embedding_model: a second GGUF file, for `embed`.
             log: where the process writes what llama.cpp complains about; None drops it.
 
         Raises:
@@ -119,10 +140,16 @@ class Worker:
         """
         load = Load(
             str(model),
+            model_sha256=sha256,
+            prefix_folder=None if prefix_folder is None else str(prefix_folder),
+            embedding_model_path=None if embedding_model is None else str(embedding_model),
             num_slots=slots,
             context_tokens=context_tokens,
             num_threads=threads,
             gpu_layers=gpu_layers,
+            cache_type=cache_type,
+            has_flash_attention=has_flash_attention,
+            max_state_bytes=max_state_bytes,
             is_exact=is_exact,
         )
         worker = cls(load, name, log)
@@ -135,6 +162,11 @@ class Worker:
         if self._info is None:
             raise RuntimeError("the worker has not been started")
         return self._info
+
+    @property
+    def status(self) -> Status:
+        """See `Inference.status`."""
+        return self._status
 
     @property
     def pid(self) -> int | None:
@@ -167,14 +199,37 @@ class Worker:
         Raises:
             RequestFailed: the worker died meanwhile.
         """
-        number = next(self._ids)
-        future: asyncio.Future[Speed] = asyncio.get_running_loop().create_future()
-        self._measures[number] = future
-        self._send(Measure(number))
+        reply = await self._ask(Measure(next(self._ids)))
+        return Speed(reply.prefill_tokens_per_second, reply.decode_tokens_per_second)
+
+    async def warm(self, fixed: tuple[ChatMessage, ...], *, is_pinned: bool = False) -> int:
+        """See `Inference.warm`."""
+        return (await self._ask(Warm(next(self._ids), fixed, is_pinned))).num_computed_tokens
+
+    async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        """See `Inference.embed`."""
+        return (await self._ask(Embed(next(self._ids), texts))).vectors
+
+    @overload
+    async def _ask(self, question: Measure) -> Measured: ...
+    @overload
+    async def _ask(self, question: Warm) -> Warmed: ...
+    @overload
+    async def _ask(self, question: Embed) -> Embedded: ...
+    async def _ask(self, question: Measure | Warm | Embed) -> _Reply:
+        """A message that gets one reply. Leaving takes it back."""
+        future: asyncio.Future[_Reply] = asyncio.get_running_loop().create_future()
+        self._questions[question.id] = future
         try:
+            if not self._is_up:
+                raise RequestFailed(FailureCode.WORKER_DIED, "the engine's process is being started again")
+            self._send(question)
             return await future
+        except asyncio.CancelledError:
+            self._send(Cancel(question.id))
+            raise
         finally:
-            self._measures.pop(number, None)
+            del self._questions[question.id]
 
     async def close(self) -> None:
         """Ends the process and every stream."""
@@ -280,9 +335,7 @@ class Worker:
             if stream.was_shown or stream.text or stream.num_starts > 1:
                 stream.close(RequestFailed(FailureCode.WORKER_DIED, "the engine's process ended"))
             stream.num_starts += 1
-        for future in self._measures.values():
-            if not future.done():
-                future.set_exception(RequestFailed(FailureCode.WORKER_DIED, "the engine's process ended"))
+        self._fail_questions("the engine's process ended")
 
     def _deliver(self, message: object) -> None:
         if isinstance(message, Step):
@@ -293,20 +346,25 @@ class Worker:
             if stream := self._streams.get(message.id):
                 stream.close(message.finished)
         elif isinstance(message, Failed):
+            failure = RequestFailed(message.code, message.detail, message.num_tokens, message.max_tokens)
             if stream := self._streams.get(message.id):
-                stream.close(
-                    RequestFailed(message.code, message.detail, message.num_tokens, message.max_tokens)
-                )
-        elif isinstance(message, Measured):
-            future = self._measures.get(message.id)
-            if future and not future.done():
-                future.set_result(Speed(message.prefill_tokens_per_second, message.decode_tokens_per_second))
+                stream.close(failure)
+            elif (future := self._questions.get(message.id)) and not future.done():
+                future.set_exception(failure)
+        elif isinstance(message, Measured | Warmed | Embedded):
+            if (future := self._questions.get(message.id)) and not future.done():
+                future.set_result(message)
+        elif isinstance(message, Reported):
+            self._status = message.status
 
     def _fail_all(self, detail: str) -> None:
         for stream in self._streams.values():
             if stream.end is None:
                 stream.close(RequestFailed(FailureCode.WORKER_DIED, detail))
-        for future in self._measures.values():
+        self._fail_questions(detail)
+
+    def _fail_questions(self, detail: str) -> None:
+        for future in self._questions.values():
             if not future.done():
                 future.set_exception(RequestFailed(FailureCode.WORKER_DIED, detail))
 

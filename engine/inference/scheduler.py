@@ -7,9 +7,12 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from engine.inference.context import Context, Row
 from engine.inference.errors import RequestFailed
 from engine.inference.grammar import grammar_of
-from engine.inference.llama import Context, LlamaError, Model, Row, Sampler
+from engine.inference.llama import LlamaError
+from engine.inference.model import Model
+from engine.inference.sampler import Sampler
 from engine.inference.sequence import Sequence
 from engine.inference.slots import Slots
 from engine.inference.template import ChatTemplate

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from engine.inference.llama import Sampler
+from engine.inference.sampler import Sampler
 from engine.inference.template import Fitted
 from engine.inference.text import TextStream
 from engine.inference.wire import Finished, FinishReason, Usage

@@ -4,7 +4,7 @@ import os
 import time
 from dataclasses import dataclass
 
-from engine.inference.llama import Context, Row
+from engine.inference.context import Context, Row
 from engine.inference.memory import available_memory_bytes
 
 _MAX_SLOT_TOKENS = 4096

@@ -48,7 +48,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """The completion is exactly one of `labels`."""
+    """The completion is one of `labels`: they are scored, none is written token by token."""
 
     labels: tuple[str, ...]
     type: Literal["choices"] = "choices"
@@ -67,14 +67,21 @@ Constraint = Annotated[Choices | JsonSchema, Field(discriminator="type")]
 
 @dataclass(frozen=True, slots=True)
 class Request:
+    """`scope` says whose words the prompt holds: what was computed of them is used again only for the same scope, and not
+    at all without one. `Prompt.fixed` is everybody's. A background request waits for all others.
+    """
+
     prompt: Prompt
     sampling: Sampling = Sampling()
     constraint: Constraint | None = None
+    scope: str = ""
+    is_background: bool = False
 
 
 class FinishReason(StrEnum):
     STOP = "stop"
     LENGTH = "length"
+    LOOP = "loop"  # it said the same again and again
     CANCELLED = "cancelled"
 
 
@@ -83,6 +90,7 @@ class FailureCode(StrEnum):
     BAD_CONSTRAINT = "bad_constraint"
     BAD_LOGITS = "bad_logits"
     DECODE_FAILED = "decode_failed"
+    NO_EMBEDDING_MODEL = "no_embedding_model"
     WORKER_DIED = "worker_died"
 
 
@@ -105,14 +113,63 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Scores:
+    """Of a request with `Choices`: a log-probability for each label, in their order, along the tokens that tell it from the
+    others; and the model's hidden state behind the prompt, `embedding_length` numbers.
+    """
+
+    log_probabilities: tuple[float, ...]
+    hidden_state: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     reason: FinishReason
     usage: Usage
+    scores: Scores | None = None
+
+
+class CacheType(StrEnum):
+    """The numbers that the KV cache is made of. q8_0 takes about half of f16."""
+
+    F32 = "f32"
+    F16 = "f16"
+    Q8_0 = "q8_0"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the worker is doing and what it has done since it started. Tokens in a slot are running or retained."""
+
+    num_running: int = 0
+    num_waiting: int = 0
+    num_slot_tokens: int = 0
+    num_retained: int = 0
+    num_states: int = 0
+    num_state_bytes: int = 0
+    max_state_bytes: int = 0
+    num_steps: int = 0
+    step_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    sample_seconds: float = 0.0
+    num_prompt_tokens: int = 0
+    num_cached_tokens: int = 0
+    num_completion_tokens: int = 0
+    num_drafted_tokens: int = 0
+    num_accepted_tokens: int = 0
+    num_files_loaded: int = 0
+    num_files_refused: int = 0
+    num_bad_logits: int = 0
+    prefill_tokens_per_second: float = 0.0
+    decode_tokens_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What the worker loaded. `context_tokens` is what one sequence may use, prompt and completion together."""
+    """What the worker loaded. `context_tokens` is what one sequence may use, prompt and completion together.
+
+    `embedding_length` is that of the embedding model, 0 when there is none.
+    """
 
     description: str
     num_parameters: int
@@ -126,6 +183,9 @@ class ModelInfo:
     num_gpu_layers: int
     backend: str
     has_chat_template: bool
+    cache_type: CacheType = CacheType.F16
+    has_flash_attention: bool = False
+    embedding_length: int = 0
 
 
 # Worker-bound messages.
@@ -133,17 +193,25 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`num_slots`, `context_tokens`, `num_threads` and `gpu_layers` are None for "choose what is best here".
+    """None stands for "choose what is best here".
 
-    `is_exact` takes an f32 KV cache: slower, and N requests together give to the letter what each gives alone.
+    `is_exact` takes an f32 KV cache: slower, and N requests together give to the letter what each gives alone. Into
+    `prefix_folder` go the states of skills' prefixes, named after `model_sha256` and all else that they depend on.
+    `max_state_bytes` bounds the states in RAM.
     """
 
     model_path: str
+    model_sha256: str = ""
+    prefix_folder: str | None = None
+    embedding_model_path: str | None = None
     num_slots: int | None = None
     context_tokens: int | None = None
     num_threads: int | None = None
     num_prefill_threads: int | None = None
     gpu_layers: int | None = None
+    cache_type: CacheType | None = None
+    has_flash_attention: bool | None = None
+    max_state_bytes: int | None = None
     is_exact: bool = False
     type: Literal["load"] = "load"
 
@@ -169,7 +237,24 @@ class Measure:
     type: Literal["measure"] = "measure"
 
 
-ToWorker = Annotated[Load | Submit | Cancel | Measure, Field(discriminator="type")]
+@dataclass(frozen=True, slots=True)
+class Warm:
+    """Asks for the state of a prefix to be there, computed when nothing else is to do. A pinned one is let go last."""
+
+    id: int
+    fixed: tuple[ChatMessage, ...]
+    is_pinned: bool = False
+    type: Literal["warm"] = "warm"
+
+
+@dataclass(frozen=True, slots=True)
+class Embed:
+    id: int
+    texts: tuple[str, ...]
+    type: Literal["embed"] = "embed"
+
+
+ToWorker = Annotated[Load | Submit | Cancel | Measure | Warm | Embed, Field(discriminator="type")]
 
 
 # Messages from the worker.
@@ -222,15 +307,47 @@ class Measured:
     type: Literal["measured"] = "measured"
 
 
-FromWorker = Annotated[Ready | LoadFailed | Step | Ended | Failed | Measured, Field(discriminator="type")]
+@dataclass(frozen=True, slots=True)
+class Warmed:
+    """`num_computed_tokens` of the prefix had to be computed: 0 when its state was there, or in a file."""
 
-_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure] = TypeAdapter(ToWorker)
-_FROM_WORKER: TypeAdapter[Ready | LoadFailed | Step | Ended | Failed | Measured] = TypeAdapter(FromWorker)
+    id: int
+    num_tokens: int
+    num_computed_tokens: int
+    type: Literal["warmed"] = "warmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """One vector a text, of length 1."""
+
+    id: int
+    vectors: tuple[tuple[float, ...], ...]
+    type: Literal["embedded"] = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """Sent now and then while there is work, and when it ends."""
+
+    status: Status
+    type: Literal["reported"] = "reported"
+
+
+FromWorker = Annotated[
+    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | Reported,
+    Field(discriminator="type"),
+]
+
+_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed] = TypeAdapter(ToWorker)
+_FROM_WORKER: TypeAdapter[
+    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | Reported
+] = TypeAdapter(FromWorker)
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:
     """One message as one line of JSON, newline included."""
-    if isinstance(message, Load | Submit | Cancel | Measure):
+    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed):
         return _TO_WORKER.dump_json(message) + b"\n"
     return _FROM_WORKER.dump_json(message) + b"\n"
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.inference import tuning
-from engine.inference.llama import Context, LlamaError, Model, backend_name, supports_gpu
+from engine.inference.context import Context
+from engine.inference.llama import LlamaError, backend_name, supports_gpu
+from engine.inference.model import Model
 from engine.inference.scheduler import ContextBroken, Outcome, Scheduler
 from engine.inference.slots import Slots
 from engine.inference.template import ChatTemplate

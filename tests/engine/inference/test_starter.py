@@ -10,7 +10,7 @@ import pytest
 
 from engine.inference import Worker
 from engine.inference.gguf import find_model
-from engine.inference.llama import Model
+from engine.inference.model import Model
 from engine.inference.template import ChatTemplate
 from engine.inference.wire import (
     ChatMessage,
