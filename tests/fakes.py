@@ -148,6 +148,7 @@ class FakeInference:
         self.warmed: list[tuple[ChatMessage, ...]] = []
         self.pinned: list[tuple[ChatMessage, ...]] = []
         self.num_restarts = 0
+        self.num_forgets = 0
         self.num_running = 0
         self.most_running = 0
         self.num_queued = 0
@@ -225,6 +226,9 @@ class FakeInference:
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
         raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+
+    def forget(self) -> None:
+        self.num_forgets += 1
 
     async def measure(self) -> Speed:
         return Speed(prefill_tokens_per_second=1000.0, decode_tokens_per_second=100.0)

@@ -59,6 +59,10 @@ class Inference(Protocol):
         """
         ...
 
+    def forget(self) -> None:
+        """Lets go of all that was computed of people's words. Prefixes of skills stay."""
+        ...
+
     async def measure(self) -> Speed:
         """Measures prefill and decode, beside whatever else is running."""
         ...

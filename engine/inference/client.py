@@ -24,6 +24,7 @@ from engine.inference.wire import (
     Failed,
     FailureCode,
     Finished,
+    Forget,
     Load,
     LoadFailed,
     Measure,
@@ -123,6 +124,7 @@ class Worker:
         max_state_bytes: int | None = None,
         prefix_folder: Path | None = None,
         embedding_model: Path | None = None,
+        is_drafting: bool = True,
         is_exact: bool = False,
         log: Path | None = None,
     ) -> Self:
@@ -133,6 +135,7 @@ class Worker:
             max_state_bytes: what the states of skills and conversations may take of the RAM, beside the KV cache.
             prefix_folder: where the states of skills' prefixes outlive the process; None keeps none.
             embedding_model: a second GGUF file, for `embed`.
+            is_drafting: False writes every token in a step of its own.
             log: where the process writes what llama.cpp complains about; None drops it.
 
         Raises:
@@ -150,6 +153,7 @@ class Worker:
             cache_type=cache_type,
             has_flash_attention=has_flash_attention,
             max_state_bytes=max_state_bytes,
+            is_drafting=is_drafting,
             is_exact=is_exact,
         )
         worker = cls(load, name, log)
@@ -205,6 +209,10 @@ class Worker:
     async def warm(self, fixed: tuple[ChatMessage, ...], *, is_pinned: bool = False) -> int:
         """See `Inference.warm`."""
         return (await self._ask(Warm(next(self._ids), fixed, is_pinned))).num_computed_tokens
+
+    def forget(self) -> None:
+        """See `Inference.forget`."""
+        self._send(Forget())
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
         """See `Inference.embed`."""
@@ -273,6 +281,8 @@ class Worker:
                 context_tokens=first.info.context_tokens,
                 num_threads=first.info.num_threads,
                 num_prefill_threads=first.info.num_prefill_threads,
+                cache_type=first.info.cache_type,
+                has_flash_attention=first.info.has_flash_attention,
             )
             return
         await self._end_process()

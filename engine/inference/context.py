@@ -4,32 +4,70 @@ Every call that would abort the process on a wrong argument is guarded here. One
 """
 
 import ctypes
-import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TypeAlias
 
-from engine.inference.llama import LlamaError, api, first_error, forget_errors, supports_gpu
+import numpy as np
+
+from engine.inference.llama import LlamaError, api, first_error, forget_errors
 from engine.inference.model import Model
+from engine.inference.wire import CacheType
 
 _NUM_LOGITS_LOOKED_AT = 16
+_GGML_TYPES = {CacheType.F32: 0, CacheType.F16: 1, CacheType.Q8_0: 8}
+
+State: TypeAlias = bytes | bytearray
+Floats: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.float32]]"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One token of a step: where it stands in its sequence, and whether its logits are wanted."""
+class DecodeCode(IntEnum):
+    """What llama_decode returns. Anything below -1: the state can no longer be trusted."""
 
-    token: int
-    position: int
-    sequence_id: int
-    wants_logits: bool
+    FINE = 0
+    NO_ROOM = 1
+    ABORTED = 2
+    BAD_BATCH = -1
+
+
+@dataclass(slots=True)
+class Rows:
+    """The tokens of a step, column by column: what, where in its sequence, whose, and whether logits are wanted (1 or 0)."""
+
+    tokens: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    sequence_ids: list[int] = field(default_factory=list)
+    wants_logits: list[int] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def add(self, sequence_id: int, start: int, tokens: Sequence[int], *, num_wanted: int) -> int:
+        """Appends a run of tokens from position `start` on, the last `num_wanted` with logits. Returns its first row."""
+        first = len(self.tokens)
+        count = len(tokens)
+        self.tokens += tokens
+        self.positions += range(start, start + count)
+        self.sequence_ids += [sequence_id] * count
+        self.wants_logits += [0] * (count - num_wanted) + [1] * num_wanted
+        return first
 
 
 class Context:
     """A KV cache of `num_slots` streams and the means to fill it. Not for two threads at once."""
 
     def __init__(
-        self, model: Model, *, num_slots: int, slot_tokens: int, max_batch_tokens: int, exact: bool = False
+        self,
+        model: Model,
+        *,
+        num_slots: int,
+        slot_tokens: int,
+        max_batch_tokens: int,
+        cache_type: CacheType = CacheType.F16,
+        has_flash_attention: bool = False,
     ) -> None:
-        """`slot_tokens` is what one sequence may hold. `exact` trades speed for an f32 cache and plain attention.
+        """`slot_tokens` is what one sequence may hold. A q8_0 cache needs flash attention.
 
         Raises:
             LlamaError: there is not enough memory, or the model cannot be run.
@@ -38,29 +76,32 @@ class Context:
         params.n_ctx = num_slots * slot_tokens
         params.n_batch = params.n_ubatch = max_batch_tokens
         params.n_seq_max = num_slots
-        params.kv_unified = (
-            False  # a sequence attends to its own stream only: what others hold costs it nothing
-        )
+        # A sequence attends to its own stream only: what others hold costs it nothing.
+        params.kv_unified = False
         params.no_perf = True
-        if exact:
-            params.type_k = params.type_v = 0  # GGML_TYPE_F32
-            params.flash_attn_type = api.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        else:
-            # On a CPU flash attention is slower here and less exact.
-            params.flash_attn_type = (
-                api.LLAMA_FLASH_ATTN_TYPE_AUTO if supports_gpu() else api.LLAMA_FLASH_ATTN_TYPE_DISABLED
-            )
+        params.pooling_type = api.LLAMA_POOLING_TYPE_NONE
+        params.type_k = params.type_v = _GGML_TYPES[cache_type]
+        params.flash_attn_type = (
+            api.LLAMA_FLASH_ATTN_TYPE_ENABLED if has_flash_attention else api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
         forget_errors()
         self._context = api.llama_init_from_model(model.handle, params)
         if not self._context:
             raise LlamaError(first_error("there is not enough memory for the KV cache"))
         self._memory = api.llama_get_memory(self._context)
         self._vocabulary_size = model.num_vocabulary
+        self._embedding_length = model.embedding_length
         self.num_slots = num_slots
         self.max_batch_tokens = max_batch_tokens
+        self.cache_type, self.has_flash_attention = cache_type, has_flash_attention
         # What was asked for is not always what was given.
         self.slot_tokens = int(api.llama_n_ctx_seq(self._context))
-        self._batch = _Batch(max_batch_tokens)
+        self._batch = Batch(max_batch_tokens)
+        # llama.cpp asks between any two operations. A C function answers, so that it needs no Python then: the length
+        # of this text is 0 until `abort` writes something into it.
+        self._abort_wish = ctypes.create_string_buffer(2)
+        strlen = ctypes.cast(ctypes.CDLL(None).strlen, api.ggml_abort_callback)
+        api.llama_set_abort_callback(self._context, strlen, ctypes.cast(self._abort_wish, ctypes.c_void_p))
 
     @property
     def handle(self) -> object:
@@ -69,36 +110,71 @@ class Context:
     def set_threads(self, *, decode: int, prefill: int) -> None:
         api.llama_set_n_threads(self._context, decode, prefill)
 
-    def decode(self, rows: list[Row]) -> int:
-        """Computes `rows`, which stand sorted by sequence id. Returns llama_decode's code; 0 is fine."""
+    def abort(self) -> None:
+        """Ends a `decode` that is under way, from another thread. On a CPU within milliseconds; a GPU does not listen."""
+        self._abort_wish.value = b"!"
+
+    def decode(self, rows: "Rows", *, wants_hidden_state: bool = False) -> int:
+        """Computes `rows`, which stand sorted by sequence id. Returns llama_decode's code, see `DecodeCode`.
+
+        With `wants_hidden_state` every row has logits and a hidden state, wanted or not.
+        """
         if not 0 < len(rows) <= self.max_batch_tokens:
             raise LlamaError(
                 f"a step of {len(rows)} rows; between 1 and {self.max_batch_tokens} can be computed"
             )
-        return int(api.llama_decode(self._context, self._batch.filled(rows)))
+        api.llama_set_embeddings(self._context, wants_hidden_state)
+        code = int(api.llama_decode(self._context, self._batch.filled(rows)))
+        self._abort_wish.value = b""
+        return code
 
     def has_sound_logits(self, row: int) -> bool:
         """False when the logits of a row are NaN or infinite: sampling from those would abort the process."""
-        logits = api.llama_get_logits_ith(self._context, row)
+        logits = self._logits(row)
         stride = max(1, self._vocabulary_size // _NUM_LOGITS_LOOKED_AT)
-        return bool(logits) and all(
-            math.isfinite(logits[at]) for at in range(0, self._vocabulary_size, stride)
-        )
+        return logits is not None and bool(np.isfinite(logits[::stride]).all())
+
+    def log_probabilities(self, row: int, tokens: Sequence[int]) -> list[float]:
+        """Natural logarithms of the probabilities of `tokens` as the next one behind a row of the last step."""
+        logits = self._logits(row)
+        if logits is None:
+            raise LlamaError(f"row {row} has no logits")
+        highest = float(logits.max())
+        total = float(np.exp(logits - highest).sum(dtype=np.float64))
+        return [float(logits[token]) - highest - float(np.log(total)) for token in tokens]
+
+    def hidden_state(self, row: int) -> tuple[float, ...]:
+        """What the model's last layer says behind a row of the last step, after its final norm: `embedding_length` numbers."""
+        pointer = api.llama_get_embeddings_ith(self._context, row)
+        if not pointer:
+            raise LlamaError(f"row {row} has no hidden state")
+        return tuple(np.ctypeslib.as_array(pointer, (self._embedding_length,)).tolist())
+
+    def _logits(self, row: int) -> "Floats | None":
+        pointer = api.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(pointer, (self._vocabulary_size,)) if pointer else None
 
     def clear(self, sequence_id: int) -> None:
         api.llama_memory_seq_rm(self._memory, sequence_id, 0, -1)
 
-    def save(self, sequence_id: int) -> bytes:
-        """The state of one sequence, for `restore` in this same context."""
-        size = api.llama_state_seq_get_size(self._context, sequence_id)
-        buffer = (ctypes.c_uint8 * size)()
-        written = api.llama_state_seq_get_data(self._context, buffer, size, sequence_id)
-        return bytes(memoryview(buffer)[:written])
+    def truncate(self, sequence_id: int, num_tokens: int) -> bool:
+        """Forgets what stands at `num_tokens` and behind it. False where the model's kind of memory cannot: nothing is changed."""
+        return bool(api.llama_memory_seq_rm(self._memory, sequence_id, num_tokens, -1))
 
-    def restore(self, sequence_id: int, state: bytes) -> bool:
+    def save(self, sequence_id: int) -> State:
+        """The state of one sequence, for `restore` in a context of the same model and parameters."""
+        size = api.llama_state_seq_get_size(self._context, sequence_id)
+        state = bytearray(size)
+        target = (ctypes.c_uint8 * size).from_buffer(state)
+        if api.llama_state_seq_get_data(self._context, target, size, sequence_id) != size:
+            raise LlamaError("a state could not be copied")
+        return state
+
+    def restore(self, sequence_id: int, state: State) -> bool:
         """Puts a saved state into an empty sequence. On False the sequence is empty."""
         self.clear(sequence_id)
-        source = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        view = np.frombuffer(state, np.uint8)
+        source = view.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
         if api.llama_state_seq_set_data(self._context, source, len(state), sequence_id) == len(state):
             return True
         self.clear(sequence_id)
@@ -108,7 +184,7 @@ class Context:
         api.llama_free(self._context)
 
 
-class _Batch:
+class Batch:
     """Arrays that live as long as the context, so that a step is written without an allocation."""
 
     def __init__(self, size: int) -> None:
@@ -127,11 +203,11 @@ class _Batch:
             0, self._tokens, None, self._positions, self._counts, self._id_pointers, self._wants
         )
 
-    def filled(self, rows: list[Row]) -> object:
+    def filled(self, rows: "Rows") -> object:
         count = len(rows)
-        self._tokens[:count] = [row.token for row in rows]
-        self._positions[:count] = [row.position for row in rows]
-        self._ids[:count] = [row.sequence_id for row in rows]
-        self._wants[:count] = [row.wants_logits for row in rows]
+        self._tokens[:count] = rows.tokens
+        self._positions[:count] = rows.positions
+        self._ids[:count] = rows.sequence_ids
+        self._wants[:count] = [*rows.wants_logits]
         self._batch.n_tokens = count
         return self._batch

@@ -3,6 +3,7 @@
 import ctypes
 import sys
 
+import llama_cpp
 from llama_cpp import llama_cpp as api
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
@@ -51,6 +52,11 @@ def first_error(otherwise: str) -> str:
 def supports_gpu() -> bool:
     """Whether this build of llama.cpp can offload layers and sees a device that takes them."""
     return bool(api.llama_supports_gpu_offload())
+
+
+def build_name() -> str:
+    """What tells this build of llama.cpp from others: its version, and what it was compiled for."""
+    return f"{llama_cpp.__version__} {api.llama_print_system_info().decode()}"
 
 
 def backend_name() -> str:

@@ -30,7 +30,12 @@ class Model:
         self.num_gpu_layers = self._offloaded(gpu_layers)
         self.size_bytes = int(api.llama_model_size(self._model))
         self.num_parameters = int(api.llama_model_n_params(self._model))
-        self.trained_context_tokens = int(api.llama_model_n_ctx_train(self._model))
+        self.trained_tokens = int(api.llama_model_n_ctx_train(self._model))
+        self.embedding_length = int(api.llama_model_n_embd(self._model))
+        # What a state-space model has read it cannot take back token by token.
+        self.is_rewindable = not (
+            api.llama_model_is_recurrent(self._model) or api.llama_model_is_hybrid(self._model)
+        )
         self._pieces: dict[int, bytes] = {}
         self._markers = self._find_markers()
 
@@ -54,13 +59,13 @@ class Model:
         return self.metadata("general.name") or buffer.value.decode("utf-8", "replace")
 
     @property
-    def num_kv_bytes_per_token(self) -> int:
-        """What one token takes of an f16 KV cache, K and V of all layers together."""
+    def values_per_token(self) -> int:
+        """How many numbers one token takes of the KV cache, K and V of all layers together."""
         heads = int(api.llama_model_n_head(self._model)) or 1
         architecture = self.metadata("general.architecture")
         key_length = self.metadata(f"{architecture}.attention.key_length")  # where it is not the usual share
         width = int(key_length) if key_length else int(api.llama_model_n_embd(self._model)) // heads
-        return 2 * 2 * width * int(api.llama_model_n_head_kv(self._model)) * self.num_layers
+        return 2 * width * int(api.llama_model_n_head_kv(self._model)) * self.num_layers
 
     def metadata(self, key: str) -> str | None:
         """The text of one GGUF key, whatever its length."""
@@ -93,12 +98,15 @@ class Model:
             "" if token < 0 else str(api.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace"))
         )
 
-    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
-        """Token ids of `text`. Only with `parse_special` are texts such as `<|im_end|>` read as the model's own marks."""
+    def tokenize(self, text: str, *, parse_special: bool, add_special: bool = False) -> list[int]:
+        """Token ids of `text`. Only with `parse_special` are texts such as `<|im_end|>` read as the model's own marks.
+
+        With `add_special` the marks that the model puts around every text are put there.
+        """
         data = text.encode("utf-8", "replace")
         room = len(data) + 8
         tokens = (api.llama_token * room)()
-        count = api.llama_tokenize(self._vocab, data, len(data), tokens, room, False, parse_special)
+        count = api.llama_tokenize(self._vocab, data, len(data), tokens, room, add_special, parse_special)
         if count < 0:
             raise LlamaError(f"the text has more tokens than bytes ({-count} and {len(data)})")
         return list(tokens[:count])
@@ -110,6 +118,12 @@ class Model:
             length = api.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
             self._pieces[token] = buffer.raw[: max(length, 0)]
         return self._pieces[token]
+
+    @property
+    def end_token(self) -> int:
+        """What ends an answer."""
+        turn, text = api.llama_vocab_eot(self._vocab), api.llama_vocab_eos(self._vocab)
+        return int(turn if turn >= 0 else text)
 
     def is_end(self, token: int) -> bool:
         return bool(api.llama_vocab_is_eog(self._vocab, token))

@@ -4,6 +4,7 @@ import ctypes
 import math
 import secrets
 from collections.abc import Iterable
+from functools import lru_cache
 
 from engine.inference.context import Context
 from engine.inference.llama import LlamaError, api, first_error, forget_errors
@@ -19,16 +20,12 @@ class Sampler:
     def __init__(self, model: Model, sampling: Sampling, grammar: str | None) -> None:
         """Raises LlamaError when the grammar does not compile."""
         seed = sampling.seed if sampling.seed is not None else secrets.randbits(32)
-        self._free = _chain(_stages(model, sampling, seed))
         self._strict: object | None = None
         self._grammar: object | None = None
         if grammar is not None:
-            forget_errors()
-            self._grammar = api.llama_sampler_init_grammar(model.vocabulary, grammar.encode(), b"root")
-            if not self._grammar:
-                api.llama_sampler_free(self._free)
-                raise LlamaError(first_error("the grammar does not compile"))
+            self._grammar = api.llama_sampler_clone(_compiled(model, grammar))
             self._strict = _chain([self._grammar, *_stages(model, sampling, seed)])
+        self._free = _chain(_stages(model, sampling, seed))
 
     def sample(self, context: Context, row: int) -> int:
         """The next token after `row` of the last step.
@@ -53,6 +50,16 @@ class Sampler:
         api.llama_sampler_free(self._free)
         if self._strict is not None:
             api.llama_sampler_free(self._strict)  # owns the grammar
+
+
+@lru_cache(maxsize=64)
+def _compiled(model: Model, grammar: str) -> object:
+    """Compiled when it is first needed, once for all requests of a skill: each gets a copy."""
+    forget_errors()
+    compiled = api.llama_sampler_init_grammar(model.vocabulary, grammar.encode(), b"root")
+    if not compiled:
+        raise LlamaError(first_error("the grammar does not compile"))
+    return compiled
 
 
 def _chain(stages: Iterable[object]) -> object:

@@ -1,65 +1,76 @@
 """Which tokens are computed in the next step, and what becomes of them. Knows sequences; no people, no skills.
 
-One `llama_decode` a step: each running sequence that has its prompt behind it gets one row, prompts fill the rest.
+One `llama_decode` a step: each sequence that is writing gets its row, prompts fill the rest.
 """
 
+import sys
 import time
-from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.inference.context import Context, Row
-from engine.inference.errors import RequestFailed
-from engine.inference.grammar import grammar_of
-from engine.inference.llama import LlamaError
+from engine.inference.context import Context, DecodeCode, Rows
+from engine.inference.cost import StepCost, num_passes
+from engine.inference.lookup import NO_DRAFT, Draft
 from engine.inference.model import Model
-from engine.inference.sampler import Sampler
-from engine.inference.sequence import Sequence
+from engine.inference.repetition import is_loop
+from engine.inference.sequence import Generation, Scoring, Sequence, Warming
 from engine.inference.slots import Slots
-from engine.inference.template import ChatTemplate
-from engine.inference.text import TextStream
-from engine.inference.wire import (
-    Ended,
-    Failed,
-    FailureCode,
-    FinishReason,
-    Request,
-    Step,
-)
+from engine.inference.states import EVERYBODY, MIN_STATE_TOKENS, States
+from engine.inference.wire import Ended, Failed, FailureCode, FinishReason, Status, Step, Warmed
 
-# A step takes no longer than this where its size can help it: nobody's text stalls behind a long prompt, and a request
-# that is cancelled while its prompt is read leaves soon.
-_MAX_STEP_SECONDS = 0.25
-_MIN_STEP_TOKENS = 16
+_MAX_BAD_LOGITS_IN_A_ROW = 3
+_LOOP_CHECK_TOKENS = 16
 
-Outcome = Step | Ended | Failed
+Outcome = Step | Ended | Failed | Warmed
 
 
 class ContextBroken(Exception):
-    """llama.cpp reported that its state can no longer be trusted. Only a new process helps."""
+    """llama.cpp's state can no longer be trusted. Only a new process helps."""
+
+
+@dataclass(slots=True, eq=False)
+class Share:
+    """What one sequence computes in a step: `tokens`, of which the last `num_wanted` say what may come next."""
+
+    sequence: Sequence
+    tokens: list[int]
+    num_wanted: int = 0
+    first_row: int = -1
+
+    @property
+    def wanted_rows(self) -> range:
+        end = self.first_row + len(self.tokens)
+        return range(end - self.num_wanted, end)
 
 
 @dataclass(slots=True)
-class StepBudget:
-    """How many rows a step may have, learned from how long steps take."""
+class Counters:
+    """What was done since the start."""
 
-    max_tokens: int
-    tokens_per_second: float = 200.0
-
-    @property
-    def tokens(self) -> int:
-        return max(_MIN_STEP_TOKENS, min(self.max_tokens, int(self.tokens_per_second * _MAX_STEP_SECONDS)))
-
-    def learn(self, num_tokens: int, seconds: float) -> None:
-        if num_tokens >= _MIN_STEP_TOKENS and seconds > 0:  # a few rows say nothing about many
-            self.tokens_per_second += 0.3 * (num_tokens / seconds - self.tokens_per_second)
+    num_steps: int = 0
+    step_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    sample_seconds: float = 0.0
+    num_prompt_tokens: int = 0
+    num_cached_tokens: int = 0
+    num_completion_tokens: int = 0
+    num_drafted_tokens: int = 0
+    num_accepted_tokens: int = 0
+    num_bad_logits: int = 0
 
 
 class Scheduler:
-    def __init__(self, model: Model, context: Context, template: ChatTemplate, slots: Slots) -> None:
-        self._model, self._context, self._template, self._slots = model, context, template, slots
-        self._waiting: OrderedDict[int, Sequence] = OrderedDict()
+    """Owns the sequences from their arrival to their end."""
+
+    def __init__(self, model: Model, context: Context, states: States, cost: StepCost) -> None:
+        self._model, self._context, self._states, self._cost = model, context, states, cost
+        self._slots = Slots(context)
+        self._waiting: dict[int, Sequence] = {}  # by arrival
         self._running: dict[int, Sequence] = {}
-        self._budget = StepBudget(context.max_batch_tokens)
+        self._num_bad_in_a_row = 0
+        self._counters = Counters()
+        # Those whose prompts alone are computed right now: ending the step early then costs nobody a text.
+        self.abortable: frozenset[int] = frozenset()
 
     @property
     def has_work(self) -> bool:
@@ -73,132 +84,397 @@ class Scheduler:
     def num_waiting(self) -> int:
         return len(self._waiting)
 
-    def submit(self, id: int, request: Request) -> Failed | None:  # noqa: A002 - the field's word
-        """Takes a request. What cannot be served is answered at once with the reason."""
-        try:
-            self._waiting[id] = self._sequence(id, request)
-        except RequestFailed as failed:
-            return Failed(id, failed.code, failed.detail, failed.num_tokens, failed.max_tokens)
-        except (LlamaError, ValueError) as error:
-            return Failed(id, FailureCode.BAD_CONSTRAINT, str(error))
-        return None
+    @property
+    def num_free_slots(self) -> int:
+        return self._slots.num_free
 
-    def _sequence(self, id: int, request: Request) -> Sequence:  # noqa: A002 - the field's word
-        room = self._context.slot_tokens
-        max_completion = max(1, min(request.sampling.max_tokens, room // 2))
-        fitted = self._template.fit(request.prompt, max_tokens=room - max_completion)
-        grammar = None if request.constraint is None else grammar_of(request.constraint)
-        sampler = Sampler(self._model, request.sampling, grammar)
-        return Sequence(id, fitted, max_completion, sampler, TextStream(request.sampling.stop))
+    def submit(self, sequence: Sequence) -> None:
+        self._waiting[sequence.id] = sequence
 
     def cancel(self, id: int) -> Ended | None:  # noqa: A002 - the field's word
         """Frees the request's slot. None when it has ended already."""
-        sequence = self._waiting.pop(id, None) or self._running.get(id)
+        sequence = self._waiting.get(id) or self._running.get(id)
         if sequence is None:
             return None
         self._leave(sequence)
         return Ended(id, sequence.finished(FinishReason.CANCELLED))
 
+    def forget_conversations(self) -> None:
+        """Nothing that was computed of people's words until now is used again."""
+        self._states.forget_conversations()
+        for sequence in (*self._waiting.values(), *self._running.values()):
+            sequence.is_forgotten = True
+
     def step(self) -> list[Outcome]:
         """One `llama_decode`, and what came of it."""
-        self._admit()
-        chosen = self._choose()
-        rows, wanted = _rows(chosen)
-        self._compute(rows)
-        return self._collect(chosen, wanted)
-
-    def _admit(self) -> None:
-        for sequence in list(self._waiting.values()):
-            if not self._slots.num_free:
-                return
-            if self._slots.is_being_read(sequence.fixed):
-                continue
-            del self._waiting[sequence.id]
-            sequence.slot, sequence.num_cached = self._slots.take(sequence.fixed)
-            sequence.num_computed = sequence.num_cached
-            self._running[sequence.id] = sequence
-
-    def _choose(self) -> list[tuple[Sequence, int]]:
-        """Who gets how many rows: one for each that is decoding, the rest of the budget for prompts."""
-        room = self._budget.tokens
-        chosen: list[tuple[Sequence, int]] = []
-        for sequence in sorted(self._running.values(), key=lambda one: not one.is_decoding):
-            count = min(_next_stop(sequence), max(room, 1 if sequence.is_decoding else 0))
-            if count:
-                chosen.append((sequence, count))
-                room -= count
-        return sorted(chosen, key=lambda one: one[0].slot)
-
-    def _compute(self, rows: list[Row]) -> None:
         started = time.perf_counter()
-        code = self._context.decode(rows)
-        if code != 0:
-            raise ContextBroken(f"llama_decode returned {code} for {len(rows)} rows")
-        self._budget.learn(len(rows), time.perf_counter() - started)
+        outcomes = self._admit()
+        self._slots.close_gaps(self._move)
+        if self._running:
+            outcomes += self._run(self._choose())
+            self._counters.num_steps += 1
+        self._counters.step_seconds += time.perf_counter() - started
+        return outcomes
 
-    def _collect(self, chosen: list[tuple[Sequence, int]], wanted: dict[int, int]) -> list[Outcome]:
+    def status(self) -> Status:
+        """What it is doing, and what it has done; what others know of it is filled in by them."""
+        counters, states, cost = self._counters, self._states, self._cost
+        return Status(
+            num_running=self.num_running,
+            num_waiting=self.num_waiting,
+            num_slot_tokens=sum(one.num_computed for one in self._running.values()),
+            num_retained=states.num_conversations,
+            num_states=len(states),
+            num_state_bytes=states.num_bytes,
+            max_state_bytes=states.max_bytes,
+            num_steps=counters.num_steps,
+            step_seconds=counters.step_seconds,
+            decode_seconds=counters.decode_seconds,
+            sample_seconds=counters.sample_seconds,
+            num_prompt_tokens=counters.num_prompt_tokens,
+            num_cached_tokens=counters.num_cached_tokens,
+            num_completion_tokens=counters.num_completion_tokens,
+            num_drafted_tokens=counters.num_drafted_tokens,
+            num_accepted_tokens=counters.num_accepted_tokens,
+            num_files_loaded=states.num_files_loaded,
+            num_files_refused=states.num_files_refused,
+            num_bad_logits=counters.num_bad_logits,
+            prefill_tokens_per_second=1 / max(cost.row_seconds, 1e-9),
+            decode_tokens_per_second=1 / max(cost.seconds(1, 1), 1e-9),
+        )
+
+    # Who gets a slot
+
+    def _admit(self) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for sequence in sorted(self._waiting.values(), key=lambda one: one.is_background):
+            if self._must_wait_for_reader(sequence):
+                continue
+            if isinstance(sequence.task, Warming) and self._is_known(sequence):
+                del self._waiting[sequence.id]
+                outcomes.append(Warmed(sequence.id, len(sequence.tokens), 0))
+            elif self._slots.num_free or (not sequence.is_background and self._suspend_one()):
+                del self._waiting[sequence.id]
+                self._begin(sequence)
+        return outcomes
+
+    def _must_wait_for_reader(self, sequence: Sequence) -> bool:
+        """Whether another one is computing the same prefix now: waiting for it is quicker than doing it again."""
+        for reader in self._running.values():
+            if reader.is_reading and reader.fixed_key == sequence.fixed_key:
+                reader.is_background &= sequence.is_background  # somebody waits for it now
+                return True
+        return False
+
+    def _is_known(self, sequence: Sequence) -> bool:
+        found = self._states.find(sequence.fixed, EVERYBODY)
+        return found is not None and found.num_common == len(sequence.fixed)
+
+    def _suspend_one(self) -> bool:
+        """Puts the newest background sequence back into the line, with what it has computed. False when there is none."""
+        found = [one for one in self._running.values() if one.is_background]
+        if not found:
+            return False
+        sequence = found[-1]
+        sequence.parked = self._context.save(sequence.slot)
+        self._free(sequence)
+        self._waiting[sequence.id] = sequence
+        return True
+
+    def _begin(self, sequence: Sequence) -> None:
+        """Gives a stream, and puts into it what is known of the prompt already."""
+        sequence.slot = self._slots.take()
+        self._running[sequence.id] = sequence
+        if sequence.parked is not None:
+            if not self._context.restore(sequence.slot, sequence.parked):
+                sequence.num_computed = 0
+            sequence.parked = None
+        else:
+            sequence.num_computed = sequence.num_cached = self._reuse(sequence)
+            self._counters.num_cached_tokens += sequence.num_cached
+        sequence.is_reading = sequence.num_computed < len(sequence.fixed) >= MIN_STATE_TOKENS
+
+    def _reuse(self, sequence: Sequence) -> int:
+        """How many tokens of the prompt are in its stream now. At least one is left: its logits say the first of the answer."""
+        found = self._states.find(sequence.prompt.tokens, sequence.scope)
+        if found is None:
+            return 0
+        num_common = min(found.num_common, len(sequence.tokens) - 1)
+        is_there = self._context.restore(sequence.slot, found.state) and (
+            num_common == found.num_tokens or self._context.truncate(sequence.slot, num_common)
+        )
+        if is_there:
+            return num_common
+        self._context.clear(sequence.slot)
+        return 0
+
+    def _move(self, source: int, target: int) -> bool:
+        sequence = next(one for one in self._running.values() if one.slot == source)
+        if not self._context.restore(target, self._context.save(source)):
+            return False
+        sequence.slot = target
+        return True
+
+    # What is computed
+
+    def _choose(self) -> list[Share]:
+        ready = [one for one in self._running.values() if one.is_ready]
+        if any(one.is_first_score for one in ready):
+            # Hidden states come for all rows of a step or for none: prompts would pay for theirs.
+            return [_next_share(one) for one in ready]
+        reading = [one for one in self._running.values() if not one.is_ready]
+        if reading:
+            return [_next_share(one) for one in ready] + self._prompt_shares(reading, len(ready))
+        return self._with_drafts([_next_share(one) for one in ready])
+
+    def _prompt_shares(self, reading: list[Sequence], num_ready: int) -> list[Share]:
+        """The room beside the writing ones: half of it for who has waited longest, then the shortest prompt first."""
+        room = self._cost.budget_tokens(num_decoding=num_ready, num_prefilling=len(reading))
+        room = min(room, self._context.max_batch_tokens - num_ready)
+        asked = [one for one in reading if not one.is_background] or reading
+        oldest = min(asked, key=lambda one: one.waiting_since)
+        shares: list[Share] = []
+        for sequence in (oldest, *sorted(asked, key=lambda one: one.num_to_read)):
+            if sequence is oldest and shares:
+                continue
+            most = max(1, room // 2) if sequence is oldest and len(asked) > 1 else room
+            if share := _prompt_share(sequence, min(most, room)):
+                shares.append(share)
+                room -= len(share.tokens)
+        return shares
+
+    def _with_drafts(self, shares: list[Share]) -> list[Share]:
+        """Guesses of what they will write, where checking them costs less than it spares."""
+        shares.sort(key=lambda one: one.sequence.slot)
+        drafts = [_draft(share.sequence) for share in shares]
+        if not any(draft.tokens for draft in drafts):
+            return shares
+        length = self._cost.draft_tokens([(len(draft.tokens), draft.right) for draft in drafts])
+        room = self._context.max_batch_tokens - len(shares)
+        for share, draft in zip(shares, drafts, strict=True):
+            taken = draft.tokens[: min(length, room)]
+            share.tokens += taken
+            share.num_wanted += len(taken)
+            room -= len(taken)
+            if draft.tokens and not taken:
+                draft.pass_over()
+        return shares
+
+    def _run(self, shares: list[Share]) -> list[Outcome]:
+        """Computes the shares and collects what came of them."""
+        shares.sort(key=lambda one: one.sequence.slot)
+        code = self._decode(shares)
+        if code == DecodeCode.FINE:
+            return self._collect(shares)
+        if code < DecodeCode.BAD_BATCH:
+            raise ContextBroken(f"llama_decode returned {code}")
+        rolled_back = [self._roll_back(share.sequence) for share in shares]
+        if code == DecodeCode.ABORTED:
+            return []
+        if len(shares) > 1 and all(rolled_back):  # one of them is too much, or wrong: the others go on
+            return [outcome for share in shares for outcome in self._run([share])]
+        detail = f"llama_decode returned {code}"
+        sys.stderr.write(f"{detail} for {sum(len(share.tokens) for share in shares)} rows\n")
+        return [self._fail(share.sequence, FailureCode.DECODE_FAILED, detail) for share in shares]
+
+    def _decode(self, shares: list[Share]) -> int:
+        rows = Rows()
+        for share in shares:
+            sequence = share.sequence
+            share.first_row = rows.add(
+                sequence.slot, sequence.num_computed, share.tokens, num_wanted=share.num_wanted
+            )
+        wants_hidden_state = any(share.sequence.is_first_score for share in shares)
+        if not any(share.num_wanted for share in shares):
+            self.abortable = frozenset(share.sequence.id for share in shares)
+        started = time.perf_counter()
+        code = self._context.decode(rows, wants_hidden_state=wants_hidden_state)
+        seconds = time.perf_counter() - started
+        self.abortable = frozenset()
+        self._counters.decode_seconds += seconds
+        if code == DecodeCode.FINE and not wants_hidden_state:
+            self._cost.learn(num_passes([len(share.tokens) for share in shares]), len(rows), seconds)
+        return code
+
+    def _roll_back(self, sequence: Sequence) -> bool:
+        """A step that failed may have left some of its rows behind. False when the sequence has to begin anew."""
+        if self._context.truncate(sequence.slot, sequence.num_computed):
+            return True
+        self._context.clear(sequence.slot)
+        sequence.num_computed = 0
+        return False
+
+    # What came of it
+
+    def _collect(self, shares: Iterable[Share]) -> list[Outcome]:
+        started = time.perf_counter()
         texts: list[tuple[int, str]] = []
         ended: list[Outcome] = []
-        for sequence, count in chosen:
-            sequence.num_computed += count
-            if sequence.num_computed == len(sequence.fixed):
-                self._slots.keep(sequence.slot, sequence.fixed)
-            if sequence.id in wanted:
-                text, outcome = self._advance(sequence, wanted[sequence.id])
-                if text:
-                    texts.append((sequence.id, text))
-                if outcome:
-                    ended.append(outcome)
+        for share in shares:
+            text, outcome = self._advance(share)
+            if text:
+                texts.append((share.sequence.id, text))
+            if outcome:
+                ended.append(outcome)
+        self._counters.sample_seconds += time.perf_counter() - started
         return [Step(tuple(texts)), *ended] if texts else ended
 
-    def _advance(self, sequence: Sequence, row: int) -> tuple[str, Outcome | None]:
-        """Samples the next token: the text it makes certain, and the end if it is one."""
-        if not self._context.has_sound_logits(row):
-            self._leave(sequence)
-            return "", Failed(
-                sequence.id, FailureCode.BAD_LOGITS, "the model computed something that is no number"
+    def _advance(self, share: Share) -> tuple[str, Outcome | None]:
+        sequence = share.sequence
+        if share.num_wanted and not self._are_sound(share):
+            return "", self._fail(
+                sequence, FailureCode.BAD_LOGITS, "the model computed something that is no number"
             )
-        token = sequence.sampler.sample(self._context, row)
-        if self._model.is_end(token):
-            return self._end(sequence, FinishReason.STOP)
-        sequence.tokens.append(token)
-        text = sequence.text.push(self._model.piece(token))
-        if sequence.text.is_stopped:
-            rest, outcome = self._end(sequence, FinishReason.STOP)
-            return text + rest, outcome
-        if sequence.num_completion >= sequence.max_completion_tokens:
-            rest, outcome = self._end(sequence, FinishReason.LENGTH)
-            return text + rest, outcome
-        return text, None
+        match sequence.task:
+            case Generation() if share.num_wanted:
+                return self._write(share, sequence.task)
+            case Scoring() if share.num_wanted:
+                return self._score(share, sequence.task)
+            case _:
+                return "", self._read_on(sequence, len(share.tokens))
 
-    def _end(self, sequence: Sequence, reason: FinishReason) -> tuple[str, Ended]:
+    def _are_sound(self, share: Share) -> bool:
+        """Sampling from what is no number aborts the process. A model that does nothing else is started anew."""
+        if all(self._context.has_sound_logits(row) for row in share.wanted_rows):
+            self._num_bad_in_a_row = 0
+            return True
+        self._counters.num_bad_logits += 1
+        self._num_bad_in_a_row += 1
+        return False
+
+    def _read_on(self, sequence: Sequence, num_tokens: int) -> Outcome | None:
+        """A part of the prompt is behind it; at the end of the skill's prefix its state is kept for the others."""
+        sequence.num_computed += num_tokens
+        self._counters.num_prompt_tokens += num_tokens
+        if sequence.is_reading and sequence.num_computed >= len(sequence.fixed):
+            sequence.is_reading = False
+            self._states.keep(sequence.fixed, self._context.save(sequence.slot))
+        if isinstance(sequence.task, Warming) and not sequence.num_uncomputed:
+            self._leave(sequence)
+            return Warmed(sequence.id, len(sequence.tokens), len(sequence.tokens) - sequence.num_cached)
+        return None
+
+    def _write(self, share: Share, task: Generation) -> tuple[str, Outcome | None]:
+        """Samples behind each row as long as the draft comes true: the text that is certain now, and the end if there is one."""
+        sequence = share.sequence
+        draft = share.tokens[len(share.tokens) - share.num_wanted + 1 :]
+        self._counters.num_prompt_tokens += max(0, len(sequence.prompt.tokens) - sequence.num_computed)
+        sequence.num_computed += len(share.tokens) - len(draft)
+        reason, num_accepted = None, 0
+        pieces = b""
+        for at, row in enumerate(share.wanted_rows):
+            token = task.sampler.sample(self._context, row)
+            if self._model.is_end(token):
+                reason = FinishReason.STOP
+                break
+            sequence.tokens.append(token)
+            pieces += self._model.piece(token)
+            if at == len(draft) or token != draft[at]:
+                break
+            num_accepted += 1
+        text = task.text.push(pieces)
+        self._settle_draft(sequence, task, len(draft), num_accepted)
+        reason = FinishReason.STOP if task.text.is_stopped else reason or _limit_reached(sequence, task)
+        if reason is None:
+            return text, None
+        rest, ended = self._end(sequence, task, reason)
+        return text + rest, ended
+
+    def _settle_draft(
+        self, sequence: Sequence, task: Generation, num_drafted: int, num_accepted: int
+    ) -> None:
+        sequence.num_computed += num_accepted
+        if num_drafted > num_accepted:
+            self._context.truncate(sequence.slot, sequence.num_computed)
+        if num_drafted and task.lookup:
+            task.lookup.learn(num_drafted, num_accepted)
+            self._counters.num_drafted_tokens += num_drafted
+            self._counters.num_accepted_tokens += num_accepted
+
+    def _end(self, sequence: Sequence, task: Generation, reason: FinishReason) -> tuple[str, Ended]:
+        self._counters.num_completion_tokens += sequence.num_completion
+        self._leave(sequence, is_kept=True)
+        return task.text.finish(), Ended(sequence.id, sequence.finished(reason))
+
+    def _score(self, share: Share, task: Scoring) -> tuple[str, Outcome | None]:
+        """Notes what the rows say of the labels' tokens. With nothing left to compute, the best label is the answer."""
+        sequence, path, rows = share.sequence, task.path, share.wanted_rows
+        if not task.hidden_state:
+            task.hidden_state = self._context.hidden_state(rows[0])
+            self._note(task, (), rows[0])
+            sequence.num_computed += 1
+            self._counters.num_prompt_tokens += 1
+        for length, row in enumerate(rows[len(rows) - len(path) :], 1):
+            self._note(task, path[:length], row)
+        del task.paths[:1]
+        self._context.truncate(sequence.slot, sequence.num_computed)
+        if task.paths:
+            return "", None
+        label, scores = task.best()
         self._leave(sequence)
-        return sequence.text.finish(), Ended(sequence.id, sequence.finished(reason))
+        return label, Ended(sequence.id, sequence.finished(FinishReason.STOP, scores))
 
-    def _leave(self, sequence: Sequence) -> None:
-        sequence.sampler.close()
-        if self._running.pop(sequence.id, None):
-            is_read = sequence.num_computed >= len(sequence.fixed)
-            self._slots.give_back(sequence.slot, sequence.fixed, is_read=is_read)
+    def _note(self, task: Scoring, node: tuple[int, ...], row: int) -> None:
+        children = task.tree.children(node)
+        found = self._context.log_probabilities(row, children)
+        task.log_probabilities.update(
+            {(node, child): value for child, value in zip(children, found, strict=True)}
+        )
+
+    # How it ends
+
+    def _fail(self, sequence: Sequence, code: FailureCode, detail: str) -> Failed:
+        self._leave(sequence)
+        if self._num_bad_in_a_row >= _MAX_BAD_LOGITS_IN_A_ROW:
+            raise ContextBroken(f"{self._num_bad_in_a_row} answers in a row were no numbers")
+        return Failed(sequence.id, code, detail)
+
+    def _leave(self, sequence: Sequence, *, is_kept: bool = False) -> None:
+        """Frees everything. A conversation's state is kept for its next turn."""
+        if isinstance(sequence.task, Generation):
+            sequence.task.sampler.close()
+        self._waiting.pop(sequence.id, None)
+        if sequence.id not in self._running:
+            return
+        if is_kept and sequence.scope and not sequence.is_forgotten:
+            tokens = tuple(sequence.tokens[: sequence.num_computed])
+            self._states.keep(tokens, self._context.save(sequence.slot), sequence.scope)
+        self._free(sequence)
+
+    def _free(self, sequence: Sequence) -> None:
+        del self._running[sequence.id]
+        self._slots.give_back(sequence.slot)
+        sequence.slot, sequence.is_reading = -1, False
 
 
-def _next_stop(sequence: Sequence) -> int:
-    """Rows until the end of what is known, halting where the skill's prefix ends so that its state can be kept."""
-    to_fixed = len(sequence.fixed) - sequence.num_computed
-    return to_fixed if to_fixed > 0 else sequence.num_uncomputed
+def _next_share(sequence: Sequence) -> Share:
+    """Of a sequence that is ready: its newest token, or the next path of its labels."""
+    known = sequence.tokens[sequence.num_computed :]
+    tokens = [*known, *sequence.task.path] if isinstance(sequence.task, Scoring) else known
+    return Share(sequence, tokens, num_wanted=len(tokens))
 
 
-def _rows(chosen: list[tuple[Sequence, int]]) -> tuple[list[Row], dict[int, int]]:
-    """The rows of a step, and for each sequence that reaches its end the row whose logits say its next token."""
-    rows: list[Row] = []
-    wanted: dict[int, int] = {}
-    for sequence, count in chosen:
-        start, end = sequence.num_computed, sequence.num_computed + count
-        is_last = end == len(sequence.tokens)
-        rows += [
-            Row(sequence.tokens[at], at, sequence.slot, wants_logits=is_last and at == end - 1)
-            for at in range(start, end)
-        ]
-        if is_last:
-            wanted[sequence.id] = len(rows) - 1
-    return rows, wanted
+def _draft(sequence: Sequence) -> Draft:
+    task = sequence.task
+    if not isinstance(task, Generation) or task.lookup is None:
+        return NO_DRAFT
+    return task.lookup.draft(sequence.tokens, max_tokens=task.max_tokens - sequence.num_completion - 1)
+
+
+def _prompt_share(sequence: Sequence, room: int) -> Share | None:
+    count = min(sequence.num_to_read, room)
+    if count <= 0:
+        return None
+    start = sequence.num_computed
+    is_last = isinstance(sequence.task, Generation) and count == sequence.num_uncomputed
+    return Share(sequence, sequence.tokens[start : start + count], num_wanted=int(is_last))
+
+
+def _limit_reached(sequence: Sequence, task: Generation) -> FinishReason | None:
+    written = sequence.num_completion
+    if written >= task.max_tokens:
+        return FinishReason.LENGTH
+    if written < task.next_loop_check:
+        return None
+    task.next_loop_check = written + _LOOP_CHECK_TOKENS
+    return FinishReason.LOOP if is_loop(sequence.tokens[-written:]) else None

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 from typing import NoReturn, Protocol
 
@@ -25,6 +26,8 @@ CHATML = (
 
 # Content stands for itself as a private-use character pair while the template is rendered, and is put in afterwards.
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
+_PAIRS_DROPPED_TOGETHER = 4
+_MAX_CACHED_CONTENTS = 2048
 _PLACE = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 
 
@@ -50,6 +53,10 @@ class Fitted:
     num_fixed: int
     num_dropped_turns: int
 
+    @property
+    def only_fixed(self) -> "Fitted":
+        return Fitted(self.tokens[: self.num_fixed], self.num_fixed, 0)
+
 
 class ChatTemplate:
     def __init__(self, source: str | None, vocabulary: Vocabulary) -> None:
@@ -63,6 +70,8 @@ class ChatTemplate:
             (text for text in vocabulary.markers.values() if len(text) > 1), key=len, reverse=True
         )
         self._marker = re.compile("|".join(map(re.escape, user_defined))) if user_defined else None
+        # A skill's examples are the same texts in every prompt.
+        self._content_tokens = lru_cache(_MAX_CACHED_CONTENTS)(self.plain_tokens)
 
     def fit(self, prompt: Prompt, *, max_tokens: int) -> Fitted:
         """Tokens of `prompt` with as many of its newest turns as fit into `max_tokens`.
@@ -80,8 +89,15 @@ class ChatTemplate:
         num_fixed = min(_num_common(fixed, tokens), len(tokens) - 1)
         return Fitted(tuple(tokens), num_fixed, num_dropped)
 
+    def forget(self) -> None:
+        """Lets go of what was said; only tokens of texts are kept here, for a while."""
+        self._content_tokens.cache_clear()
+
     def _num_to_drop(self, prompt: Prompt, max_tokens: int) -> int:
-        """The smallest number of oldest turns, whole user/assistant pairs, without which the prompt fits."""
+        """How many of the oldest turns, whole user/assistant pairs, go so that the prompt fits.
+
+        A few pairs at a time, not one each time: the others' place in the prompt stays, and they need not be read again.
+        """
         low, high = 0, (len(prompt.turns) + 1) // 2
         while low < high:
             middle = (low + high) // 2
@@ -90,14 +106,15 @@ class ChatTemplate:
                 high = middle
             else:
                 low = middle + 1
-        return min(2 * low, len(prompt.turns))
+        num_pairs = -(-low // _PAIRS_DROPPED_TOGETHER) * _PAIRS_DROPPED_TOGETHER
+        return min(2 * num_pairs, max(2 * low, len(prompt.turns) - 2), len(prompt.turns))
 
     def _tokens(self, messages: Sequence[ChatMessage], *, is_open: bool) -> list[int]:
         rendered = self._rendered(messages, is_open=is_open)
         tokens: list[int] = []
         for index, part in enumerate(_PLACE.split(rendered)):
             if index % 2:
-                tokens += self._plain_tokens(messages[int(part)].content)
+                tokens += self._content_tokens(messages[int(part)].content)
             elif part:
                 tokens += self._vocabulary.tokenize(part, parse_special=True)
         bos = self._vocabulary.bos_token
@@ -129,7 +146,7 @@ class ChatTemplate:
             enable_thinking=False,
         )
 
-    def _plain_tokens(self, text: str) -> list[int]:
+    def plain_tokens(self, text: str) -> list[int]:
         """Tokens of people's text, none of which is a marker of the model."""
         markers = self._vocabulary.markers
         tokens = self._vocabulary.tokenize(text, parse_special=False)

@@ -185,6 +185,7 @@ class ModelInfo:
     has_chat_template: bool
     cache_type: CacheType = CacheType.F16
     has_flash_attention: bool = False
+    cache_bytes: int = 0
     embedding_length: int = 0
 
 
@@ -197,7 +198,8 @@ class Load:
 
     `is_exact` takes an f32 KV cache: slower, and N requests together give to the letter what each gives alone. Into
     `prefix_folder` go the states of skills' prefixes, named after `model_sha256` and all else that they depend on.
-    `max_state_bytes` bounds the states in RAM.
+    `max_state_bytes` bounds the states in RAM. With `is_drafting`, tokens that may follow are taken from the prompt and
+    checked together, where that measures faster.
     """
 
     model_path: str
@@ -212,6 +214,7 @@ class Load:
     cache_type: CacheType | None = None
     has_flash_attention: bool | None = None
     max_state_bytes: int | None = None
+    is_drafting: bool = True
     is_exact: bool = False
     type: Literal["load"] = "load"
 
@@ -254,7 +257,14 @@ class Embed:
     type: Literal["embed"] = "embed"
 
 
-ToWorker = Annotated[Load | Submit | Cancel | Measure | Warm | Embed, Field(discriminator="type")]
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Lets go of all that was computed of people's words."""
+
+    type: Literal["forget"] = "forget"
+
+
+ToWorker = Annotated[Load | Submit | Cancel | Measure | Warm | Embed | Forget, Field(discriminator="type")]
 
 
 # Messages from the worker.
@@ -339,7 +349,7 @@ FromWorker = Annotated[
     Field(discriminator="type"),
 ]
 
-_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed] = TypeAdapter(ToWorker)
+_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed | Forget] = TypeAdapter(ToWorker)
 _FROM_WORKER: TypeAdapter[
     Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | Reported
 ] = TypeAdapter(FromWorker)
@@ -347,7 +357,7 @@ _FROM_WORKER: TypeAdapter[
 
 def pack(message: ToWorker | FromWorker) -> bytes:
     """One message as one line of JSON, newline included."""
-    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed):
+    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed | Forget):
         return _TO_WORKER.dump_json(message) + b"\n"
     return _FROM_WORKER.dump_json(message) + b"\n"
 

@@ -7,111 +7,35 @@ import os
 import queue
 import sys
 import threading
-from pathlib import Path
+import time
 from typing import BinaryIO
 
 from engine.inference import tuning
-from engine.inference.context import Context
-from engine.inference.llama import LlamaError, backend_name, supports_gpu
-from engine.inference.model import Model
+from engine.inference.errors import RequestFailed
+from engine.inference.llama import LlamaError
+from engine.inference.loading import Loaded
 from engine.inference.scheduler import ContextBroken, Outcome, Scheduler
-from engine.inference.slots import Slots
-from engine.inference.template import ChatTemplate
 from engine.inference.wire import (
     Cancel,
-    Ended,
+    Embed,
+    Embedded,
+    Failed,
+    FailureCode,
+    Forget,
     Load,
     LoadFailed,
     Measure,
     Measured,
-    ModelInfo,
     Ready,
+    Reported,
     Submit,
     ToWorker,
+    Warm,
     pack,
     unpack_to_worker,
 )
 
-_MAX_BATCH_TOKENS = 512
-_MAX_PREFIX_SHARE = 0.1  # of the memory that is free, for skills that were read
-
-
-class Loaded:
-    """A model in memory with everything that serves it."""
-
-    def __init__(self, load: Load) -> None:
-        """Raises LlamaError when it cannot be loaded."""
-        self.model, self.context = _model_and_context(load)
-        free = tuning.free_memory_bytes()
-        slots = Slots(self.context, max_prefix_bytes=int(free * _MAX_PREFIX_SHARE))
-        template = ChatTemplate(self.model.chat_template, self.model)
-        self.scheduler = Scheduler(self.model, self.context, template, slots)
-        self.threads = self._choose_threads(load)
-
-    def _choose_threads(self, load: Load) -> tuning.Threads:
-        if load.num_threads is not None:
-            threads = tuning.Threads(load.num_threads, load.num_prefill_threads or load.num_threads)
-        else:
-            threads = tuning.fastest_threads(self.context, tuning.usable_cores())
-        self.context.set_threads(decode=threads.decode, prefill=threads.prefill)
-        return threads
-
-    @property
-    def info(self) -> ModelInfo:
-        model = self.model
-        return ModelInfo(
-            description=model.description,
-            num_parameters=model.num_parameters,
-            size_bytes=model.size_bytes,
-            context_tokens=self.context.slot_tokens,
-            trained_context_tokens=model.trained_context_tokens,
-            num_slots=self.context.num_slots,
-            num_threads=self.threads.decode,
-            num_prefill_threads=self.threads.prefill,
-            num_layers=model.num_layers,
-            num_gpu_layers=model.num_gpu_layers,
-            backend=backend_name(),
-            has_chat_template=model.chat_template is not None,
-        )
-
-
-def _model_and_context(load: Load) -> tuple[Model, Context]:
-    """Offloads as many layers as fit: all, or fewer by a quarter each time the card has no room."""
-    for gpu_layers in _layers_to_try(load):
-        try:
-            model = Model(Path(load.model_path), gpu_layers=gpu_layers)
-        except LlamaError:
-            if gpu_layers in (0, load.gpu_layers):
-                raise
-            continue
-        try:
-            return model, _context(model, load)
-        except LlamaError:
-            num_layers = model.num_layers
-            model.close()
-            if gpu_layers in (0, load.gpu_layers) or num_layers == 0:
-                raise
-    raise LlamaError("the model does not fit into memory")
-
-
-def _layers_to_try(load: Load) -> list[int]:
-    if load.gpu_layers is not None:
-        return [load.gpu_layers]
-    return [-1, 64, 48, 32, 24, 16, 8, 0] if supports_gpu() else [0]
-
-
-def _context(model: Model, load: Load) -> Context:
-    num_slots = load.num_slots or tuning.num_slots(has_gpu=model.num_gpu_layers > 0)
-    tokens = load.context_tokens or tuning.slot_tokens(
-        model.trained_context_tokens, num_slots, model.num_kv_bytes_per_token, tuning.free_memory_bytes()
-    )
-    return Context(
-        model,
-        num_slots=num_slots,
-        slot_tokens=tokens,
-        max_batch_tokens=_MAX_BATCH_TOKENS,
-        exact=load.is_exact,
-    )
+_REPORT_SECONDS = 0.5
 
 
 class Worker:
@@ -121,6 +45,8 @@ class Worker:
         self._lines, self._out = lines, out
         self._inbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
         self._measures: list[Measure] = []
+        self._loaded: Loaded | None = None
+        self._reported_at = 0.0
 
     def run(self) -> int:
         """Serves until standard input ends. Returns the exit code."""
@@ -129,22 +55,31 @@ class Worker:
         if not isinstance(load, Load):
             return 2
         try:
-            loaded = Loaded(load)
+            self._loaded = loaded = Loaded(load)
         except LlamaError as error:
             self._write(LoadFailed(str(error)))
             return 2
         self._write(Ready(loaded.info))
-        return self._serve(loaded)
+        self._report(loaded.scheduler)
+        try:
+            return self._serve(loaded)
+        finally:
+            loaded.states.close()
 
     def _serve(self, loaded: Loaded) -> int:
         while self._take_messages(loaded):
+            if not loaded.scheduler.has_work:
+                self._measure(loaded)
+                continue
             try:
-                for outcome in loaded.scheduler.step() if loaded.scheduler.has_work else []:
-                    self._write(outcome)
+                outcomes = loaded.scheduler.step()
             except ContextBroken as error:
                 sys.stderr.write(f"{error}\n")
                 return 3
-            self._measure(loaded)
+            for outcome in outcomes:
+                self._write(outcome)
+            if not loaded.scheduler.has_work or time.monotonic() - self._reported_at > _REPORT_SECONDS:
+                self._report(loaded.scheduler)
         return 0
 
     def _take_messages(self, loaded: Loaded) -> bool:
@@ -154,24 +89,53 @@ class Worker:
             message = self._inbox.get()
             if message is None:
                 return False
-            self._take(message, loaded.scheduler)
+            self._take(message, loaded)
             is_idle = False
         return True
 
-    def _take(self, message: ToWorker, scheduler: Scheduler) -> None:
-        outcome: Outcome | None = None
-        if isinstance(message, Submit):
-            outcome = scheduler.submit(message.id, message.request)
-        elif isinstance(message, Cancel):
-            outcome = scheduler.cancel(message.id)
-        elif isinstance(message, Measure):
-            self._measures.append(message)
-        if outcome is not None:
-            self._write(outcome)
+    def _take(self, message: ToWorker, loaded: Loaded) -> None:
+        match message:
+            case Submit() | Warm():
+                self._submit(message, loaded)
+            case Cancel():
+                if ended := loaded.scheduler.cancel(message.id):
+                    self._write(ended)
+            case Measure():
+                self._measures.append(message)
+            case Embed():
+                self._embed(message, loaded)
+            case Forget():
+                loaded.template.forget()
+                loaded.scheduler.forget_conversations()
+            case Load():
+                sys.stderr.write("a second model was asked for; one process serves one\n")
+
+    def _submit(self, message: Submit | Warm, loaded: Loaded) -> None:
+        """What cannot be served is answered at once with the reason."""
+        try:
+            if isinstance(message, Submit):
+                sequence = loaded.intake.sequence(message.id, message.request)
+            else:
+                sequence = loaded.intake.warming(message.id, message.fixed)
+                if message.is_pinned:
+                    loaded.states.pin(sequence.fixed)
+        except RequestFailed as failed:
+            self._write(Failed(message.id, failed.code, failed.detail, failed.num_tokens, failed.max_tokens))
+        else:
+            loaded.scheduler.submit(sequence)
+
+    def _embed(self, message: Embed, loaded: Loaded) -> None:
+        if loaded.embedder is None:
+            self._write(Failed(message.id, FailureCode.NO_EMBEDDING_MODEL, "there is no embedding model"))
+            return
+        try:
+            self._write(Embedded(message.id, loaded.embedder.embed(message.texts)))
+        except LlamaError as error:
+            self._write(Failed(message.id, FailureCode.DECODE_FAILED, str(error)))
 
     def _measure(self, loaded: Loaded) -> None:
         """Measuring needs slot 0 and an honest clock: it waits until nothing else is computed."""
-        if loaded.scheduler.has_work or not self._measures:
+        if not self._measures:
             return
         timing = min(
             (tuning.time_tokens(loaded.context) for _ in range(3)), key=lambda one: one.decode_seconds
@@ -180,12 +144,24 @@ class Worker:
             self._write(Measured(measure.id, 1 / timing.prefill_seconds, 1 / timing.decode_seconds))
         self._measures.clear()
 
+    def _report(self, scheduler: Scheduler) -> None:
+        self._reported_at = time.monotonic()
+        self._write(Reported(scheduler.status()))
+
     def _read(self) -> None:
         for line in self._lines:
-            self._inbox.put(unpack_to_worker(line))
+            message = unpack_to_worker(line)
+            self._inbox.put(message)
+            # A long prompt that nobody wants any more is not read to its end.
+            if (
+                isinstance(message, Cancel)
+                and self._loaded
+                and message.id in self._loaded.scheduler.abortable
+            ):
+                self._loaded.context.abort()
         self._inbox.put(None)
 
-    def _write(self, message: Outcome | Ended | Ready | LoadFailed | Measured) -> None:
+    def _write(self, message: Outcome | Ready | LoadFailed | Measured | Embedded | Reported) -> None:
         self._out.write(pack(message))
         self._out.flush()
 

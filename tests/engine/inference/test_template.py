@@ -76,7 +76,9 @@ def test_what_is_fixed_gives_the_same_first_tokens_whatever_follows(one: str, ot
 
 
 @given(st.integers(0, 12), st.integers(60, 900))
-def test_the_newest_turns_that_fit_are_kept_in_whole_pairs(num_pairs: int, max_tokens: int) -> None:
+def test_the_oldest_turns_go_a_few_pairs_at_a_time_and_only_when_they_must(
+    num_pairs: int, max_tokens: int
+) -> None:
     template = ChatTemplate(None, Letters())
     turns = tuple(
         message for index in range(num_pairs) for message in (user(f"q{index}"), assistant(f"a{index}"))
@@ -88,9 +90,11 @@ def test_the_newest_turns_that_fit_are_kept_in_whole_pairs(num_pairs: int, max_t
     assert len(fitted.tokens) <= max_tokens
     assert fitted.num_dropped_turns % 2 == 0
     if fitted.num_dropped_turns:
-        longer = Prompt((SYSTEM,), turns[fitted.num_dropped_turns - 2 :], user("now"))
-        with_one_more = template.fit(longer, max_tokens=10_000)
-        assert len(with_one_more.tokens) > max_tokens
+        longer = Prompt((SYSTEM,), turns[max(0, fitted.num_dropped_turns - 8) :], user("now"))
+        assert len(template.fit(longer, max_tokens=10_000).tokens) > max_tokens
+        only_last = Prompt((SYSTEM,), turns[-2:], user("now"))
+        is_room_for_one = len(template.fit(only_last, max_tokens=10_000).tokens) <= max_tokens
+        assert is_room_for_one == (fitted.num_dropped_turns < len(turns))
 
 
 def test_a_message_that_cannot_fit_is_refused_with_both_numbers() -> None:
