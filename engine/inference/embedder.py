@@ -11,7 +11,9 @@ from engine.inference.model import Model
 
 _MAX_TEXT_TOKENS = 512
 _MAX_TEXTS = 16
-_MAX_BATCH_TOKENS = 2048
+_MAX_BATCH_TOKENS = (
+    512  # one whole text; the texts of a batch look at each other's rows in vain, so that more gains nothing
+)
 
 
 class Embedder:
@@ -24,9 +26,13 @@ class Embedder:
             LlamaError: it does not load.
         """
         self._model = Model(path, gpu_layers=gpu_layers)
-        self.length = self._model.embedding_length
+        self.length = int(api.llama_model_n_embd_out(self._model.handle))
         self._max_tokens = min(self._model.trained_tokens or _MAX_TEXT_TOKENS, _MAX_TEXT_TOKENS)
-        self._context = self._opened(num_threads)
+        try:
+            self._context = self._opened(num_threads)
+        except LlamaError:
+            self._model.close()
+            raise
         self._memory = api.llama_get_memory(self._context)
         self._batch = Batch(_MAX_BATCH_TOKENS)
 
@@ -59,13 +65,17 @@ class Embedder:
             context = api.llama_init_from_model(self._model.handle, params)
         if not context:
             raise LlamaError(first_error("there is not enough memory for it"))
+        if api.llama_pooling_type(context) == api.LLAMA_POOLING_TYPE_RANK:
+            api.llama_free(context)  # one score where a vector would be read
+            raise LlamaError("it ranks texts and makes no vectors")
         return context
 
     def _tokens(self, text: str) -> list[int]:
         tokens = self._model.tokenize(text, parse_special=False, add_special=True) or [self._model.end_token]
         if len(tokens) <= self._max_tokens:
             return tokens
-        return [*tokens[: self._max_tokens - 1], tokens[-1]]  # the last may be the model's own mark
+        end = tokens[-1:] if tokens[-1] in self._model.markers else []  # the model's own mark stays the last
+        return tokens[: self._max_tokens - len(end)] + end
 
     def _computed(self, group: list[list[int]]) -> Iterator[tuple[float, ...]]:
         rows = Rows()
@@ -78,6 +88,8 @@ class Embedder:
             raise LlamaError(f"llama_decode returned {code} for {len(rows)} rows of texts")
         for number in range(len(group)):
             pointer = api.llama_get_embeddings_seq(self._context, number)
+            if not pointer:
+                raise LlamaError("llama.cpp gave no embedding")
             vector = np.ctypeslib.as_array(pointer, (self.length,)).astype(np.float64)
             norm = float(np.linalg.norm(vector))
             if not np.isfinite(norm) or norm == 0:

@@ -4,12 +4,14 @@ llama.cpp takes a state of another model without complaint, and a cut one ends t
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import queue
 import stat
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -63,30 +65,26 @@ class PrefixFiles:
         """The prefixes that can be loaded, the last used first. What cannot is deleted."""
         found = []
         for path in sorted(self._files(_SUFFIX), key=_age):
-            with contextlib.suppress(_Unusable, OSError):
-                with _opened(path) as file:
-                    header = self._header(file, path)
-                if path.lstat().st_size == len(_MAGIC) + len(header.line()) + header.num_bytes:
-                    found.append(header.tokens)
-                    continue
-            self._refuse(path)
+            try:
+                found.append(self._tokens_in(path))
+            except _Unusable:
+                self._refuse(path)
+            except OSError:
+                continue  # what cannot be read now is not known to be bad
         return tuple(found)
 
     def load(self, tokens: Tokens) -> bytes | None:
         """The state exactly as it was saved; None when there is none that can be trusted."""
         path = self._path(tokens)
         try:
-            with _opened(path) as file:
-                header = self._header(file, path)
-                state = file.read()
-            if header.tokens != tokens or len(state) != header.num_bytes or _sha256(state) != header.sha256:
-                raise _Unusable
-            os.utime(path)
-        except FileNotFoundError:
-            return None
-        except (_Unusable, OSError):
+            state = self._state_in(path, tokens)
+        except _Unusable:
             self._refuse(path)
             return None
+        except OSError:
+            return None
+        with contextlib.suppress(OSError):  # a disk that can only be read
+            os.utime(path)
         self.num_loaded += 1
         return state
 
@@ -110,23 +108,41 @@ class PrefixFiles:
         return self._folder / (_sha256(json.dumps([self._fingerprint, tokens]).encode())[:40] + _SUFFIX)
 
     def _files(self, suffix: str) -> Iterator[Path]:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        with contextlib.suppress(OSError):
             for entry in os.scandir(self._folder):
                 if entry.name.endswith(suffix) and entry.is_file(follow_symlinks=False):
                     yield Path(entry.path)
+
+    def _tokens_in(self, path: Path) -> Tokens:
+        """Reads no more than the header. Raises _Unusable."""
+        with _opened(path) as file:
+            header = self._header(file, path)
+            if os.fstat(file.fileno()).st_size != file.tell() + header.num_bytes:
+                raise _Unusable
+        return header.tokens
+
+    def _state_in(self, path: Path, tokens: Tokens) -> bytes:
+        """Reads and checks all. Raises _Unusable."""
+        with _opened(path) as file:
+            header = self._header(file, path)
+            state = file.read()
+        if header.tokens != tokens or len(state) != header.num_bytes or _sha256(state) != header.sha256:
+            raise _Unusable
+        return state
 
     def _header(self, file: BinaryIO, path: Path) -> _Header:
         """Raises _Unusable when the beginning of a file is not what it should be."""
         if file.read(len(_MAGIC)) != _MAGIC:
             raise _Unusable
+        line = file.readline(_MAX_HEADER_BYTES)
         try:
-            checksum, body = json.loads(file.readline(_MAX_HEADER_BYTES))
+            _checksum, body = json.loads(line)
             fingerprint, tokens, num_bytes, sha256 = json.loads(body)
-        except (ValueError, TypeError) as error:
+            header = _Header(fingerprint, tuple(tokens), num_bytes, sha256)
+            is_whole = line == header.line()  # to the byte: JSON would let spaces pass
+        except (ValueError, TypeError, RecursionError) as error:
             raise _Unusable from error
-        header = _Header(fingerprint, tuple(tokens), num_bytes, sha256)
-        is_ours = checksum == _sha256(body.encode()) and fingerprint == self._fingerprint
-        if not is_ours or path.name != self._path(header.tokens).name:
+        if not is_whole or fingerprint != self._fingerprint or path.name != self._path(header.tokens).name:
             raise _Unusable
         return header
 
@@ -152,20 +168,21 @@ class PrefixFiles:
     def _write(self, tokens: Tokens, state: bytes) -> None:
         path = self._path(tokens)
         header = _Header(self._fingerprint, tokens, len(state), _sha256(state)).line()
-        if path.exists() or len(state) + len(header) > self._max_bytes:
+        num_bytes = len(_MAGIC) + len(header) + len(state)
+        if path.exists() or num_bytes > self._max_bytes:
             return
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._make_room(len(_MAGIC) + len(header) + len(state))
-        temporary = path.with_name(f"{path.name}.{os.getpid()}{_TEMPORARY}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        self._make_room(num_bytes)
+        descriptor, name = tempfile.mkstemp(_TEMPORARY, path.name, self._folder)  # mode 0600
         try:
-            with open(os.open(temporary, flags, 0o600), "wb") as file:  # noqa: PTH123 - a descriptor
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
                 file.writelines((_MAGIC, header, state))
                 file.flush()
                 os.fsync(file.fileno())
-            temporary.replace(path)
+            with contextlib.suppress(FileNotFoundError):  # another process that starts has cleared it away
+                Path(name).replace(path)
         except OSError:
-            _delete(temporary)
+            _delete(Path(name))
             raise
 
     def _make_room(self, num_bytes: int) -> None:
@@ -178,11 +195,11 @@ class PrefixFiles:
 
 
 def _opened(path: Path) -> BinaryIO:
-    """Opens a regular file and nothing that a link points to."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    """Opens a regular file and nothing that a link points to; a pipe is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise _Unusable
+        raise OSError(errno.EINVAL, "no regular file", str(path))
     return open(descriptor, "rb")  # noqa: PTH123 - a descriptor, closed by the caller
 
 

@@ -1,6 +1,8 @@
 """What was saved comes back as it was, or not at all."""
 
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -51,11 +53,14 @@ def test_a_file_that_is_cut_anywhere_is_refused_and_deleted(tmp_path: Path) -> N
 def test_a_file_in_which_any_byte_is_wrong_is_refused_and_deleted(tmp_path: Path) -> None:
     (path,) = saved(tmp_path)
     whole = path.read_bytes()
-    for at in range(len(whole)):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        files = opened(tmp_path)
-        assert files.load(TOKENS) is None
-        assert not path.exists()
+    files = opened(tmp_path)
+    # 1 is another letter or digit, 0x29 makes a space a tab, 0x57 a quote the beginning of an escape, 0xFF no text at all
+    for wrong in (1, 0x29, 0x57, 0x80, 0xFF):
+        for at in range(len(whole)):
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ wrong]) + whole[at + 1 :])
+            assert files.load(TOKENS) is None
+            assert not path.exists()
+    assert files.num_refused == 5 * len(whole)
 
 
 def test_a_state_of_another_model_is_refused_and_deleted(tmp_path: Path) -> None:
@@ -140,3 +145,84 @@ def test_saving_twice_writes_once(tmp_path: Path) -> None:
     before = path.stat().st_ino
     saved(tmp_path)
     assert path.stat().st_ino == before
+
+
+@pytest.mark.parametrize("header", [b"[" * 50_000, b"[1, 2]", b'["", "[0, 0, 0, 0]"]', b"{}", b"\xff", b""])
+def test_a_header_of_any_other_shape_is_refused_and_deleted(tmp_path: Path, header: bytes) -> None:
+    (path,) = saved(tmp_path)
+    magic = path.read_bytes().split(b"\n")[0]
+    files = opened(tmp_path)
+    path.write_bytes(magic + b"\n" + header + b"\n" + STATE)
+    assert files.load(TOKENS) is None
+    path.write_bytes(magic + b"\n" + header + b"\n" + STATE)
+    assert files.index() == ()
+    assert files.num_refused == 2
+    assert not path.exists()
+
+
+def test_links_and_pipes_are_neither_read_nor_deleted(tmp_path: Path) -> None:
+    (path,) = saved(tmp_path)
+    path.rename(tmp_path / "elsewhere")
+    files = opened(tmp_path)
+    for make in (lambda: path.symlink_to(tmp_path / "elsewhere"), lambda: os.mkfifo(path)):
+        make()
+        reader = threading.Thread(target=files.load, args=(TOKENS,), daemon=True)
+        reader.start()
+        reader.join(10)
+        assert not reader.is_alive()
+        assert files.index() == ()
+        assert path.is_symlink() or path.is_fifo()
+        path.unlink()
+    assert (files.num_loaded, files.num_refused) == (0, 0)
+
+
+def test_many_that_save_the_same_at_once_stand_in_nobodys_way(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    prefixes = [(*TOKENS, number) for number in range(10)]
+    many = [opened(tmp_path) for _ in range(6)]
+    for prefix in prefixes:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda files, prefix=prefix: files.save(prefix, STATE), many))
+    for files in many:
+        files.close()
+    assert set(opened(tmp_path).index()) == set(prefixes)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".kv"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_file_that_another_start_clears_away_while_it_is_written_ends_no_saving(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = opened(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: opened(tmp_path).close())
+        files.save(TOKENS, STATE)
+        files.flush()
+    assert not list(tmp_path.iterdir())
+    files.save(TOKENS, STATE)
+    files.close()
+    assert opened(tmp_path).load(TOKENS) == STATE
+    assert capfd.readouterr().err == ""
+
+
+def test_a_state_is_read_from_a_disk_that_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path)
+
+    def refuse(_: Path) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert opened(tmp_path).load(TOKENS) == STATE
+
+
+def test_no_more_is_written_than_there_is_room_for(tmp_path: Path) -> None:
+    size = saved(tmp_path)[0].stat().st_size
+    for room, count in ((size, 1), (size - 1, 0)):
+        folder = tmp_path / str(room)
+        files = opened(folder, max_bytes=room)
+        files.save(TOKENS, STATE)
+        files.close()
+        assert len(files.index()) == count
