@@ -4,7 +4,7 @@ PYTHON ?= python3
 CUDA ?= auto
 BIN := .venv/bin
 
-.PHONY: chat run doctor test test-unit check fix lock setup setup-dev clean
+.PHONY: chat run doctor test test-unit check fix bench lock setup setup-dev clean
 
 chat: setup
 	@$(BIN)/understudy chat
@@ -32,6 +32,10 @@ check: setup-dev
 fix: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The figures of docs/performance.md. The first time it builds llama-server, which takes about twelve minutes on two cores.
+bench: setup-dev
+	$(BIN)/python bench/engine.py --quick --json bench.json
 
 # Resolves the newest allowed versions into requirements/. Needs `uv`.
 lock:

@@ -1,0 +1,108 @@
+"""What a run measures and how large: the systems, the rounds, the sizes. Knows no figures."""
+
+import random
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from bench.lock import Lock
+from bench.ours import Ours
+from bench.prompts import Prompts
+from bench.server import Server, ServerFlags
+from bench.system import Settings, System, SystemName
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large a run is. `people` are the crowds of cold, warm and steady."""
+
+    num_rounds: int = 5
+    num_slow_rounds: int = 5  # where the figure hardly varies, or a round takes long
+    people: tuple[int, ...] = (1, 4, 8, 16)
+    skill_tokens: int = 800
+    mixed_skill_tokens: int = 800
+    num_skills: int = 8
+    max_tokens: int = 64
+    lock_people: tuple[int, ...] = (1, 4, 8, 16)
+    slot_tokens: int = 1152
+
+
+QUICK = Scale(num_slow_rounds=2, max_tokens=32, mixed_skill_tokens=400, lock_people=(8,))
+FULL = Scale()
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFlags:
+    """What measured best for the peers on this machine."""
+
+    server: ServerFlags = field(default_factory=lambda: ServerFlags(is_spinning=False))
+    lock_has_flash_attention: bool = False
+    lock_is_spinning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    settings: Settings
+    scale: Scale
+    systems: tuple[SystemName, ...]
+    server_program: Path | None
+    peer_flags: PeerFlags
+    prompts: Prompts
+    folder: Path  # for what a run leaves behind: logs and saved prefixes
+
+    @property
+    def is_starter(self) -> bool:
+        return "SmolLM2" in self.settings.model.name
+
+    def ours(self, num_slots: int, *, prefix_folder: Path | None = None, is_drafting: bool = True) -> Ours:
+        return Ours(
+            replace(self.settings, num_slots=num_slots),
+            prefix_folder=prefix_folder,
+            is_drafting=is_drafting,
+            log=self.folder / "ours.log",
+        )
+
+    def system(self, name: SystemName, num_slots: int) -> System:
+        settings = replace(self.settings, num_slots=num_slots)
+        match name:
+            case SystemName.OURS:
+                return self.ours(num_slots)
+            case SystemName.SERVER:
+                if self.server_program is None:
+                    raise RuntimeError("llama-server has not been built")
+                return Server(
+                    settings, self.server_program, self.peer_flags.server, self.folder / "server.log"
+                )
+            case SystemName.LOCK:
+                flags = self.peer_flags
+                return Lock(
+                    settings,
+                    has_flash_attention=flags.lock_has_flash_attention,
+                    is_spinning=flags.lock_is_spinning,
+                )
+
+    def chosen(self, *names: SystemName) -> list[SystemName]:
+        return [name for name in names if name in self.systems]
+
+
+@asynccontextmanager
+async def running(systems: Sequence[System]) -> AsyncIterator[Sequence[System]]:
+    """Starts them one after the other and ends them all, whatever happens."""
+    try:
+        for system in systems:
+            await system.start()
+        yield systems
+    finally:
+        for system in systems:
+            await system.close()
+
+
+def interleaved(items: Sequence[_T], num_rounds: int) -> Iterator[tuple[int, list[_T]]]:
+    """Each round has all of them, in an order of its own."""
+    order = random.Random(num_rounds)
+    for round_number in range(num_rounds):
+        yield round_number, order.sample(items, len(items))
