@@ -142,6 +142,7 @@ def _built_in_commands() -> tuple[Payload, ...]:
         _command("skills", "All my skills", []),
         _command("new", "Begin a new conversation: forget what was said here", []),
         _command("forget", "Delete what you said to me", []),
+        _command("queue", "How many messages are in line, and where yours are", []),
     )
 
 

@@ -52,7 +52,11 @@ async def _answer(events: AsyncGenerator[Event, None], out: TextIO, err: TextIO)
         return False
     print(printable(finished.text), file=out, flush=True)
     if finished.is_cut:
-        print("The answer was cut: it reached its skill's max_tokens.", file=err, flush=True)
+        print(
+            "The answer was cut: it reached its skill's max_tokens, or said the same again and again.",
+            file=err,
+            flush=True,
+        )
     return True
 
 

@@ -103,7 +103,9 @@ def _why_left_out(name: str) -> str:
 
 def _slash_commands(skills: tuple[Skill, ...]) -> list[JsonValue]:
     left_out = without_slash_command(skills)
-    everything = _command(COMMAND_FOR_ALL, "Every skill, and help, skills, new, forget", "help | SKILL text")
+    everything = _command(
+        COMMAND_FOR_ALL, "Every skill, and help, skills, new, forget, queue", "help | SKILL text"
+    )
     own = [
         _command(skill.name, skill.description, usage(skill).removeprefix(f"/{skill.name} "))
         for skill in skills

@@ -138,7 +138,7 @@ class Terminal:
                     case Finished():
                         is_cut = event.is_cut
         if is_cut:
-            self._note("(cut here: the skill's max_tokens)")
+            self._note("(cut here: the skill's max_tokens, or the same again and again)")
 
 
 def things_to_try(skills: tuple[Skill, ...], default_skill: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ _BUILT_IN = {
     "skills": "all skills",
     "new": "begin a new conversation",
     "forget": "delete what you said here",
+    "queue": "how many messages are in line",
     "quit": "end",
 }
 _COMMAND = re.compile(r"([/!])(\S*)")

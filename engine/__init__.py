@@ -1,17 +1,9 @@
 """What all places share. The front door of the engine: what stands here is all that `bots` may use."""
 
-from engine.answer import Event, Finished, Text, Waiting
+from engine.answer import Event, Finished, QueueView, Text, Waiting
 from engine.command import BuiltIn, usage
-from engine.config import (
-    Config,
-    DiscordConfig,
-    Limits,
-    Secrets,
-    SlackConfig,
-    read_config,
-    read_environment,
-    read_secrets,
-)
+from engine.config import Secrets, read_config, read_environment, read_secrets
+from engine.configschema import Config, DiscordConfig, Limits, SlackConfig
 from engine.engine import Engine
 from engine.errors import Fault, FileFaults, StoreFailed, UnderstudyError, UnknownCommand
 from engine.message import Author, Delivery, Message, Platform, Scope
@@ -41,6 +33,7 @@ __all__ = [
     "Memory",
     "Message",
     "Platform",
+    "QueueView",
     "Reload",
     "Scope",
     "Secrets",

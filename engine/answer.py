@@ -22,12 +22,31 @@ class Text:
 class Finished:
     """The last event of every answer that did not fail. `text` is the whole answer.
 
-    `skill` is None when the bot itself answered (`/help`). `is_cut` says that the token limit ended it.
+    `skill` is None when the bot itself answered (`/help`). `is_cut` says that the token limit ended it, or
+    that the model began to repeat itself.
     """
 
     text: str
     skill: str | None = None
     is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """The line as one person may see it: numbers, and the person's own messages; nobody's words or names.
+
+    `answer_seconds` is how long an answer takes from its start, None before there was one. `own_waiting` is in the order
+    in which they will start.
+    """
+
+    num_slots: int
+    num_running: int
+    num_waiting: int
+    num_waiting_background: int
+    oldest_wait_seconds: float
+    answer_seconds: float | None = None
+    num_own_running: int = 0
+    own_waiting: tuple[Waiting, ...] = ()
 
 
 Event = Waiting | Text | Finished

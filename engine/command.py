@@ -26,6 +26,7 @@ class BuiltIn(StrEnum):
     SKILLS = "skills"
     NEW = "new"
     FORGET = "forget"
+    QUEUE = "queue"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,15 @@
 """The settings: config.yaml with the environment over it, and the secrets, which come from the environment alone."""
 
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
 
-from dotenv.parser import parse_stream
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
-
+from engine import envfile
+from engine.configschema import SECTIONS, Config
 from engine.errors import Fault, FileFaults
-from engine.shape import Plain, Strict, check, fault, nearest, plain
-from engine.skillschema import NAME_PATTERN
+from engine.shape import Plain, check, nearest, plain
 from engine.yamlfile import (
     Entry,
     FaultList,
@@ -29,7 +24,6 @@ from engine.yamlfile import (
 )
 
 OVERRIDE_PREFIX = "UNDERSTUDY__"
-AUTO = "auto"
 ENV_FILE = ".env"
 
 # The tokens of Slack, Hugging Face and Discord, wherever they stand in a line.
@@ -39,101 +33,7 @@ _SECRET = re.compile(
 _SECRET_KEY = re.compile(r"(token|secret|password|credential|api_?key)$", re.IGNORECASE)
 _NOTHING = MapNode((), 1)
 _TO_ENV = "put it in the environment or in `.env`, as NAME=value"
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise fault("is empty; write its value, or take the key out")
-    return value.strip()
-
-
-def _folder(value: object) -> Path:
-    if not isinstance(value, str | Path):
-        raise fault("must be the path of a folder")
-    try:
-        return Path(_not_blank(str(value))).expanduser()
-    except RuntimeError as error:
-        raise fault("names a home folder that is not there") from error
-
-
-def _none_for_auto(value: object) -> object:
-    return None if value in (AUTO, None) else value
-
-
-def _address(value: str, *schemes: str) -> str:
-    try:
-        parts = urlsplit(value)
-        is_whole = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_whole = False
-    if not is_whole or re.search(r"\s", value):
-        raise fault(f"must be an address that begins with {' or '.join(f'{one}://' for one in schemes)}")
-    return value
-
-
-def _web_address(value: str) -> str:
-    return _address(value, "https", "http")
-
-
-def _socket_address(value: str) -> str:
-    return _address(value, "wss", "ws")
-
-
-Text = Annotated[str, AfterValidator(_not_blank)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-SocketAddress = Annotated[str, AfterValidator(_socket_address)]
-Folder = Annotated[Path, BeforeValidator(_folder)]
-Auto = BeforeValidator(_none_for_auto)
-
-
-class EngineConfig(Strict):
-    """None stands for `auto`."""
-
-    gpu_layers: Annotated[Annotated[int, Field(ge=0, le=10_000)] | None, Auto] = None
-    context_tokens: Annotated[Annotated[int, Field(ge=256, le=10_000_000)] | None, Auto] = None
-    slots: Annotated[Annotated[int, Field(ge=1, le=256)] | None, Auto] = None
-    threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | None, Auto] = None
-
-
-class Limits(Strict):
-    message_characters: int = Field(default=20_000, ge=1, le=1_000_000)
-    waiting_per_person: int = Field(default=5, ge=0, le=10_000)
-    running_per_person: int = Field(default=2, ge=1, le=256)
-    waiting: int = Field(default=200, ge=0, le=100_000)
-
-
-class SlackConfig(Strict):
-    api_url: WebAddress = "https://slack.com/api/"
-
-
-class DiscordConfig(Strict):
-    api_url: WebAddress = "https://discord.com/api/v10"
-    gateway_url: SocketAddress = "wss://gateway.discord.gg/"
-
-
-class Config(Strict):
-    """Everything that config.yaml can say. The folders are absolute once `read_config` gave them."""
-
-    model: Text = "starter"
-    skills_dir: Folder = Path("skills")
-    data_dir: Folder = Path("data")
-    models_dir: Folder = Path("models")
-    default_skill: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] = "chat"
-    engine: EngineConfig = EngineConfig()
-    limits: Limits = Limits()
-    slack: SlackConfig = SlackConfig()
-    discord: DiscordConfig = DiscordConfig()
-
-
-_SECTIONS: Mapping[str, type[Strict]] = {
-    "engine": EngineConfig,
-    "limits": Limits,
-    "slack": SlackConfig,
-    "discord": DiscordConfig,
-}
-
-
-_KEYS = (*Config.model_fields, *(key for model in _SECTIONS.values() for key in model.model_fields))
+_KEYS = (*Config.model_fields, *(key for model in SECTIONS.values() for key in model.model_fields))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -163,12 +63,7 @@ def read_environment(folder: Path, environ: Mapping[str, str]) -> Mapping[str, s
         return environ
     faults = FaultList(shown_path(path))
     text = decode(content, faults) or ""
-    given: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.key is not None and binding.value is not None:
-            given[binding.key] = binding.value
-        elif binding.error or binding.key is not None:
-            faults.add(binding.original.line, "is no NAME=value line; mend it, or put a `#` before it")
+    given = envfile.parse(text, faults)
     faults.raise_any()
     return given | dict(environ)
 
@@ -181,7 +76,7 @@ def read_secrets(environ: Mapping[str, str]) -> Secrets:
 def read_config(path: Path, environ: Mapping[str, str]) -> Config:
     """The settings of a file, each overridden by its environment variable where there is one.
 
-    Relative folders, and a `model` that is a path, are taken from the file's folder.
+    Relative folders, and models that are paths, are taken from the file's folder.
 
     Raises:
         FileFaults: every fault of the file and of the variables.
@@ -248,8 +143,8 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
 
 def _variables() -> dict[str, tuple[str, ...]]:
     """Each setting's variable and its keys."""
-    keys: list[tuple[str, ...]] = [(key,) for key in Config.model_fields if key not in _SECTIONS]
-    keys += [(section, key) for section, model in _SECTIONS.items() for key in model.model_fields]
+    keys: list[tuple[str, ...]] = [(key,) for key in Config.model_fields if key not in SECTIONS]
+    keys += [(section, key) for section, model in SECTIONS.items() for key in model.model_fields]
     return {OVERRIDE_PREFIX + "__".join(one).upper(): one for one in keys}
 
 
@@ -270,7 +165,13 @@ def _merged(under: Plain, over: Plain) -> Plain:
 
 
 def _at_home(config: Config, home: Path) -> Config:
-    is_path = config.model.endswith(".gguf") and not config.model.startswith("hf:")
-    model = str(home / Path(config.model).expanduser()) if is_path else config.model
+    models = {"model": _model_at(home, config.model)}
+    if config.embedding_model is not None:
+        models["embedding_model"] = _model_at(home, config.embedding_model)
     folders = {key: home / getattr(config, key) for key in ("skills_dir", "data_dir", "models_dir")}
-    return config.model_copy(update={"model": model, **folders})
+    return config.model_copy(update={**models, **folders})
+
+
+def _model_at(home: Path, model: str) -> str:
+    is_path = model.endswith(".gguf") and not model.startswith("hf:")
+    return str(home / Path(model).expanduser()) if is_path else model

@@ -1,5 +1,6 @@
 """The straight line from a message to its answer. Knows skills and conversations; no platform, no tokens, no SQL."""
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -9,21 +10,28 @@ import jsonschema
 from engine import wording
 from engine.answer import Event, Finished, Text
 from engine.command import BuiltIn, BuiltInCall, SkillCall, cleaned, nearest_command, read_call
-from engine.config import Limits
+from engine.configschema import Limits
 from engine.conversation import Turn
+from engine.deadline import Deadline
 from engine.errors import (
     AnswerCut,
     AnswerFailed,
+    AnswerLate,
+    AnswerLooped,
     EmptyAnswer,
+    FirstTokenLate,
     MessageTooLong,
     PromptTooLong,
     UnderstudyError,
     UnknownCommand,
+    WaitedTooLong,
 )
-from engine.inference import Delta, FailureCode, FinishReason, Inference, Request, RequestFailed
+from engine.estimate import Estimator, cost_tokens
+from engine.inference import Delta, FailureCode, FinishReason, Inference, Request, RequestFailed, Usage
+from engine.lane import Origin
 from engine.message import Delivery, Message, Platform, Scope
-from engine.prompt import MAX_TURNS, make_request, spoken
-from engine.queue import Queue, QueueLimits
+from engine.prompt import MAX_TURNS, make_request, scope_key, spoken
+from engine.queue import Queue, Ticket
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
@@ -37,14 +45,8 @@ class Engine:
     ) -> None:
         self.inference, self.skillbook = inference, skillbook
         self._store, self._limits, self._default_skill = store, limits, default_skill
-        self.queue = Queue(
-            QueueLimits(
-                inference.info.num_slots,
-                limits.running_per_person,
-                limits.waiting_per_person,
-                limits.waiting,
-            )
-        )
+        self.queue = Queue(inference.info.num_slots, limits, clock=_now)
+        self._estimator = Estimator()
 
     async def accept(self, message: Message, address: str) -> bool:
         """Keeps a message, so that it is answered whatever happens. False: it was here before.
@@ -95,32 +97,69 @@ class Engine:
 
     async def _ask(self, call: SkillCall, message: Message) -> AsyncGenerator[Event, None]:
         """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read."""
-        scope, author = message.scope, message.author
-        with self.queue.enter((scope.platform, scope.workspace, author.id), scope) as ticket:
+        scope, skill = message.scope, call.skill
+        cost = self._estimator.estimate(skill, call.inputs, self.inference.num_restarts)
+        with self.queue.enter(_origin(message), cost) as ticket:
             while not ticket.is_running:
                 yield ticket.waiting
-                await ticket.moved()
+                await self._turn(ticket)
             conversation = await self._store.conversation(scope, before=message.id, max_turns=MAX_TURNS)
-            writing = _Writing(call.skill)
-            request = make_request(call.skill, call.inputs, conversation.turns)
-            async with aclosing(self._stream(request, writing)) as texts:
-                async for text in texts:
-                    yield text
+            writing = _Writing(skill)
+            request = make_request(
+                skill, call.inputs, conversation.turns, scope_key(scope, conversation.chapter)
+            )
+            try:
+                async with aclosing(self._stream(request, writing)) as texts:
+                    async for text in texts:
+                        yield text
+            finally:
+                self._settle(ticket, request, writing)
             finished = writing.finished()
-            turn = Turn(author.id, call.skill.name, spoken(call.skill, call.inputs), finished.text)
+            turn = Turn(message.author.id, skill.name, spoken(skill, call.inputs), finished.text)
             await self._store.keep_turn(conversation, message.id, turn)
         yield finished  # the slot is free already, however slow the reader is
 
+    async def _turn(self, ticket: Ticket) -> None:
+        """Returns when the ticket's place has changed, or it runs."""
+        max_seconds = self._limits.waiting_seconds
+        deadline = Deadline(ticket.entered_at + max_seconds, WaitedTooLong(max_seconds))
+        try:
+            await deadline.keep(ticket.moved())
+        except WaitedTooLong:
+            if not ticket.is_running:
+                raise
+
     async def _stream(self, request: Request, writing: "_Writing") -> AsyncGenerator[Text, None]:
+        deadline, whole = self._deadlines(writing.skill)
         try:
             async with aclosing(self.inference.stream(request)) as steps:
-                async for step in steps:
+                while (step := await deadline.keep(anext(steps, None))) is not None:
+                    deadline = whole
                     if not isinstance(step, Delta):
-                        writing.reason = step.reason
+                        writing.reason, writing.usage = step.reason, step.usage
                     elif shown := writing.add(step.text):
                         yield Text(shown)
         except RequestFailed as error:
             raise writing.failure(error) from error
+
+    def _deadlines(self, skill: Skill) -> tuple[Deadline, Deadline]:
+        """For the first token and for the whole answer, from now on."""
+        limits, now = self._limits, _now()
+        first = Deadline(
+            now + limits.first_token_seconds, FirstTokenLate(skill.name, limits.first_token_seconds)
+        )
+        whole = Deadline(now + limits.answer_seconds, AnswerLate(skill.name, limits.answer_seconds))
+        return min(first, whole, key=lambda one: one.at_seconds), whole
+
+    def _settle(self, ticket: Ticket, request: Request, writing: "_Writing") -> None:
+        """The person pays what the answer did cost, also one that ended early."""
+        skill = writing.skill
+        if writing.usage is None:
+            estimated = ticket.entry.cost_tokens
+            ticket.settle(self._estimator.interrupted(skill, estimated, writing.num_pieces))
+        else:
+            ticket.settle(cost_tokens(writing.usage))
+            self._estimator.learn(skill, request.prompt, writing.usage, self.inference.num_restarts)
 
     async def _run(self, call: BuiltInCall, message: Message) -> AsyncGenerator[Event, None]:
         """Answers a command of the bot's own: no model, no place in line."""
@@ -140,6 +179,8 @@ class Engine:
                 return wording.NEW_CONVERSATION
             case BuiltIn.FORGET:
                 return wording.forgotten(await self._store.forget(message))
+            case BuiltIn.QUEUE:
+                return wording.queue_text(self.queue.view(_origin(message).person))
 
     def _help(self, argument: str) -> str:
         name = argument.lstrip("/!").lower()
@@ -151,17 +192,31 @@ class Engine:
         return wording.help_text(self.skillbook.skills, self._default_skill)
 
 
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _origin(message: Message) -> Origin:
+    """A person is one of a workspace: elsewhere the same id may be somebody else's."""
+    scope = message.scope
+    workspace = (scope.platform, scope.workspace)
+    return Origin((*workspace, message.author.id), scope, (*workspace, scope.channel), workspace)
+
+
 class _Writing:
     """One answer as it grows, without white space at its ends: what may still be its end is held back."""
 
     def __init__(self, skill: Skill) -> None:
+        self.skill = skill
         self.reason = FinishReason.CANCELLED  # until the model says otherwise
-        self._skill = skill
+        self.usage: Usage | None = None
+        self.num_pieces = 0
         self._text = ""
         self._held = ""
 
     def add(self, piece: str) -> str:
         """What can be shown now."""
+        self.num_pieces += 1
         piece = self._held + piece
         if not self._text:
             piece = piece.lstrip()
@@ -176,20 +231,25 @@ class _Writing:
         Raises:
             UnderstudyError: it is none that may be kept.
         """
-        skill, is_cut = self._skill, self.reason is FinishReason.LENGTH
+        skill, is_cut = self.skill, self.reason in {FinishReason.LENGTH, FinishReason.LOOP}
         if self.reason is FinishReason.CANCELLED:
             raise AnswerFailed(wording.STOPPED)
         if is_cut and (skill.choices or skill.output_schema is not None):
-            raise AnswerCut(skill.name, skill.sampling.max_tokens)
+            raise self._not_whole()
         if not self._text:
             raise EmptyAnswer(skill.name)
         if not _fits(skill, self._text):
             raise AnswerFailed(wording.does_not_fit(skill.name))
         return Finished(self._text, skill.name, is_cut)
 
+    def _not_whole(self) -> UnderstudyError:
+        name = self.skill.name
+        is_loop = self.reason is FinishReason.LOOP
+        return AnswerLooped(name) if is_loop else AnswerCut(name, self.skill.sampling.max_tokens)
+
     def failure(self, error: RequestFailed) -> UnderstudyError:
         if error.code is FailureCode.PROMPT_TOO_LONG:
-            return PromptTooLong(self._skill.name, error.num_tokens, error.max_tokens)
+            return PromptTooLong(self.skill.name, error.num_tokens, error.max_tokens)
         return AnswerFailed(wording.sentence(error))
 
 

@@ -1,6 +1,7 @@
 """What can go wrong, as small types that carry the offending value. Their sentences are in `wording`."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,42 @@ class UnknownInput(UnderstudyError):
     nearest: str | None
 
 
+class Whose(StrEnum):
+    """Whose limit it is."""
+
+    PERSON = "person"
+    CHANNEL = "channel"
+    WORKSPACE = "workspace"
+    EVERYBODY = "everybody"
+
+
 @dataclass(eq=False)
 class QueueFull(UnderstudyError):
-    """`is_own` says that it is this person's own limit, not everybody's."""
-
     max_waiting: int
-    is_own: bool
+    whose: Whose
+
+
+@dataclass(eq=False)
+class WaitedTooLong(UnderstudyError):
+    """It was not its turn in time."""
+
+    max_seconds: float
+
+
+@dataclass(eq=False)
+class FirstTokenLate(UnderstudyError):
+    """The model had the message and did not begin to answer in time."""
+
+    skill: str
+    max_seconds: float
+
+
+@dataclass(eq=False)
+class AnswerLate(UnderstudyError):
+    """The answer was not whole in time."""
+
+    skill: str
+    max_seconds: float
 
 
 @dataclass(eq=False)
@@ -98,6 +129,13 @@ class AnswerCut(UnderstudyError):
 
     skill: str
     max_tokens: int
+
+
+@dataclass(eq=False)
+class AnswerLooped(UnderstudyError):
+    """An answer that must be whole (JSON, a choice) became the same again and again."""
+
+    skill: str
 
 
 @dataclass(eq=False)

@@ -3,21 +3,35 @@
 What is fixed for a skill comes first and is the same, byte for byte, each time: its KV prefix is computed once for everybody.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from engine.conversation import Turn
 from engine.inference import ChatMessage, Choices, JsonSchema, Prompt, Request, Role, Sampling
+from engine.message import Scope
 from engine.skill import Memory, Skill
 
 MAX_TURNS = 50  # more never fit beside a skill's examples
 
 
-def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn]) -> Request:
-    """The request for one answer. `turns` are the conversation's, oldest first; a skill without memory does not see them."""
-    seen = turns if skill.memory is Memory.CONVERSATION else ()
+def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn], scope: str = "") -> Request:
+    """The request for one answer. `turns` are the conversation's, oldest first; a skill without memory does not see them.
+
+    `scope` is the conversation's `scope_key`: only what remembers may be kept for it.
+    """
+    remembers = skill.memory is Memory.CONVERSATION
+    seen = turns if remembers else ()
     spoken = tuple(message for turn in seen for message in _pair(turn.question, turn.answer))
     last = ChatMessage(Role.USER, input_text(skill, inputs))
-    return Request(Prompt(fixed_part(skill), spoken, last), _sampling(skill), _constraint(skill))
+    prompt = Prompt(fixed_part(skill), spoken, last)
+    return Request(prompt, _sampling(skill), _constraint(skill), scope if remembers else "")
+
+
+def scope_key(scope: Scope, chapter: int) -> str:
+    """Another one for each scope and each chapter of it, and no id of a platform can be read from it."""
+    parts = [scope.platform.value, scope.workspace, scope.channel, scope.conversation, chapter]
+    return sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def fixed_part(skill: Skill) -> tuple[ChatMessage, ...]:

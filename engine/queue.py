@@ -1,40 +1,35 @@
-"""Who is next. Knows people and conversations by their keys alone; no model, no text."""
+"""Who is next, and who waits how long. Knows people and conversations by their keys alone; no model, no text."""
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections.abc import Callable, Hashable
 from types import TracebackType
 from typing import Self
 
-from engine.answer import Waiting
-from engine.errors import QueueFull
-
-_WEIGHT_OF_NEWEST = 0.2  # in the moving average of how long an answer takes
-
-
-@dataclass(frozen=True, slots=True)
-class QueueLimits:
-    num_slots: int
-    running_per_person: int
-    waiting_per_person: int
-    waiting: int
+from engine.answer import QueueView, Waiting
+from engine.configschema import Limits
+from engine.forecast import Speed, look_ahead
+from engine.lane import Entry, Origin
+from engine.line import Line
 
 
 class Ticket:
     """One message's place. Leaving the `with` block frees it, whether it waits or runs.
 
-    with queue.enter(person, conversation) as ticket:
+    with queue.enter(origin, cost_tokens) as ticket:
         while not ticket.is_running:
             show(ticket.waiting)
             await ticket.moved()
+        ...
+        ticket.settle(real_cost_tokens)
     """
 
-    def __init__(self, queue: "Queue", person: Hashable, conversation: Hashable) -> None:
-        self.person = person
-        self.conversation = conversation
+    def __init__(self, queue: "Queue", entry: Entry, now: float) -> None:
+        self.entry = entry
+        self.entered_at = now
         self.started_at: float | None = None
+        self.busy_seconds = 0.0  # of all slots, when this one started
+        self.real_cost_tokens = entry.cost_tokens
         self.waiting = Waiting(0)
         self._queue = queue
         self._moved = asyncio.Event()
@@ -48,14 +43,18 @@ class Ticket:
         await self._moved.wait()
         self._moved.clear()
 
-    def start(self, now: float) -> None:
-        self.started_at = now
+    def start(self, now: float, busy_seconds: float) -> None:
+        self.started_at, self.busy_seconds = now, busy_seconds
         self._moved.set()
 
     def wait_at(self, waiting: Waiting) -> None:
-        if waiting.place != self.waiting.place:
+        if waiting.place != self.waiting.place != 0:  # the first place is there to be read at once
             self._moved.set()
         self.waiting = waiting
+
+    def settle(self, real_cost_tokens: int) -> None:
+        """Says what it did cost; the difference to what was charged goes to the person's account at the end."""
+        self.real_cost_tokens = real_cost_tokens
 
     def __enter__(self) -> Self:
         return self
@@ -67,112 +66,122 @@ class Ticket:
 
 
 class Queue:
-    """At most `num_slots` run. People take turns; a person's own messages start in order of arrival.
+    """Starts tickets as the line lets them pass, tells those that wait their place, and measures how fast it goes."""
 
-    In a conversation one runs at a time, in order of arrival whoever wrote it; meanwhile its people's messages in
-    other conversations may pass.
-    """
-
-    def __init__(self, limits: QueueLimits, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limits = limits
+    def __init__(self, num_slots: int, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self.limits = limits
+        self._line = Line(num_slots, limits)
+        self._tickets: dict[Entry, Ticket] = {}
+        self._speed = Speed()
         self._clock = clock
-        self._running: list[Ticket] = []
-        self._waiting: dict[
-            Hashable, list[Ticket]
-        ] = {}  # by person; the person whose turn is next comes first
-        self._conversations: dict[Hashable, list[Ticket]] = {}  # running and waiting, by arrival
-        self._answer_seconds: float | None = None
+        self._busy_seconds = 0.0  # of all slots together
+        self._counted_until = 0.0
+
+    @property
+    def num_slots(self) -> int:
+        return self._line.num_slots
 
     @property
     def num_running(self) -> int:
-        return len(self._running)
+        return self._line.num_running
 
     @property
     def num_waiting(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        """Of people; the background is counted by itself."""
+        return self._line.num_waiting
 
     @property
-    def num_free(self) -> int:
-        return self._limits.num_slots - self.num_running
+    def num_waiting_background(self) -> int:
+        return self._line.num_waiting_background
 
-    def enter(self, person: Hashable, conversation: Hashable) -> Ticket:
-        """A ticket that runs or waits.
+    @property
+    def oldest_wait_seconds(self) -> float:
+        """How long the one that waits longest has waited, background apart. 0 when nobody waits."""
+        waiting = (
+            one for one in self._tickets.values() if not one.is_running and not one.entry.is_background
+        )
+        now = self._clock()
+        return now - min((one.entered_at for one in waiting), default=now)
+
+    @property
+    def num_known(self) -> int:
+        """How much is remembered of whom, in all: nothing of those who are gone."""
+        return len(self._tickets) + self._line.num_known
+
+    def view(self, person: Hashable = None) -> QueueView:
+        """The line as `person` may see it, with estimates of now."""
+        self._tell_places()
+        own = [one for entry, one in self._tickets.items() if entry.origin.person == person]
+        waiting = (one.waiting for one in own if not one.is_running)
+        return QueueView(
+            num_slots=self.num_slots,
+            num_running=self.num_running,
+            num_waiting=self.num_waiting,
+            num_waiting_background=self.num_waiting_background,
+            oldest_wait_seconds=self.oldest_wait_seconds,
+            answer_seconds=self._speed.answer_seconds,
+            num_own_running=sum(one.is_running for one in own),
+            own_waiting=tuple(sorted(waiting, key=lambda one: one.place)),
+        )
+
+    def enter(self, origin: Origin, cost_tokens: int, *, is_background: bool = False) -> Ticket:
+        """A ticket that runs or waits. `cost_tokens` is a guess; `Ticket.settle` says what it was.
+
+        A background ticket starts only when no other could, and leaves one slot to the others where there are several.
 
         Raises:
             QueueFull: it would have to wait, and the line is full.
         """
-        ticket = Ticket(self, person, conversation)
-        self._waiting.setdefault(person, []).append(ticket)
-        self._conversations.setdefault(conversation, []).append(ticket)
-        self._fill()
-        if not ticket.is_running:
-            self._refuse_if_full(ticket)
-            self._tell_places()
+        entry = Entry(origin, max(1, cost_tokens), is_background)
+        self._line.add(entry)
+        ticket = self._tickets[entry] = Ticket(self, entry, self._clock())
+        self._go_on()
         return ticket
 
     def leave(self, ticket: Ticket, *, has_answered: bool) -> None:
         """Frees the ticket's place. A second call does nothing."""
-        if ticket not in self._conversations.get(ticket.conversation, ()):
+        if self._tickets.pop(ticket.entry, None) is None:
             return
         if ticket.started_at is None:
-            self._stop_waiting(ticket)
+            self._line.drop(ticket.entry)
         else:
-            self._running.remove(ticket)
-            if has_answered:
-                self._measure(self._clock() - ticket.started_at)
-        _remove(self._conversations, ticket.conversation, ticket)
-        self._fill()
+            self._end(ticket, ticket.started_at, has_answered=has_answered)
+        self._go_on()
+
+    def _end(self, ticket: Ticket, started_at: float, *, has_answered: bool) -> None:
+        self._count_busy()
+        cost_tokens = ticket.entry.cost_tokens
+        self._line.end(ticket.entry, cost_tokens - ticket.real_cost_tokens)
+        seconds = self._clock() - started_at
+        if has_answered and seconds > 0:
+            num_running = (self._busy_seconds - ticket.busy_seconds) / seconds
+            self._speed.learn(cost_tokens, seconds, num_running)
+
+    def _go_on(self) -> None:
+        """Starts what can start, and tells the others."""
+        self._count_busy()
+        while (entry := self._line.start_next()) is not None:
+            self._tickets[entry].start(self._clock(), self._busy_seconds)
         self._tell_places()
 
-    def _refuse_if_full(self, ticket: Ticket) -> None:
-        num_own = len(self._waiting[ticket.person])
-        is_own = num_own > self._limits.waiting_per_person
-        if is_own or self.num_waiting > self._limits.waiting:
-            self.leave(ticket, has_answered=False)
-            raise QueueFull(self._limits.waiting_per_person if is_own else self._limits.waiting, is_own)
-
-    def _fill(self) -> None:
-        while self.num_free and (ticket := self._next()):
-            self._stop_waiting(ticket)
-            if others := self._waiting.pop(ticket.person, None):
-                self._waiting[ticket.person] = others  # behind everybody else
-            self._running.append(ticket)
-            ticket.start(self._clock())
-
-    def _next(self) -> Ticket | None:
-        ready = (ticket for line in self._waiting.values() for ticket in line if self._is_ready(ticket))
-        return next(ready, None)
-
-    def _is_ready(self, ticket: Ticket) -> bool:
-        num_own = sum(one.person == ticket.person for one in self._running)
-        is_first = self._conversations[ticket.conversation][0] is ticket
-        return is_first and num_own < self._limits.running_per_person
-
-    def _stop_waiting(self, ticket: Ticket) -> None:
-        _remove(self._waiting, ticket.person, ticket)
-
-    def _measure(self, seconds: float) -> None:
-        mean = self._answer_seconds
-        self._answer_seconds = seconds if mean is None else mean + _WEIGHT_OF_NEWEST * (seconds - mean)
+    def _count_busy(self) -> None:
+        """To be called before the number of those that run changes."""
+        now = self._clock()
+        self._busy_seconds += self.num_running * (now - self._counted_until)
+        self._counted_until = now
 
     def _tell_places(self) -> None:
-        for place, ticket in enumerate(_in_turns(self._waiting.values()), 1):
-            ticket.wait_at(Waiting(place, self._estimate(place)))
+        if not self._line.has_waiting:
+            return
+        speed = self._speed.tokens_per_second(self.num_running)
+        left = {entry: self._left_tokens(entry, speed) for entry in self._line.running}
+        for turn in look_ahead(self._line, left):
+            seconds = None if speed is None or turn.tokens_before is None else turn.tokens_before / speed
+            self._tickets[turn.entry].wait_at(Waiting(turn.place, seconds))
 
-    def _estimate(self, place: int) -> float | None:
-        if self._answer_seconds is None:
-            return None
-        return self._answer_seconds * place / self._limits.num_slots
-
-
-def _remove(lines: dict[Hashable, list[Ticket]], key: Hashable, ticket: Ticket) -> None:
-    """A line that became empty goes too."""
-    lines[key].remove(ticket)
-    if not lines[key]:
-        del lines[key]
-
-
-def _in_turns(lines: Iterable[list[Ticket]]) -> Iterator[Ticket]:
-    """Everybody's first, then everybody's second, and so on."""
-    for tickets in zip_longest(*lines):
-        yield from (ticket for ticket in tickets if ticket is not None)
+    def _left_tokens(self, entry: Entry, speed: float | None) -> float:
+        """How much of a running answer is still to be done."""
+        started_at = self._tickets[entry].started_at
+        if speed is None or started_at is None:
+            return entry.cost_tokens
+        return max(0.0, entry.cost_tokens - speed * (self._clock() - started_at))

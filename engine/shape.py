@@ -162,6 +162,7 @@ _ADVICE: Mapping[str, str] = {
     "string_too_long": "has more than {max_length} characters; make it shorter",
     "string_pattern_mismatch": "must be lower-case letters, digits, `-` or `_`, and begin with a letter",
     "list_type": "must be a list; write one `- item` a line",
+    "tuple_type": "must be a list; write one `- item` a line",
     "too_short": "needs at least {min_length}; add one, or take the key out",
     "too_long": "may have at most {max_length}; take some out",
     "dict_type": "must be made of `key: value` lines",

@@ -3,15 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.answer import QueueView, Waiting
 from engine.command import usage
 from engine.conversation import Forgotten
 from engine.errors import (
     AnswerCut,
     AnswerFailed,
+    AnswerLate,
+    AnswerLooped,
     BadInput,
     EmptyAnswer,
     EmptyMessage,
     FileFaults,
+    FirstTokenLate,
     MessageTooLong,
     MissingInput,
     NoDefaultSkill,
@@ -20,6 +24,8 @@ from engine.errors import (
     StoreFailed,
     UnknownCommand,
     UnknownInput,
+    WaitedTooLong,
+    Whose,
 )
 from engine.inference import FailureCode, ModelUnusable, RequestFailed
 from engine.skill import Skill
@@ -84,21 +90,56 @@ def _of_input(error: BaseException) -> str:
         case UnknownInput():
             nearest = f" Did you mean {error.nearest}?" if error.nearest else ""
             return f"/{error.skill} has no input called {_shown(error.name)}.{nearest}"
-        case QueueFull(is_own=True):
-            return (
-                f"You have {error.max_waiting} messages waiting already. Wait for one of them to be answered."
-            )
         case QueueFull():
-            return f"{error.max_waiting} messages are waiting already. Try again in a minute."
+            return _of_full_queue(error)
+        case WaitedTooLong():
+            return (
+                f"It was not your turn within {_span(error.max_seconds)}: there is much to do right now."
+                " Send your message again later; /queue says how long the line is."
+            )
+        case FirstTokenLate():
+            return (
+                f"The model did not begin to answer within {_span(error.max_seconds)}. Send your message once more,"
+                " or a shorter one."
+            )
+        case AnswerLate():
+            return f"The answer was not whole after {_span(error.max_seconds)}, so I stopped it. Ask for less at once."
         case AnswerCut():
             return (
                 f"The answer of /{error.skill} did not fit into {error.max_tokens} tokens, so it would not be whole."
                 " Send a shorter text, or raise max_tokens in the skill."
             )
+        case AnswerLooped():
+            return (
+                f"The model said the same again and again for /{error.skill}, so the answer would not be whole."
+                " Try other words, or give the skill more examples."
+            )
         case EmptyAnswer():
             return f"The model said nothing for /{error.skill}. Try other words, or give the skill more examples."
         case _:
             return WRONG_ON_OUR_SIDE
+
+
+def _of_full_queue(error: QueueFull) -> str:
+    waiting = "message waits" if error.max_waiting == 1 else "messages wait"
+    match error.whose:
+        case Whose.PERSON if error.max_waiting == 0:
+            return "You have as many answers under way as you may. Wait for one of them."
+        case Whose.PERSON:
+            return f"{error.max_waiting} {waiting} for you already. Wait for one of them to be answered."
+        case Whose.CHANNEL:
+            return f"{error.max_waiting} {waiting} in this channel already. Try again in a minute, or write to me elsewhere."
+        case Whose.WORKSPACE:
+            return f"{error.max_waiting} {waiting} in this workspace already. Try again in a minute."
+        case Whose.EVERYBODY:
+            return f"{error.max_waiting} {waiting} already. Try again in a minute."
+
+
+def _span(seconds: float) -> str:
+    """`600` is `10 minutes`."""
+    if seconds >= 120 and seconds % 60 == 0:
+        return f"{seconds / 60:g} minutes"
+    return "1 second" if seconds == 1 else f"{seconds:g} seconds"
 
 
 def _of_failure(error: RequestFailed | AnswerFailed) -> str:
@@ -129,7 +170,47 @@ def _shown(value: str) -> str:
 def waiting(place: int, seconds: float | None) -> str:
     """Said while a message waits."""
     line = "You are next" if place == 1 else f"You are number {place} in line"
-    return f"{line}." if seconds is None else f"{line}, about {max(1, round(seconds))} s."
+    return f"{line}{_about(seconds)}."
+
+
+def _about(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f", about {max(1, round(seconds))} s" if seconds < 120 else f", about {round(seconds / 60)} min"
+
+
+def queue_text(view: QueueView) -> str:
+    """The answer to /queue."""
+    lines = [
+        f"{_count(view.num_running, 'answer')} being written, of {view.num_slots} at a time.",
+        _line_length(view),
+        _pace(view.answer_seconds),
+        _own(view),
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _line_length(view: QueueView) -> str:
+    line = f"{_count(view.num_waiting, 'message')} in line" if view.num_waiting else "Nobody waits"
+    oldest = f", the oldest for {round(view.oldest_wait_seconds)} s" if view.num_waiting else ""
+    behind = f"; {view.num_waiting_background} more in the background" if view.num_waiting_background else ""
+    return f"{line}{oldest}{behind}."
+
+
+def _pace(answer_seconds: float | None) -> str:
+    if answer_seconds is None:
+        return "How long an answer takes is not measured yet."
+    return f"An answer takes about {max(1, round(answer_seconds))} s."
+
+
+def _own(view: QueueView) -> str:
+    running = [f"{view.num_own_running} being answered"] if view.num_own_running else []
+    places = [_place(one) for one in view.own_waiting]
+    return f"Yours: {'; '.join(running + places) or 'none'}."
+
+
+def _place(waiting: Waiting) -> str:
+    return f"number {waiting.place} in line{_about(waiting.seconds)}"
 
 
 def help_text(skills: Sequence[Skill], default_skill: str) -> str:
@@ -141,6 +222,7 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         "",
         f"Without a command, `{default_skill}` answers. `/help NAME` shows one skill.",
         "`/new` begins a conversation anew, `/forget` deletes what you said.",
+        "`/queue` says how many messages are in line, and where yours are.",
     ]
     return "\n".join(lines)
 

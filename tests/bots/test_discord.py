@@ -210,7 +210,8 @@ async def test_more_choices_than_discord_takes_are_completed(discord: DiscordEmu
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"), [("help", "triage"), ("skills", "triage"), ("new", ""), ("forget", "")]
+    ("name", "shown"),
+    [("help", "triage"), ("skills", "triage"), ("new", ""), ("forget", ""), ("queue", "Nobody waits")],
 )
 async def test_the_bots_own_commands_answer(
     discord: DiscordEmulator, bot: Bot, name: str, shown: str
@@ -485,7 +486,7 @@ async def test_commands_are_given_once_and_again_only_when_they_changed(
 ) -> None:
     async with running(discord, tmp_path):
         names = [command["name"] for command in discord.commands]
-        assert names == ["help", "skills", "new", "forget", "chat", "translate", "triage"]
+        assert names == ["help", "skills", "new", "forget", "queue", "chat", "translate", "triage"]
     async with running(discord, tmp_path) as bot:
         bot.book.put(make_skill("triage", instructions="taught", choices=("urgent", "low")))
         await discord.answer_to(await discord.say("ann", "general", "hello", mention=True), "hello")

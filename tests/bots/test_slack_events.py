@@ -144,6 +144,7 @@ def test_the_thread_is_the_conversation() -> None:
         ("/understudy", "", (None, "/help")),
         ("/understudy", "triage it burns", (None, "/triage it burns")),
         ("/understudy", "forget", (None, "/forget")),
+        ("/understudy", "queue", (None, "/queue")),
         ("/understudy", "triage: it burns", (None, "triage: it burns")),
         ("/understudy", "/triage it burns", (None, "/triage it burns")),
         ("/understudy", "how are you?", (None, "how are you?")),

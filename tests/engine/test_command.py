@@ -68,7 +68,13 @@ def test_a_slash_commands_options_are_its_inputs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "command"), [("/help triage", BuiltIn.HELP), ("!new", BuiltIn.NEW), ("/FORGET", BuiltIn.FORGET)]
+    ("text", "command"),
+    [
+        ("/help triage", BuiltIn.HELP),
+        ("!new", BuiltIn.NEW),
+        ("/FORGET", BuiltIn.FORGET),
+        ("/queue", BuiltIn.QUEUE),
+    ],
 )
 def test_the_bots_own_commands_are_found(text: str, command: BuiltIn) -> None:
     call = read(text)

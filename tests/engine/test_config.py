@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.config import Config, Secrets, read_config, read_environment, read_secrets
+from engine.config import Secrets, read_config, read_environment, read_secrets
+from engine.configschema import Config
 from engine.errors import FileFaults
+from engine.inference import CacheType
 
 ROOT = Path(__file__).parents[2]
 TOKEN = "xoxb-1234567890-abcdefghij"
@@ -46,6 +48,41 @@ def test_a_model_that_is_no_path_is_left_alone(tmp_path, model):
 def test_auto_is_none_and_a_number_is_a_number(tmp_path):
     engine = read_config(written(tmp_path, "engine: {gpu_layers: auto, slots: 4}\n"), {}).engine
     assert (engine.gpu_layers, engine.slots, engine.threads) == (None, 4, None)
+
+
+def test_words_stand_for_what_the_machine_chooses_and_for_nothing(tmp_path):
+    config = read_config(
+        written(
+            tmp_path,
+            "engine: {kv_cache: auto, flash_attention: auto, state_memory_mb: auto}\n"
+            "embedding_model: none\npinned_skills: []\nmetrics: {port: off}\n",
+        ),
+        {},
+    )
+    engine = config.engine
+    assert (engine.kv_cache, engine.flash_attention, engine.state_memory_mb) == (None, None, None)
+    assert (config.embedding_model, config.pinned_skills, config.metrics.port) == (None, (), None)
+
+
+def test_what_is_chosen_is_what_is_said(tmp_path):
+    config = read_config(
+        written(
+            tmp_path,
+            "engine: {kv_cache: q8_0, flash_attention: off, state_memory_mb: 64, save_prefixes: false}\n"
+            "embedding_model: m/e.gguf\npinned_skills: [chat, triage]\nmetrics: {port: 9090}\n",
+        ),
+        {},
+    )
+    engine = config.engine
+    assert (engine.kv_cache, engine.flash_attention) == (CacheType.Q8_0, False)
+    assert (engine.state_memory_mb, engine.save_prefixes) == (64, False)
+    assert config.embedding_model == str(tmp_path / "m" / "e.gguf")
+    assert (config.pinned_skills, config.metrics.port) == (("chat", "triage"), 9090)
+
+
+def test_a_variable_lists_names_with_commas(tmp_path):
+    environ = {"UNDERSTUDY__PINNED_SKILLS": "chat, triage"}
+    assert read_config(written(tmp_path, "model: a\n"), environ).pinned_skills == ("chat", "triage")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +134,19 @@ def test_other_variables_are_nobodys_business(tmp_path):
         ("data_dir: ~nosuchuser/x\n", "1: `data_dir` names a home folder"),
         ("engine: {slots: 0}\n", "1: `engine.slots` must be at least 1"),
         ("engine: {threads: some}\n", "1: `engine.threads` must be a whole number"),
+        ("engine:\n  kv_cache: q4_0\n", "2: `engine.kv_cache` must be `auto`, `f16` or `q8_0`"),
+        ("engine:\n  flash_attention: yes\n", "2: `engine.flash_attention` must be `auto`, `on` or `off`"),
+        ("engine: {state_memory_mb: 0}\n", "1: `engine.state_memory_mb` must be at least 1"),
+        ("engine: {save_prefixes: maybe}\n", "1: `engine.save_prefixes` must be `true` or `false`"),
+        ("model: a\nembedding_model:\n", "2: `embedding_model` is empty"),
+        ("pinned_skills:\n  - chat\n  - A b\n", "3: `pinned_skills` item 2 must be lower-case"),
+        ("pinned_skills: [a, a]\n", "1: `pinned_skills` holds `a` twice"),
+        ("pinned_skills: {a: b}\n", "1: `pinned_skills` must be a list"),
+        ("metrics: {port: 70000}\n", "1: `metrics.port` must be at most 65535"),
+        ("metrics: {port: on}\n", "1: `metrics.port` must be a whole number"),
+        ("limits: {answer_seconds: soon}\n", "1: `limits.answer_seconds` must be a number"),
+        ("limits: {waiting_seconds: 0}\n", "1: `limits.waiting_seconds` must be at least 1"),
+        ("limits: {running_per_channel: 0}\n", "1: `limits.running_per_channel` must be at least 1"),
         ("limits: 5\n", "1: `limits` must be made of"),
         ("slack: {api_url: slack.com}\n", "1: `slack.api_url` must be an address"),
         ('slack: {api_url: "https://h:99999"}\n', "1: `slack.api_url` must be an address"),

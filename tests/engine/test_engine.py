@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from engine.answer import Event, Finished, Text, Waiting
 from engine.command import cleaned
-from engine.config import Limits
+from engine.configschema import Limits
 from engine.engine import Engine
 from engine.errors import (
     AnswerCut,
     AnswerFailed,
+    AnswerLooped,
     EmptyAnswer,
     EmptyMessage,
     MessageTooLong,
@@ -215,6 +216,91 @@ async def test_free_text_that_runs_into_its_limit_is_shown_and_marked(tmp_path: 
     async with open_engine(tmp_path, FakeInference(), short) as engine:
         finished = (await collect(engine.respond(make_message("one two three"))))[-1]
     assert finished == Finished("one two", "chat", is_cut=True)
+
+
+async def test_an_answer_that_repeats_itself_is_kept_where_it_may_be_cut_and_an_error_where_not(
+    tmp_path: Path,
+) -> None:
+    model = FakeInference()
+    model.script(*(Answer(text, FinishReason.LOOP) for text in ("la la la", '{"n": 1', "urgent")))
+    skills = (
+        chat_skill(),
+        make_skill("count", output_schema=SCHEMA),
+        make_skill("triage", choices=("urgent",)),
+    )
+    async with open_engine(tmp_path, model, *skills) as engine:
+        finished = (await collect(engine.respond(make_message("sing"))))[-1]
+        assert finished == Finished("la la la", "chat", is_cut=True)
+        for text in ("/count x", "/triage x"):
+            with pytest.raises(AnswerLooped):
+                await answer(engine, make_message(text))
+
+
+async def test_what_is_computed_for_a_conversation_is_kept_for_its_scope_and_chapter_alone(
+    tmp_path: Path,
+) -> None:
+    model = FakeInference()
+    async with open_engine(tmp_path, model, chat_skill(), make_skill("title")) as engine:
+        for text in ("one", "two", "/title x", "/new", "three"):
+            await collect(engine.respond(make_message(text)))
+        await collect(engine.respond(make_message("four", scope=scope_of("other"))))
+    one, two, title, three, four = (request.scope for request in model.requests)
+    assert one == two
+    assert title == ""
+    assert len({one, three, four}) == 3
+
+
+async def test_a_person_pays_what_the_answer_did_cost(tmp_path: Path) -> None:
+    """Ada's answers end after a word each; Bob's take all that they may. She is served more often."""
+    model = FakeInference(num_slots=1, answer=lambda request: request.prompt.last.content)
+    model.gate.close()
+    sampling = SkillSampling(max_tokens=200)
+    order: list[str] = []
+    async with open_engine(
+        tmp_path, model, make_skill("chat", sampling=sampling), limits=Limits(waiting_per_person=9)
+    ) as engine:
+
+        async def ask(name: str, number: int, text: str) -> None:
+            message = make_message(text, scope=scope_of(f"{name}{number}"), author=Author(name, name))
+            await collect(engine.respond(message))
+            order.append(name)
+
+        first = asyncio.create_task(ask("first", 0, "first"))
+        await model.until(lambda: model.num_running == 1)
+        asking = [
+            asyncio.create_task(ask(name, number, text))
+            for number in range(8)
+            for name, text in (("ada", "hi"), ("bob", "word " * 190))
+        ]
+        while engine.queue.num_waiting < len(asking):
+            await asyncio.sleep(0)
+        model.gate.open()
+        await asyncio.gather(first, *asking)
+    assert order[1:9].count("ada") >= 6
+    assert engine.queue.num_known == 0
+
+
+async def test_the_line_is_told_to_whom_it_may_and_holds_nobodys_words(tmp_path: Path) -> None:
+    model = FakeInference(num_slots=1)
+    model.gate.close()
+    async with open_engine(tmp_path, model) as engine:
+        messages = [
+            make_message("canary", scope=scope_of("a"), author=BOB),
+            make_message("canary", scope=scope_of("b")),
+        ]
+        answering = [asyncio.create_task(collect(engine.respond(messages[0])))]
+        await model.until(lambda: model.num_running == 1)
+        answering.append(asyncio.create_task(collect(engine.respond(messages[1]))))
+        while engine.queue.num_waiting < 1:
+            await asyncio.sleep(0)
+        asked = await answer(engine, make_message("/queue", scope=scope_of("c")))
+        asked_by_bob = await answer(engine, make_message("/queue", scope=scope_of("c"), author=BOB))
+        model.gate.open()
+        await asyncio.gather(*answering)
+    assert "1 answer being written, of 1 at a time" in asked
+    assert "Yours: number 1 in line" in asked
+    assert "Yours: 1 being answered" in asked_by_bob
+    assert not any(word in asked + asked_by_bob for word in ("canary", "Ada", "Bob", "ada", "bob"))
 
 
 async def test_an_answer_under_way_keeps_the_skill_it_began_with(tmp_path: Path) -> None:

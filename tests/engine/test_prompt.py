@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from engine.conversation import Turn
 from engine.inference import ChatMessage, Choices, JsonSchema, Role
-from engine.prompt import fixed_part, input_text, make_request
+from engine.message import Platform, Scope
+from engine.prompt import fixed_part, input_text, make_request, scope_key
 from engine.skill import Example, Input, Memory, SkillSampling
 from tests.fakes import make_example, make_skill
 
@@ -56,3 +57,37 @@ def test_the_skills_sampling_is_the_requests() -> None:
     skill = make_skill("x", sampling=SkillSampling(temperature=0.7, max_tokens=9, stop=("\n",)))
     sampling = make_request(skill, {"text": "?"}, []).sampling
     assert (sampling.temperature, sampling.max_tokens, sampling.stop) == (0.7, 9, ("\n",))
+
+
+PARTS = st.text(max_size=4)
+SCOPES = st.builds(Scope, st.sampled_from(Platform), PARTS, PARTS, PARTS)
+
+
+@given(SCOPES, SCOPES, st.integers(0, 3), st.integers(0, 3))
+def test_two_scopes_never_have_the_same_key(one: Scope, other: Scope, chapter: int, later: int) -> None:
+    assert (scope_key(one, chapter) == scope_key(other, later)) == ((one, chapter) == (other, later))
+
+
+def test_parts_that_read_the_same_in_a_row_are_not_the_same() -> None:
+    slack = Platform.SLACK
+    alike = [
+        (Scope(slack, "ab", "c", "d1"), 0),
+        (Scope(slack, "a", "bc", "d1"), 0),
+        (Scope(slack, "ab", "c", "d"), 10),
+        (Scope(slack, "a", '"bc"', "d1"), 0),
+        (Scope(slack, 'a", "b', "c", "d1"), 0),
+        (Scope(slack, "a, b", "c", "d1"), 0),
+    ]
+    assert len({scope_key(scope, chapter) for scope, chapter in alike}) == len(alike)
+
+
+def test_a_key_shows_no_id() -> None:
+    key = scope_key(Scope(Platform.SLACK, "T0123", "C0123", "1718.2"), 0)
+    assert set(key) <= set("0123456789abcdef")
+    assert "T0123" not in key
+
+
+def test_only_a_skill_that_remembers_has_a_scope() -> None:
+    talks = make_skill("chat", memory=Memory.CONVERSATION)
+    assert make_request(talks, {"text": "?"}, [], "key").scope == "key"
+    assert make_request(make_skill("x"), {"text": "?"}, [], "key").scope == ""

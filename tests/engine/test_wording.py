@@ -3,9 +3,10 @@
 import pytest
 
 from engine import errors
-from engine.errors import Fault, FileFaults, UnderstudyError
+from engine.answer import QueueView, Waiting
+from engine.errors import Fault, FileFaults, UnderstudyError, Whose
 from engine.inference import FailureCode, ModelUnusable, RequestFailed
-from engine.wording import WRONG_ON_OUR_SIDE, sentence, waiting
+from engine.wording import WRONG_ON_OUR_SIDE, queue_text, sentence, waiting
 
 ERRORS = [
     FileFaults((Fault("a.yaml", 3, "wrong"), Fault("b.yaml", None, "gone"))),
@@ -18,8 +19,11 @@ ERRORS = [
     errors.MissingInput("rewrite", "tone", "/rewrite tone=a|b text"),
     errors.BadInput("rewrite", "tone", "x" * 500, ("a", "b")),
     errors.UnknownInput("rewrite", "colour", "tone"),
-    errors.QueueFull(5, is_own=True),
-    errors.QueueFull(200, is_own=False),
+    *(errors.QueueFull(number, whose) for number in (0, 1, 200) for whose in Whose),
+    errors.WaitedTooLong(600),
+    errors.FirstTokenLate("chat", 1),
+    errors.AnswerLate("chat", 90.5),
+    errors.AnswerLooped("actions"),
     errors.AnswerCut("actions", 300),
     errors.EmptyAnswer("chat"),
     errors.AnswerFailed("The answer does not fit."),
@@ -54,3 +58,36 @@ def test_an_unknown_error_tells_nothing_of_our_insides() -> None:
 def test_waiting_says_the_place_and_the_estimate() -> None:
     assert waiting(1, None) == "You are next."
     assert waiting(3, 20.4) == "You are number 3 in line, about 20 s."
+    assert waiting(3, 200) == "You are number 3 in line, about 3 min."
+
+
+def test_a_time_limit_is_said_as_people_say_it() -> None:
+    assert "10 minutes" in sentence(errors.WaitedTooLong(600))
+    assert "90 seconds" in sentence(errors.AnswerLate("chat", 90))
+    assert "1 second." in sentence(errors.FirstTokenLate("chat", 1))
+
+
+def test_a_full_line_says_whose_it_is() -> None:
+    said = [sentence(errors.QueueFull(7, whose)) for whose in Whose]
+    assert len(set(said)) == len(said)
+    assert all("7 messages wait" in one for one in said)
+
+
+def test_the_line_is_told_in_numbers() -> None:
+    own = (Waiting(2, 20.0), Waiting(5))
+    said = queue_text(QueueView(4, 3, 6, 0, 12.3, 5.2, num_own_running=1, own_waiting=own))
+    assert said.splitlines() == [
+        "- 3 answers being written, of 4 at a time.",
+        "- 6 messages in line, the oldest for 12 s.",
+        "- An answer takes about 5 s.",
+        "- Yours: 1 being answered; number 2 in line, about 20 s; number 5 in line.",
+    ]
+
+
+def test_an_idle_line_promises_nothing() -> None:
+    said = queue_text(QueueView(4, 0, 0, 2, 0.0)).splitlines()
+    assert said[1:] == [
+        "- Nobody waits; 2 more in the background.",
+        "- How long an answer takes is not measured yet.",
+        "- Yours: none.",
+    ]

@@ -1,0 +1,175 @@
+"""What config.yaml may hold: its keys, their types, limits and defaults. Knows no file and no environment."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from engine.inference import CacheType
+from engine.shape import Strict, fault
+from engine.skillschema import NAME_PATTERN
+
+AUTO = "auto"
+OFF = "off"
+NONE = "none"
+
+MeaningT = TypeVar("MeaningT")
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise fault("is empty; write its value, or take the key out")
+    return value.strip()
+
+
+def _folder(value: object) -> Path:
+    if not isinstance(value, str | Path):
+        raise fault("must be the path of a folder")
+    try:
+        return Path(_not_blank(str(value))).expanduser()
+    except RuntimeError as error:
+        raise fault("names a home folder that is not there") from error
+
+
+def _none_for_auto(value: object) -> object:
+    return None if value in (AUTO, None) else value
+
+
+def _cache_type(value: object) -> object:
+    return _one_of(value, {AUTO: None, "f16": CacheType.F16, "q8_0": CacheType.Q8_0})
+
+
+def _on_or_off(value: object) -> object:
+    return _one_of(value, {AUTO: None, "on": True, OFF: False})
+
+
+def _one_of(value: object, meanings: Mapping[str, MeaningT]) -> object:
+    """What a word means; what is no text has its meaning already."""
+    if not isinstance(value, str) or isinstance(value, CacheType):
+        return value
+    if value not in meanings:
+        *words, last = (f"`{word}`" for word in meanings)
+        raise fault(f"must be {', '.join(words)} or {last}")
+    return meanings[value]
+
+
+def _none_for_off(value: object) -> object:
+    return None if value == OFF else value
+
+
+def _none_for_none(value: object) -> object:
+    return None if value == NONE else value
+
+
+def _names(value: object) -> object:
+    """A variable of the environment has no lists: there commas part the names."""
+    return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
+
+
+def _different(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
+    if twice is not None:
+        raise fault(f"holds `{twice}` twice; take one out")
+    return values
+
+
+def _address(value: str, *schemes: str) -> str:
+    try:
+        parts = urlsplit(value)
+        is_whole = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or re.search(r"\s", value):
+        raise fault(f"must be an address that begins with {' or '.join(f'{one}://' for one in schemes)}")
+    return value
+
+
+def _web_address(value: str) -> str:
+    return _address(value, "https", "http")
+
+
+def _socket_address(value: str) -> str:
+    return _address(value, "wss", "ws")
+
+
+Text = Annotated[str, AfterValidator(_not_blank)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+SocketAddress = Annotated[str, AfterValidator(_socket_address)]
+Folder = Annotated[Path, BeforeValidator(_folder)]
+Auto = BeforeValidator(_none_for_auto)
+SkillName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+SkillNames = Annotated[tuple[SkillName, ...], BeforeValidator(_names), AfterValidator(_different)]
+Seconds = Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)]
+
+
+class EngineConfig(Strict):
+    """None stands for `auto`."""
+
+    gpu_layers: Annotated[Annotated[int, Field(ge=0, le=10_000)] | None, Auto] = None
+    context_tokens: Annotated[Annotated[int, Field(ge=256, le=10_000_000)] | None, Auto] = None
+    slots: Annotated[Annotated[int, Field(ge=1, le=256)] | None, Auto] = None
+    threads: Annotated[Annotated[int, Field(ge=1, le=1024)] | None, Auto] = None
+    kv_cache: Annotated[CacheType | None, BeforeValidator(_cache_type)] = None
+    flash_attention: Annotated[bool | None, BeforeValidator(_on_or_off)] = None
+    state_memory_mb: Annotated[Annotated[int, Field(ge=1, le=10_000_000)] | None, Auto] = None
+    save_prefixes: bool = True
+
+
+class Limits(Strict):
+    """`running` counts answers being written, `waiting` messages in line."""
+
+    message_characters: int = Field(default=20_000, ge=1, le=1_000_000)
+    running_per_person: int = Field(default=2, ge=1, le=256)
+    waiting_per_person: int = Field(default=5, ge=0, le=10_000)
+    running_per_channel: int = Field(default=16, ge=1, le=256)
+    waiting_per_channel: int = Field(default=100, ge=0, le=100_000)
+    running_per_workspace: int = Field(default=64, ge=1, le=256)
+    waiting_per_workspace: int = Field(default=200, ge=0, le=100_000)
+    waiting: int = Field(default=200, ge=0, le=100_000)
+    waiting_seconds: Seconds = 600.0
+    first_token_seconds: Seconds = 120.0
+    answer_seconds: Seconds = 600.0
+
+
+class MetricsConfig(Strict):
+    """None stands for `off`."""
+
+    port: Annotated[Annotated[int, Field(ge=1, le=65_535)] | None, BeforeValidator(_none_for_off)] = None
+
+
+class SlackConfig(Strict):
+    api_url: WebAddress = "https://slack.com/api/"
+
+
+class DiscordConfig(Strict):
+    api_url: WebAddress = "https://discord.com/api/v10"
+    gateway_url: SocketAddress = "wss://gateway.discord.gg/"
+
+
+class Config(Strict):
+    """Everything that config.yaml can say. The folders are absolute once `read_config` gave them."""
+
+    model: Text = "starter"
+    embedding_model: Annotated[Text | None, BeforeValidator(_none_for_none)] = None
+    skills_dir: Folder = Path("skills")
+    data_dir: Folder = Path("data")
+    models_dir: Folder = Path("models")
+    default_skill: SkillName = "chat"
+    pinned_skills: SkillNames = ()
+    engine: EngineConfig = EngineConfig()
+    limits: Limits = Limits()
+    metrics: MetricsConfig = MetricsConfig()
+    slack: SlackConfig = SlackConfig()
+    discord: DiscordConfig = DiscordConfig()
+
+
+SECTIONS: Mapping[str, type[Strict]] = {
+    "engine": EngineConfig,
+    "limits": Limits,
+    "metrics": MetricsConfig,
+    "slack": SlackConfig,
+    "discord": DiscordConfig,
+}
