@@ -92,7 +92,7 @@ class Line(RuleBasedStateMachine):
         if any(one.entry.is_background for one in started):
             assert not any(self.is_ready(one) for one in self.of(False) if not one.is_running)
 
-    def of(self, is_background: bool) -> list[Ticket]:  # noqa: FBT001 - a key
+    def of(self, is_background: bool) -> list[Ticket]:
         return [one for one in self.here if one.entry.is_background is is_background]
 
     def running(self) -> list[Ticket]:
