@@ -47,7 +47,7 @@ def _fetch(release: str, target: Path) -> None:
     say(f"fetching the sources of {_PACKAGE}=={release}")
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        wish = ("--no-deps", "--no-binary", ":all:", "--no-build-isolation", f"{_PACKAGE}=={release}")
+        wish = ("--no-deps", "--no-binary", _PACKAGE, f"{_PACKAGE}=={release}")
         _run(sys.executable, "-m", "pip", "download", "--quiet", *wish, "--dest", folder)
         archive = next(Path(folder).glob("*.tar.gz"))
         with tarfile.open(archive) as opened:
