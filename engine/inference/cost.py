@@ -31,7 +31,7 @@ def num_passes(counts: Sequence[int]) -> int:
 @dataclass(slots=True)
 class StepCost:
     """Seconds of a step = `pass_seconds` x passes + `row_seconds` x rows: least squares over the latest steps, starting from what
-    was measured at the start.
+    was measured at the start. As long as all steps are alike, only the sum is learned: their proportion stays as it was.
     """
 
     max_tokens: int
@@ -49,13 +49,29 @@ class StepCost:
         new = (passes * passes, passes * rows, rows * rows, passes * seconds, rows * seconds)
         self._sums = [_FORGETTING * one + weight * value for one, value in zip(self._sums, new, strict=True)]
         self._num_seen += 1
+        if self._num_seen >= _MIN_SEEN and not self._solve():
+            self._rescale()
+
+    def _solve(self) -> bool:
+        """What a pass costs and what a row. False when the steps do not say: they are too much alike, or too noisy."""
         pp, pr, rr, pt, rt = self._sums
         determinant = pp * rr - pr * pr
-        if self._num_seen < _MIN_SEEN or determinant < _MIN_DETERMINANT * pp * rr:
-            return  # steps that are all alike do not say what a row costs and what a pass
+        if determinant < _MIN_DETERMINANT * pp * rr:
+            return False
         by_pass, by_row = (pt * rr - rt * pr) / determinant, (rt * pp - pt * pr) / determinant
-        if by_pass >= 0 and by_row > 0:
-            self.pass_seconds, self.row_seconds = by_pass, by_row
+        if by_pass < 0 or by_row <= 0:
+            return False
+        self.pass_seconds, self.row_seconds = by_pass, by_row
+        return True
+
+    def _rescale(self) -> None:
+        """Makes both numbers larger or smaller alike, so that steps like the latest ones are foretold as they were measured."""
+        pp, pr, rr, pt, rt = self._sums
+        by_pass, by_row = self.pass_seconds, self.row_seconds
+        foretold = by_pass * by_pass * pp + 2 * by_pass * by_row * pr + by_row * by_row * rr
+        if foretold > 0:
+            scale = (by_pass * pt + by_row * rt) / foretold
+            self.pass_seconds, self.row_seconds = scale * by_pass, scale * by_row
 
     def budget_tokens(self, *, num_decoding: int, num_prefilling: int) -> int:
         """How many rows the next step may have, so that nobody's text stalls behind the prompts of the others."""

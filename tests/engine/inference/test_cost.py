@@ -1,5 +1,7 @@
 """What a step costs is learned, and decides what goes into the next one."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,13 +23,50 @@ def test_streams_are_computed_together_as_far_as_they_are_neighbours_of_the_same
     assert num_passes(counts) == passes
 
 
-@given(st.floats(0.001, 1), st.floats(0.0001, 0.5), st.randoms())
-def test_what_steps_cost_is_learned_from_steps(pass_seconds: float, row_seconds: float, random) -> None:
-    cost = make()
+PASS_SECONDS, ROW_SECONDS = st.floats(0.001, 1), st.floats(0.0001, 0.5)
+PASSES, ROWS = st.integers(1, 3), st.integers(3, 200)
+
+
+@given(PASS_SECONDS, ROW_SECONDS, st.integers(0, 2**32))
+def test_steps_of_many_kinds_teach_what_a_pass_costs_and_what_a_row(
+    pass_seconds: float, row_seconds: float, seed: int
+) -> None:
+    cost, random = (
+        make(),
+        Random(seed),
+    )  # seeded: Hypothesis' own random likes to draw the same again and again
     for _ in range(400):
         passes, rows = random.randint(1, 3), random.randint(3, 200)
         cost.learn(passes, rows, passes * pass_seconds + rows * row_seconds)
-    assert cost.seconds(2, 50) == pytest.approx(2 * pass_seconds + 50 * row_seconds, rel=0.05)
+    for passes, rows in ((1, 1), (2, 50), (3, 500)):
+        assert cost.seconds(passes, rows) == pytest.approx(
+            passes * pass_seconds + rows * row_seconds, rel=0.01
+        )
+
+
+@given(PASS_SECONDS, ROW_SECONDS, PASSES, ROWS, st.integers(8, 400))
+def test_steps_that_are_all_alike_teach_what_such_a_step_costs(
+    pass_seconds: float, row_seconds: float, passes: int, rows: int, num_steps: int
+) -> None:
+    cost, seconds = make(), passes * pass_seconds + rows * row_seconds
+    for _ in range(num_steps):
+        cost.learn(passes, rows, seconds)
+    assert cost.seconds(passes, rows) == pytest.approx(seconds, rel=0.05)
+    assert cost.pass_seconds > 0
+    assert cost.row_seconds > 0
+
+
+@given(PASSES, ROWS, st.floats(0.01, 100), st.integers(0, 2**32))
+def test_a_machine_that_becomes_slower_or_faster_is_followed(
+    passes: int, rows: int, factor: float, seed: int
+) -> None:
+    cost, random = make(), Random(seed)
+    for _ in range(200):
+        some_passes, some_rows = random.randint(1, 3), random.randint(3, 200)
+        cost.learn(some_passes, some_rows, some_passes * 0.02 + some_rows * 0.005)
+    for _ in range(800):
+        cost.learn(passes, rows, factor * (passes * 0.02 + rows * 0.005))
+    assert cost.seconds(passes, rows) == pytest.approx(factor * (passes * 0.02 + rows * 0.005), rel=0.05)
 
 
 @given(st.floats(0, 1), st.floats(1e-6, 0.5), st.integers(0, 40), st.integers(1, 40))
