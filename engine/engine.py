@@ -30,6 +30,7 @@ from engine.estimate import Estimator, cost_tokens
 from engine.inference import Delta, FailureCode, FinishReason, Inference, Request, RequestFailed, Usage
 from engine.lane import Origin
 from engine.message import Delivery, Message, Platform, Scope
+from engine.meter import Answering, Meter
 from engine.prompt import MAX_TURNS, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
 from engine.skill import Skill
@@ -46,6 +47,7 @@ class Engine:
         self.inference, self.skillbook = inference, skillbook
         self._store, self._limits, self._default_skill = store, limits, default_skill
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
+        self.meter = Meter(clock=_now)
         self._estimator = Estimator()
 
     async def accept(self, message: Message, address: str) -> bool:
@@ -83,7 +85,11 @@ class Engine:
             UnderstudyError: what a person can be told with `sentence`; nothing more comes.
         """
         message = cleaned(message)
-        call = self._read(message)
+        try:
+            call = self._read(message)
+        except UnderstudyError as error:
+            self.meter.refuse(error)
+            raise
         answering = self._run(call, message) if isinstance(call, BuiltInCall) else self._ask(call, message)
         async with aclosing(answering) as events:
             async for event in events:
@@ -99,10 +105,11 @@ class Engine:
         """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read."""
         scope, skill = message.scope, call.skill
         cost = self._estimator.estimate(skill, call.inputs, self.inference.num_restarts)
-        with self.queue.enter(_origin(message), cost) as ticket:
+        with self.meter.answering(skill.name) as counted, self.queue.enter(_origin(message), cost) as ticket:
             while not ticket.is_running:
                 yield ticket.waiting
                 await self._turn(ticket)
+            counted.start()
             conversation = await self._store.conversation(scope, before=message.id, max_turns=MAX_TURNS)
             writing = _Writing(skill)
             request = make_request(
@@ -111,9 +118,10 @@ class Engine:
             try:
                 async with aclosing(self._stream(request, writing)) as texts:
                     async for text in texts:
+                        counted.show()
                         yield text
             finally:
-                self._settle(ticket, request, writing)
+                self._settle(ticket, request, writing, counted)
             finished = writing.finished()
             turn = Turn(message.author.id, skill.name, spoken(skill, call.inputs), finished.text)
             await self._store.keep_turn(conversation, message.id, turn)
@@ -151,13 +159,14 @@ class Engine:
         whole = Deadline(now + limits.answer_seconds, AnswerLate(skill.name, limits.answer_seconds))
         return min(first, whole, key=lambda one: one.at_seconds), whole
 
-    def _settle(self, ticket: Ticket, request: Request, writing: "_Writing") -> None:
+    def _settle(self, ticket: Ticket, request: Request, writing: "_Writing", counted: Answering) -> None:
         """The person pays what the answer did cost, also one that ended early."""
         skill = writing.skill
         if writing.usage is None:
             estimated = ticket.entry.cost_tokens
             ticket.settle(self._estimator.interrupted(skill, estimated, writing.num_pieces))
         else:
+            counted.use(writing.usage)
             ticket.settle(cost_tokens(writing.usage))
             self._estimator.learn(skill, request.prompt, writing.usage, self.inference.num_restarts)
 
