@@ -15,6 +15,9 @@ from engine.inference.text import TextStream
 from engine.inference.wire import ChatMessage, Choices, FailureCode, Prompt, Request, Role
 
 _MAX_HABITS = 256
+_MAX_PATH_TOKENS = (
+    256  # what of a label is scored in one step; more than that in common have only labels of no use
+)
 _ANY_QUESTION = ChatMessage(Role.USER, "?")
 
 
@@ -59,9 +62,11 @@ class Intake:
 
     def _scoring(self, id: int, request: Request, labels: tuple[str, ...]) -> Sequence:  # noqa: A002 - the field's word
         tree = LabelTree([self._label(label) for label in labels], self._model.end_token)
-        if tree.paths and not self._model.is_rewindable:
-            return self._generation(id, request)  # the second path could not be begun
         longest = max(map(len, tree.paths), default=0)
+        if longest > _MAX_PATH_TOKENS or (longest and not self._model.is_rewindable):
+            return self._generation(
+                id, request
+            )  # no step has room for it, or the second path could not be begun
         fitted = self._template.fit(request.prompt, max_tokens=self._slot_tokens - longest)
         task = Scoring(labels, tree, list(tree.paths))
         return Sequence(id, fitted, task, request.scope, request.is_background)

@@ -218,19 +218,29 @@ class Scheduler:
     # What is computed
 
     def _choose(self) -> list[Share]:
-        ready = [one for one in self._running.values() if one.is_ready]
-        if any(one.is_first_score for one in ready):
+        ready = self._that_fit([_next_share(one) for one in self._running.values() if one.is_ready])
+        if any(share.sequence.is_first_score for share in ready):
             # Hidden states come for all rows of a step or for none: prompts would pay for theirs.
-            return [_next_share(one) for one in ready]
+            return ready
         reading = [one for one in self._running.values() if not one.is_ready]
         if reading:
-            return [_next_share(one) for one in ready] + self._prompt_shares(reading, len(ready))
-        return self._with_drafts([_next_share(one) for one in ready])
+            return ready + self._prompt_shares(reading, ready)
+        return self._with_drafts(ready)
 
-    def _prompt_shares(self, reading: list[Sequence], num_ready: int) -> list[Share]:
+    def _that_fit(self, shares: list[Share]) -> list[Share]:
+        """The labels of many choices can be more rows than a step may have: who came later has its turn in the next one."""
+        room = self._context.max_batch_tokens
+        taken: list[Share] = []
+        for share in shares:
+            if len(share.tokens) <= room:
+                taken.append(share)
+                room -= len(share.tokens)
+        return taken
+
+    def _prompt_shares(self, reading: list[Sequence], ready: list[Share]) -> list[Share]:
         """The room beside the writing ones: half of it for who has waited longest, then the shortest prompt first."""
-        room = self._cost.budget_tokens(num_decoding=num_ready, num_prefilling=len(reading))
-        room = min(room, self._context.max_batch_tokens - num_ready)
+        room = self._cost.budget_tokens(num_decoding=len(ready), num_prefilling=len(reading))
+        room = min(room, self._room_beside(ready))
         asked = [one for one in reading if not one.is_background] or reading
         oldest = min(asked, key=lambda one: one.waiting_since)
         shares: list[Share] = []
@@ -243,6 +253,9 @@ class Scheduler:
                 room -= len(share.tokens)
         return shares
 
+    def _room_beside(self, shares: list[Share]) -> int:
+        return self._context.max_batch_tokens - sum(len(share.tokens) for share in shares)
+
     def _with_drafts(self, shares: list[Share]) -> list[Share]:
         """Guesses of what they will write, where checking them costs less than it spares."""
         shares.sort(key=lambda one: one.sequence.slot)
@@ -250,7 +263,7 @@ class Scheduler:
         if not any(draft.tokens for draft in drafts):
             return shares
         length = self._cost.draft_tokens([(len(draft.tokens), draft.right) for draft in drafts])
-        room = self._context.max_batch_tokens - len(shares)
+        room = self._room_beside(shares)
         for share, draft in zip(shares, drafts, strict=True):
             taken = draft.tokens[: min(length, room)]
             share.tokens += taken
@@ -360,21 +373,21 @@ class Scheduler:
         draft = share.tokens[len(share.tokens) - share.num_wanted + 1 :]
         self._counters.num_prompt_tokens += max(0, len(sequence.prompt.tokens) - sequence.num_computed)
         sequence.num_computed += len(share.tokens) - len(draft)
-        reason, num_accepted = None, 0
-        pieces = b""
+        text, reason, num_accepted = "", None, 0
         for at, row in enumerate(share.wanted_rows):
             token = task.sampler.sample(self._context, row)
             if self._model.is_end(token):
                 reason = FinishReason.STOP
                 break
             sequence.tokens.append(token)
-            pieces += self._model.piece(token)
-            if at == len(draft) or token != draft[at]:
+            text += task.text.push(self._model.piece(token))
+            # Looked at behind each token: an answer ends where it would have ended without a draft.
+            reason = _reason_to_end(sequence, task)
+            is_foretold = at < len(draft) and token == draft[at]
+            num_accepted += is_foretold
+            if reason or not is_foretold:
                 break
-            num_accepted += 1
-        text = task.text.push(pieces)
         self._settle_draft(sequence, task, len(draft), num_accepted)
-        reason = FinishReason.STOP if task.text.is_stopped else reason or _limit_reached(sequence, task)
         if reason is None:
             return text, None
         rest, ended = self._end(sequence, task, reason)
@@ -470,11 +483,11 @@ def _prompt_share(sequence: Sequence, room: int) -> Share | None:
     return Share(sequence, sequence.tokens[start : start + count], num_wanted=int(is_last))
 
 
-def _limit_reached(sequence: Sequence, task: Generation) -> FinishReason | None:
+def _reason_to_end(sequence: Sequence, task: Generation) -> FinishReason | None:
     written = sequence.num_completion
+    if task.text.is_stopped:
+        return FinishReason.STOP
     if written >= task.max_tokens:
         return FinishReason.LENGTH
-    if written < task.next_loop_check:
-        return None
-    task.next_loop_check = written + _LOOP_CHECK_TOKENS
-    return FinishReason.LOOP if is_loop(sequence.tokens[-written:]) else None
+    is_circling = written % _LOOP_CHECK_TOKENS == 0 and is_loop(sequence.tokens[-written:])
+    return FinishReason.LOOP if is_circling else None

@@ -20,7 +20,6 @@ class Generation:
     text: TextStream
     max_tokens: int
     lookup: Lookup | None = None
-    next_loop_check: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -20,7 +20,7 @@ from engine.inference.wire import Ended, Failed, FailureCode, FinishReason, Step
 from tests.fakecontext import END, FakeContext, FakeModel, FakeSampler, log_probability, written_alone
 
 SKILLS = [tuple(range(10 * number, 10 * number + 18)) for number in range(3)]
-LABELS = [(1, 2), (1, 3), (4,), (4, 5), (6, 7, 8)]
+LABELS = [(1, 2), (1, 3), (4,), (4, 5), (6, 7, 8), (9, 9, 9, 1), (9, 9, 9, 2)]
 
 
 def make_scheduler(context: FakeContext, *, max_state_bytes: int = 2000) -> Scheduler:
@@ -61,7 +61,10 @@ class People:
         scores = tree.scores(
             {
                 (node, child): log_probability((*prompt, *node), child)
-                for node in [(), (1,), (4,)]
+                for node in [
+                    (),
+                    *(path[:length] for path in tree.paths for length in range(1, len(path) + 1)),
+                ]
                 for child in tree.children(node)
             }
         )
