@@ -155,6 +155,7 @@ class FakeInference:
         self.num_finished = 0
         self.num_cancelled = 0
         self.is_closed = False
+        self.is_up = True
         self._answer = answer
         self._scripts: deque[Script] = deque()
         self._slots = asyncio.Semaphore(num_slots)

@@ -29,6 +29,11 @@ class Inference(Protocol):
         ...
 
     @property
+    def is_up(self) -> bool:
+        """Whether the model is loaded. False while the process that computes is being started again."""
+        ...
+
+    @property
     def num_restarts(self) -> int:
         """How often the process that computes had to be started again."""
         ...

@@ -104,7 +104,8 @@ class Worker:
         self._process: Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._info: ModelInfo | None = None
-        self._is_up = False
+        self._is_up = False  # it reads what is sent
+        self._is_loaded = False
         self._status = Status()
         self.num_restarts = 0
 
@@ -171,6 +172,11 @@ class Worker:
     def status(self) -> Status:
         """See `Inference.status`."""
         return self._status
+
+    @property
+    def is_up(self) -> bool:
+        """See `Inference.is_up`."""
+        return self._is_loaded
 
     @property
     def pid(self) -> int | None:
@@ -273,7 +279,7 @@ class Worker:
             await self._end_process()
             raise
         if isinstance(first, Ready):
-            self._info = first.info
+            self._info, self._is_loaded = first.info, True
             # The next process takes what this one chose: it is there sooner, and as large.
             self._load = replace(
                 self._load,
@@ -380,7 +386,7 @@ class Worker:
 
     async def _end_process(self) -> None:
         """Asks the process to end by closing its input; kills it when it does not."""
-        self._is_up = False
+        self._is_up = self._is_loaded = False
         process = self._process
         if process is None:
             return

@@ -211,6 +211,17 @@ async def test_a_request_whose_text_was_shown_ends_with_an_error_when_the_worker
     await asyncio.wait_for(whole(worker, request("Back again?")), 30)
 
 
+async def test_a_worker_is_up_while_its_model_is_loaded_and_not_between_two_lives(worker: Worker) -> None:
+    assert worker.is_up
+    assert worker.pid
+    os.kill(worker.pid, signal.SIGKILL)
+    for is_up in (False, True):
+        async with asyncio.timeout(30):
+            while worker.is_up is not is_up:
+                await asyncio.sleep(0)
+    await whole(worker, request("Back again?"))
+
+
 async def test_a_request_that_was_there_at_two_deaths_is_not_begun_a_third_time(worker: Worker) -> None:
     assert worker.pid
     os.kill(worker.pid, signal.SIGSTOP)
