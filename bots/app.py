@@ -3,22 +3,25 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from bots.data_folder import Use
+from bots.metrics import MetricsServer, serving_metrics
+from bots.metrics_figures import Figures
 from bots.opening import ModelOpener, OpenModel, Progress, open_engine
 from bots.piped import answer_lines, lines_of
 from bots.places import KINDS, Place, PlaceKind
 from bots.reloads import ReloadNews, change_lines
 from bots.setup import Setup
+from bots.status_line import say_work
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput
 from bots.terminal_session import printable
-from engine import Engine, Reload, Skillbook, StoreFailed, UnderstudyError, sentence
+from engine import Engine, Reload, Skillbook, StoreFailed, UnderstudyError, engine_line, sentence
 
 EXIT_FINE = 0
 EXIT_FAILED = 1
@@ -85,17 +88,44 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
     Raises:
         NoPlaces: there is no token at all.
         StoreFailed: another `understudy run` uses the same data folder.
+        FileFaults: the port of the metrics cannot be had.
     """
     ready = _ready(setup, kinds, say)
     with setup.data.claimed(Use.PLACES) as database:
         if database is None:
             raise _in_use(setup.data.path)
-        async with open_model(setup, say) as model, open_engine(setup, model.inference, database) as engine:
-            say(f"{model.name} answers, with {len(engine.skillbook.skills)} skills.")
-            _say_news(engine.skillbook, say)
-            await _serve([(kind, kind.open(setup, engine, say)) for kind in ready], say)
+        async with (
+            serving_metrics(setup.config.metrics.port) as metrics,
+            open_model(setup, say) as model,
+            open_engine(setup, model.inference, database) as engine,
+        ):
+            _say_start(model, engine, metrics, say)
+            places = [(kind, kind.open(setup, engine, say)) for kind in ready]
+            are_up = {kind.name: True for kind in ready}
+            metrics.show(Figures(engine, model.name, are_up))
+            async with _saying_work(engine, say):
+                await _serve(places, are_up, say)
     say("No place is left to answer in.")
     return EXIT_FAILED
+
+
+def _say_start(model: OpenModel, engine: Engine, metrics: MetricsServer, say: Say) -> None:
+    say(f"{model.name} answers, with {len(engine.skillbook.skills)} skills.")
+    say(engine_line(model.inference.info))
+    if metrics.address:
+        say(f"Metrics: {metrics.address}/metrics and /health, on this machine alone.")
+    _say_news(engine.skillbook, say)
+
+
+@asynccontextmanager
+async def _saying_work(engine: Engine, say: Say) -> AsyncIterator[None]:
+    saying = asyncio.create_task(say_work(engine, say), name="status line")
+    try:
+        yield
+    finally:
+        saying.cancel()
+        with suppress(asyncio.CancelledError):
+            await saying
 
 
 def _say_news(skillbook: Skillbook, say: Say) -> None:
@@ -130,14 +160,16 @@ def _in_use(folder: Path) -> StoreFailed:
     return StoreFailed(str(folder), "another `understudy run` uses it", advice)
 
 
-async def _serve(places: Sequence[tuple[PlaceKind, Place]], say: Say) -> None:
-    """Until every place has ended by itself; one that fails takes no other with it."""
-    await asyncio.gather(*(_run_place(kind.name, place, say) for kind, place in places))
+async def _serve(places: Sequence[tuple[PlaceKind, Place]], are_up: dict[str, bool], say: Say) -> None:
+    """Until every place has ended by itself; one that fails takes no other with it. `are_up` says by name which go on."""
+    await asyncio.gather(*(_run_place(kind.name, place, are_up, say) for kind, place in places))
 
 
-async def _run_place(name: str, place: Place, say: Say) -> None:
+async def _run_place(name: str, place: Place, are_up: dict[str, bool], say: Say) -> None:
     try:
         await place.run()
     except Exception as error:  # noqa: BLE001 - the top of a place
         _log.debug("%s failed", name, exc_info=error)
         say(f"{name}: ended. {sentence(error)}")
+    finally:
+        are_up[name] = False

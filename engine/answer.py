@@ -49,4 +49,22 @@ class QueueView:
     own_waiting: tuple[Waiting, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is under way, and what was done since one last asked, background apart.
+
+    `first_token_seconds` is the mean, None when nobody got a first word; `tokens_per_second` is what the model wrote in
+    the time in which it computed, None when it did not.
+    """
+
+    num_running: int
+    num_waiting: int
+    oldest_wait_seconds: float
+    num_answered: int
+    num_refused: int
+    num_failed: int
+    first_token_seconds: float | None
+    tokens_per_second: float | None
+
+
 Event = Waiting | Text | Finished

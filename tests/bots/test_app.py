@@ -1,17 +1,19 @@
 """`run`: which places start, what is said, how it ends. And what holds both commands together."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bots import app
 from bots.data_folder import Use
 from bots.places import Place, PlaceKind
 from bots.setup import Setup
-from engine import Engine, Secrets, StoreFailed
+from engine import Engine, FileFaults, Secrets, StoreFailed
 from tests.fakes import FakeInference
 from tests.home import TRIAGE, make_setup, opener_of, write_skill
 
@@ -59,6 +61,66 @@ async def test_places_start_when_their_tokens_are_there_and_the_others_say_what_
         await run
     assert place.was_cancelled
     assert model.is_closed
+
+
+def with_metrics(setup: Setup, port: int) -> Setup:
+    metrics = setup.config.metrics.model_copy(update={"port": port})
+    return replace(setup, config=setup.config.model_copy(update={"metrics": metrics}))
+
+
+async def test_metrics_are_there_while_it_runs_and_told_at_the_start(setup: Setup):
+    said: list[str] = []
+    one, other = FakePlace(), FakePlace()
+    kinds = (kind_of("One", one), kind_of("Other", other))
+    run = asyncio.create_task(app.run(with_metrics(setup, 0), opener_of(FakeInference()), said.append, kinds))
+    await other.started.wait()
+    assert any(line.startswith("2 answers at a time, of 2,048 tokens each; KV cache f16") for line in said)
+    address = next(line for line in said if line.startswith("Metrics: ")).split()[1]
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+
+        async def get(path: str) -> tuple[int, str]:
+            async with session.get(address.removesuffix("/metrics") + path) as response:
+                return response.status, await response.text()
+
+        assert "understudy_slots 2\n" in (await get("/metrics"))[1]
+        assert (await get("/health"))[0] == 200
+        one.end.set_exception(RuntimeError("a fault of ours"))
+        while (await get("/health"))[0] != 503:
+            pass
+        assert '"One": false, "Other": true' in (await get("/health"))[1]
+        other.end.set_result(None)
+        await run
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await get("/health")
+
+
+async def test_a_port_in_use_is_told_before_the_model_is_loaded(setup: Setup):
+    model = FakeInference()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(FileFaults, match="another program has port"):
+            await app.run(
+                with_metrics(setup, other.getsockname()[1]),
+                opener_of(model),
+                print,
+                (kind_of("One", FakePlace()),),
+            )
+    assert not model.is_closed, "it was never opened"
+    with setup.data.claimed(Use.PLACES) as database:
+        assert database is not None
+
+
+async def test_without_a_port_no_metrics_are_told(setup: Setup):
+    said: list[str] = []
+    place = FakePlace()
+    run = asyncio.create_task(
+        app.run(setup, opener_of(FakeInference()), said.append, (kind_of("One", place),))
+    )
+    await place.started.wait()
+    place.end.set_result(None)
+    await run
+    assert not any("etrics" in line for line in said)
 
 
 async def test_without_any_token_nothing_is_opened(setup: Setup):

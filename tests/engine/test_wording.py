@@ -3,10 +3,10 @@
 import pytest
 
 from engine import errors
-from engine.answer import QueueView, Waiting
+from engine.answer import QueueView, Waiting, Work
 from engine.errors import Fault, FileFaults, UnderstudyError, Whose
-from engine.inference import FailureCode, ModelUnusable, RequestFailed
-from engine.wording import WRONG_ON_OUR_SIDE, queue_text, sentence, waiting
+from engine.inference import CacheType, FailureCode, ModelInfo, ModelUnusable, RequestFailed
+from engine.wording import WRONG_ON_OUR_SIDE, engine_line, queue_text, sentence, waiting, work_line
 
 ERRORS = [
     FileFaults((Fault("a.yaml", 3, "wrong"), Fault("b.yaml", None, "gone"))),
@@ -91,3 +91,18 @@ def test_an_idle_line_promises_nothing() -> None:
         "- How long an answer takes is not measured yet.",
         "- Yours: none.",
     ]
+
+
+def test_the_work_is_told_in_one_line_without_what_is_nothing() -> None:
+    busy = Work(3, 2, 4.4, 12, 1, 0, first_token_seconds=0.83, tokens_per_second=41.2)
+    assert work_line(busy) == (
+        "3 being answered, 2 in line (oldest 4 s), 12 answered, 1 refused, first word after 0.8 s, 41 tokens/s."
+    )
+    assert work_line(Work(0, 0, 0.0, 0, 0, 2, None, None)) == "Nothing being answered, 2 failed."
+
+
+def test_what_the_model_was_given_is_told_in_one_line() -> None:
+    info = ModelInfo("", 0, 0, 4096, 8192, 4, 1, 1, 1, 0, "CPU", True, CacheType.Q8_0, True, 94_000_000)
+    assert engine_line(info) == (
+        "4 answers at a time, of 4,096 tokens each; KV cache q8_0, 94 MB, with flash attention."
+    )
