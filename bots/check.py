@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bots.setup import default_skill_fault, environment_of
+from bots.setup import environment_of, skill_name_faults
 from engine import Fault, FileFaults, Skillbook, read_config
 
 
@@ -14,9 +14,7 @@ def check(config_path: Path) -> tuple[tuple[Fault, ...], str]:
         return error.faults, f"The skills are checked once {config_path} is fine: it says where they are."
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
-    faults = skillbook.faults
-    if skillbook.get(config.default_skill) is None:
-        faults += (default_skill_fault(config, skillbook, config_path),)
+    faults = skillbook.faults + skill_name_faults(config, skillbook, config_path)
     if faults:
         return faults, _counted(len(faults), "fault") + "."
     return (), f"{config_path} and {_counted(len(skillbook.skills), 'skill')} are fine."

@@ -34,6 +34,11 @@ class DataFolder:
         file.chmod(0o600)
         return file
 
+    @property
+    def prefixes(self) -> Path:
+        """What the model read of the skills, for the next start."""
+        return self.path / "prefixes"
+
     def database(self, use: Use) -> Path:
         return self.path / f"{use}.db"
 

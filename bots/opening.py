@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bots.blocking import in_daemon_thread
 from bots.setup import Setup
-from engine import Engine, Skillbook, Store
+from engine import Engine, Store, Warmth
 from engine.inference import Inference, ModelFile, Worker, find_model
 
 Progress = Callable[[str], None]
@@ -29,39 +29,53 @@ class OpenModel:
 ModelOpener = Callable[[Setup, Progress], AbstractAsyncContextManager[OpenModel]]
 
 
-async def _find_model(setup: Setup, progress: Progress) -> ModelFile:
-    """The checked file of config.yaml's `model`, fetched if need be."""
+async def _find(setup: Setup, model: str, progress: Progress, *, is_for_vectors: bool = False) -> ModelFile:
+    """The checked file, fetched if need be."""
     config = setup.config
     return await in_daemon_thread(
         lambda: find_model(
-            config.model, models_dir=config.models_dir, hf_token=setup.secrets.hf_token, progress=progress
+            model,
+            models_dir=config.models_dir,
+            hf_token=setup.secrets.hf_token,
+            progress=progress,
+            is_for_vectors=is_for_vectors,
         )
     )
 
 
-async def _start_worker(setup: Setup, file: ModelFile) -> Worker:
+async def _start_worker(setup: Setup, file: ModelFile, embedding_file: ModelFile | None) -> Worker:
     wanted = setup.config.engine
     return await Worker.start(
         file.path,
         name=file.name,
+        sha256=file.sha256,
         slots=wanted.slots,
         context_tokens=wanted.context_tokens,
         threads=wanted.threads,
         gpu_layers=wanted.gpu_layers,
-        log=setup.config.data_dir / "llama.log",
+        cache_type=wanted.kv_cache,
+        has_flash_attention=wanted.flash_attention,
+        max_state_bytes=None if wanted.state_memory_mb is None else wanted.state_memory_mb * 1_000_000,
+        prefix_folder=setup.data.prefixes if wanted.save_prefixes else None,
+        embedding_model=embedding_file.path if embedding_file else None,
+        log=setup.data.path / "llama.log",
     )
 
 
 @asynccontextmanager
 async def open_model(setup: Setup, progress: Progress) -> AsyncIterator[OpenModel]:
-    """The model in its process.
+    """The model in its process, with the one for embeddings where config.yaml names one.
 
     Raises:
         ModelUnusable: there is no such file, it is not what it should be, or it does not load.
     """
-    file = await _find_model(setup, progress)
+    config = setup.config
+    file = await _find(setup, config.model, progress)
+    embedding_file = None
+    if config.embedding_model is not None:
+        embedding_file = await _find(setup, config.embedding_model, progress, is_for_vectors=True)
     progress(f"Loading {file.name}...")
-    worker = await _start_worker(setup, file)
+    worker = await _start_worker(setup, file, embedding_file)
     try:
         yield OpenModel(file.name, file.is_starter, file.path, file.sha256, worker)
     finally:
@@ -86,25 +100,29 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
             limits=setup.config.limits,
             default_skill=setup.config.default_skill,
         )
-        async with _watched(setup.skillbook):
+        warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
+        watching = _in_background(setup.skillbook.watch(), "a saved skill is read at the next start")
+        warming = _in_background(warmth.keep(), "a skill is read when it is first used")
+        async with watching, warming:
             yield engine
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def _watched(skillbook: Skillbook) -> AsyncIterator[None]:
-    watch = asyncio.create_task(_watch(skillbook), name="skills watch")
+async def _in_background(work: Coroutine[None, None, None], consequence: str) -> AsyncIterator[None]:
+    """Runs beside the block. One that fails says what follows from that, and nothing else ends."""
+    task = asyncio.create_task(_to_its_end(work, consequence))
     try:
         yield
     finally:
-        watch.cancel()
+        task.cancel()
         with suppress(asyncio.CancelledError):
-            await watch
+            await task
 
 
-async def _watch(skillbook: Skillbook) -> None:
+async def _to_its_end(work: Coroutine[None, None, None], consequence: str) -> None:
     try:
-        await skillbook.watch()
+        await work
     except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for
-        _log.warning("The skills are no longer watched (%s): a saved file is read at the next start.", error)
+        _log.warning("Something beside the answers ended (%s): %s.", error, consequence)

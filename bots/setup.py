@@ -44,20 +44,28 @@ def read_setup_to_converse(config_path: Path) -> Setup:
     """The same, when plain messages are to be answered.
 
     Raises:
-        FileFaults: and also when there is no skill to answer them with.
+        FileFaults: and also when a skill that config.yaml names is not there.
     """
     setup = read_setup(config_path)
-    if setup.skillbook.get(setup.config.default_skill) is None:
-        missing = default_skill_fault(setup.config, setup.skillbook, config_path)
-        raise FileFaults((*setup.skillbook.faults, missing))
+    if missing := skill_name_faults(setup.config, setup.skillbook, config_path):
+        raise FileFaults((*setup.skillbook.faults, *missing))
     return setup
 
 
-def default_skill_fault(config: Config, skillbook: Skillbook, config_path: Path) -> Fault:
-    near = skillbook.nearest(config.default_skill)
-    advice = (
-        f"did you mean `{near}`?" if near else f"write skills/{config.default_skill}.yaml, or name another"
+def skill_name_faults(config: Config, skillbook: Skillbook, config_path: Path) -> tuple[Fault, ...]:
+    """Of the skills that config.yaml names and that are not there."""
+    named = [
+        ("default_skill", config.default_skill),
+        *(("pinned_skills", name) for name in config.pinned_skills),
+    ]
+    return tuple(
+        _missing_skill(key, name, skillbook, config_path)
+        for key, name in named
+        if skillbook.get(name) is None
     )
-    return Fault(
-        str(config_path), None, f"default_skill: there is no skill `{config.default_skill}`; {advice}"
-    )
+
+
+def _missing_skill(key: str, name: str, skillbook: Skillbook, config_path: Path) -> Fault:
+    near = skillbook.nearest(name)
+    advice = f"did you mean `{near}`?" if near else f"write skills/{name}.yaml, or name another"
+    return Fault(str(config_path), None, f"{key}: there is no skill `{name}`; {advice}")

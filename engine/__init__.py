@@ -13,6 +13,7 @@ from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
+from engine.warmth import Warmth
 from engine.wording import WRONG_ON_OUR_SIDE, cache_text, engine_line, sentence, size, waiting, work_line
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "UnderstudyError",
     "UnknownCommand",
     "Waiting",
+    "Warmth",
     "Work",
     "cache_text",
     "engine_line",

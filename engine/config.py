@@ -6,10 +6,12 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from engine import envfile
 from engine.configschema import SECTIONS, Config
 from engine.errors import Fault, FileFaults
-from engine.shape import Plain, check, nearest, plain
+from engine.shape import Plain, check, named, nearest, plain
 from engine.yamlfile import (
     Entry,
     FaultList,
@@ -87,7 +89,23 @@ def read_config(path: Path, environ: Mapping[str, str]) -> Config:
     faults = file_faults.faults + variable_faults
     if faults:
         raise FileFaults(faults)
-    return _at_home(Config.model_validate(_merged(plain(written), plain(overriding))), path.absolute().parent)
+    return _at_home(_together(shown_path(path), written, overriding), path.absolute().parent)
+
+
+def _together(path: str, written: MapNode, overriding: MapNode) -> Config:
+    """Both are fine by themselves. Raises FileFaults when one contradicts the other."""
+    try:
+        return Config.model_validate(_merged(plain(written), plain(overriding)))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise FileFaults(
+            tuple(
+                Fault(
+                    path, None, f"{named(one['loc'])} {one['msg']} (a variable {OVERRIDE_PREFIX}... counts)"
+                )
+                for one in found
+            )
+        ) from error
 
 
 def _content(path: Path) -> bytes:

@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from engine.inference import CacheType
 from engine.shape import Strict, fault
@@ -116,6 +123,13 @@ class EngineConfig(Strict):
     flash_attention: Annotated[bool | None, BeforeValidator(_on_or_off)] = None
     state_memory_mb: Annotated[Annotated[int, Field(ge=1, le=10_000_000)] | None, Auto] = None
     save_prefixes: bool = True
+
+    @field_validator("flash_attention")
+    @classmethod
+    def _fits_the_cache(cls, value: bool | None, info: ValidationInfo) -> bool | None:  # noqa: FBT001 - pydantic's
+        if value is False and info.data.get("kv_cache") is CacheType.Q8_0:
+            raise fault("cannot be `off` with `kv_cache: q8_0`; take one of the two out")
+        return value
 
 
 class Limits(Strict):

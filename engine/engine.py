@@ -187,7 +187,9 @@ class Engine:
                 await self._store.begin_chapter(message.scope)
                 return wording.NEW_CONVERSATION
             case BuiltIn.FORGET:
-                return wording.forgotten(await self._store.forget(message))
+                forgotten = await self._store.forget(message)
+                self.inference.forget()  # also what the model has read of it
+                return wording.forgotten(forgotten)
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
 

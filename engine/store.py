@@ -12,6 +12,7 @@ from engine.database import Database, Row, Statement
 from engine.message import Delivery, Message, Platform, Scope
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
+NUM_TURNS_LOOKED_AT = 1000  # what was used long ago says little about tomorrow
 
 _BODY = TypeAdapter(Message)
 _REFS = TypeAdapter(tuple[str, ...])
@@ -139,6 +140,17 @@ class Store:
             Statement(f"SELECT 1 FROM conversations WHERE {_CONVERSATION}", _full(scope))  # noqa: S608 - our own text
         )
         return bool(found)
+
+    async def skills_by_use(self) -> tuple[str, ...]:
+        """The names of those that answered the newest turns, the most used first."""
+        (found,) = await self._database.run(
+            Statement(
+                "SELECT skill FROM (SELECT skill FROM turns ORDER BY number DESC LIMIT ?)"
+                " GROUP BY skill ORDER BY count(*) DESC, skill",
+                (NUM_TURNS_LOOKED_AT,),
+            )
+        )
+        return tuple(str(name) for (name,) in found)
 
     async def begin_chapter(self, scope: Scope) -> None:
         """What was said so far is not seen any more."""

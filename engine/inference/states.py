@@ -25,7 +25,6 @@ class _Kept:
     """`state` is None while it is on disk alone."""
 
     state: State | None
-    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class States:
         self._used: OrderedDict[Key, int] = (
             OrderedDict()
         )  # those in RAM and their bytes, least recently used first
-        self._pinned: set[Tokens] = set()
+        self._pins: dict[str, Tokens] = {}
         self._files = files
         self.max_bytes = max_bytes
         self.num_bytes = 0
@@ -95,15 +94,13 @@ class States:
                 self._drop(scope, older)
         elif self._files and not self.has(tokens):
             self._files.save(tokens, bytes(state))
-        kept = _Kept(state, is_pinned=scope == EVERYBODY and tokens in self._pinned)
+        kept = _Kept(state)
         self._trees.setdefault(scope, TokenTree()).insert(tokens, kept)
         self._hold(scope, tokens, kept)
 
-    def pin(self, tokens: Tokens) -> None:
-        """Lets this prefix go last."""
-        self._pinned.add(tokens)
-        if kept := self._trees[EVERYBODY].get(tokens):
-            kept.is_pinned = True
+    def pin(self, name: str, tokens: Tokens) -> None:
+        """Lets this prefix go last; the one that had the same name before goes in its turn again."""
+        self._pins[name] = tokens
 
     def forget_conversations(self) -> None:
         """Lets go of everything that holds people's words."""
@@ -139,13 +136,9 @@ class States:
             self._let_go(self._next_to_go(key))
 
     def _next_to_go(self, newest: Key) -> Key:
+        pinned = {(EVERYBODY, tokens) for tokens in self._pins.values()}
         others = [key for key in self._used if key != newest]
-        loose = (key for key in others if not self._is_pinned(key))
-        return next(loose, others[0])
-
-    def _is_pinned(self, key: Key) -> bool:
-        kept = self._trees[key[0]].get(key[1])
-        return kept is not None and kept.is_pinned
+        return next((key for key in others if key not in pinned), others[0])
 
     def _let_go(self, key: Key) -> None:
         """Out of the RAM. What is everybody's may still be on disk."""

@@ -242,11 +242,11 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Warm:
-    """Asks for the state of a prefix to be there, computed when nothing else is to do. A pinned one is let go last."""
+    """Asks for the state of a prefix to be there, computed when nothing else is to do. The newest one with a `pin` is let go last."""
 
     id: int
     fixed: tuple[ChatMessage, ...]
-    is_pinned: bool = False
+    pin: str = ""
     type: Literal["warm"] = "warm"
 
 

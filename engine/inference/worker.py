@@ -117,8 +117,8 @@ class Worker:
                 sequence = loaded.intake.sequence(message.id, message.request)
             else:
                 sequence = loaded.intake.warming(message.id, message.fixed)
-                if message.is_pinned:
-                    loaded.states.pin(sequence.fixed)
+                if message.pin:
+                    loaded.states.pin(message.pin, sequence.fixed)
         except RequestFailed as failed:
             self._write(Failed(message.id, failed.code, failed.detail, failed.num_tokens, failed.max_tokens))
         else:

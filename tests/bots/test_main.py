@@ -99,10 +99,13 @@ def test_check_lists_every_fault_on_stdout(home: Path, capsys):
     assert "skills/worse.yaml:1" in out
 
 
-def test_check_misses_the_default_skill(home: Path, capsys):
-    (home / "config.yaml").write_text("default_skill: triag\n")
+@pytest.mark.parametrize("line", ["default_skill: triag", "pinned_skills: [chat, triag]"])
+def test_check_misses_a_skill_that_config_names(home: Path, capsys, line: str):
+    (home / "config.yaml").write_text(f"{line}\n")
     assert understudy("check") == 1
-    assert "did you mean `triage`?" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert line.split(":", maxsplit=1)[0] in out
+    assert "did you mean `triage`?" in out
 
 
 @pytest.mark.parametrize("command", [["chat"], ["run"], ["skills"], ["slack-manifest"]])

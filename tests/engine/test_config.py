@@ -68,13 +68,13 @@ def test_what_is_chosen_is_what_is_said(tmp_path):
     config = read_config(
         written(
             tmp_path,
-            "engine: {kv_cache: q8_0, flash_attention: off, state_memory_mb: 64, save_prefixes: false}\n"
+            "engine: {kv_cache: f16, flash_attention: off, state_memory_mb: 64, save_prefixes: false}\n"
             "embedding_model: m/e.gguf\npinned_skills: [chat, triage]\nmetrics: {port: 9090}\n",
         ),
         {},
     )
     engine = config.engine
-    assert (engine.kv_cache, engine.flash_attention) == (CacheType.Q8_0, False)
+    assert (engine.kv_cache, engine.flash_attention) == (CacheType.F16, False)
     assert (engine.state_memory_mb, engine.save_prefixes) == (64, False)
     assert config.embedding_model == str(tmp_path / "m" / "e.gguf")
     assert (config.pinned_skills, config.metrics.port) == (("chat", "triage"), 9090)
@@ -148,6 +148,10 @@ def test_other_variables_are_nobodys_business(tmp_path):
         ("limits: {waiting_seconds: 0}\n", "1: `limits.waiting_seconds` must be at least 1"),
         ("limits: {running_per_channel: 0}\n", "1: `limits.running_per_channel` must be at least 1"),
         ("limits: 5\n", "1: `limits` must be made of"),
+        (
+            "engine:\n  kv_cache: q8_0\n  flash_attention: off\n",
+            "3: `engine.flash_attention` cannot be `off` with `kv_cache: q8_0`",
+        ),
         ("slack: {api_url: slack.com}\n", "1: `slack.api_url` must be an address"),
         ('slack: {api_url: "https://h:99999"}\n', "1: `slack.api_url` must be an address"),
         ('discord: {gateway_url: "wss://"}\n', "1: `discord.gateway_url` must be an address"),
@@ -159,6 +163,13 @@ def test_other_variables_are_nobodys_business(tmp_path):
 def test_each_fault_is_one_line_with_its_place(tmp_path, content, expected):
     (fault,) = faults_of(tmp_path, content)
     assert fault.startswith(f"config.yaml:{expected}")
+
+
+def test_a_variable_that_contradicts_the_file_is_a_fault(tmp_path):
+    environ = {"UNDERSTUDY__ENGINE__FLASH_ATTENTION": "off"}
+    (fault,) = faults_of(tmp_path, "engine: {kv_cache: q8_0}\n", environ)
+    assert "`engine.flash_attention` cannot be `off`" in fault
+    assert "UNDERSTUDY__" in fault
 
 
 def test_all_faults_come_at_once(tmp_path):

@@ -272,6 +272,14 @@ def test_a_model_of_embeddings_is_refused(tmp_path: Path) -> None:
     assert find(head(tmp_path / "llama.gguf"))
 
 
+def test_a_model_of_embeddings_is_taken_where_vectors_are_wanted(tmp_path: Path) -> None:
+    path = head(tmp_path / "bert.gguf", architecture="bert", pooling=1)
+    found = find_model(
+        str(path), models_dir=tmp_path, hf_token=None, progress=lambda _line: None, is_for_vectors=True
+    )
+    assert found.path == path
+
+
 def test_a_file_without_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     writer = gguf.GGUFWriter(path, "llama")
