@@ -5,6 +5,7 @@ it or was guessed, an answer is to the letter what it is alone.
 import random
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from engine.inference.context import Rows
 from engine.inference.lookup import Draft, Habit
 from engine.inference.template import Fitted
 from engine.inference.wire import (
+    Cancel,
     ChatMessage,
     Choices,
     Failed,
@@ -27,7 +29,9 @@ from engine.inference.wire import (
     Role,
     Sampling,
     Warmed,
+    pack,
 )
+from engine.inference.worker import Worker
 from tests.inprocess import Answer, EagerCost, InProcess, in_process, log_softmax, logits_behind
 
 # Random weights fall into loops without a penalty.
@@ -481,3 +485,27 @@ def test_a_sequence_that_llama_cpp_refuses_fails_alone(engine: InProcess, alone:
     assert bad.outcome.code is FailureCode.DECODE_FAILED
     assert [what_came(one) for one in answers] == [alone(one) for one in asked]
     assert what_came(engine.ask(asked[0])[0]) == alone(asked[0])
+
+
+def test_a_cancel_that_arrives_while_a_long_prompt_is_read_ends_the_step_at_once(
+    engine: InProcess, alone: Alone
+) -> None:
+    """What the thread that reads messages does: it aborts for a prompt that may be aborted, and for nothing else."""
+    asked = [request(said(seed)) for seed in range(2)]
+    unwanted, wanted = (engine.submit(one) for one in asked)
+    reader = Worker(BytesIO(pack(Cancel(unwanted.sequence.id)) + pack(Cancel(12345))), BytesIO())
+    reader._loaded = engine.loaded
+    engine.scheduler.abortable = frozenset({unwanted.sequence.id})
+    reader._read()
+    engine.step()
+    assert unwanted.sequence.num_computed == wanted.sequence.num_computed == 0
+    engine.cancel(unwanted)
+    engine.finish()
+    assert what_came(wanted) == alone(asked[1])
+
+    nobody = Worker(BytesIO(pack(Cancel(12345))), BytesIO())
+    nobody._loaded = engine.loaded
+    answer = engine.submit(asked[0])
+    nobody._read()
+    engine.step()
+    assert answer.sequence.num_computed > 0

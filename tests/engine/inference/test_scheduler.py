@@ -1,5 +1,6 @@
 """Laws of the scheduler, on a model that is a hash: whatever comes, goes and fails beside it, an answer is what it is alone."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from engine.inference.context import DecodeCode
+from engine.inference.context import DecodeCode, Rows
 from engine.inference.cost import StepCost
 from engine.inference.labels import LabelTree
 from engine.inference.lookup import Habit, Lookup
@@ -323,6 +324,91 @@ def test_logits_that_are_no_numbers_fail_their_own_request_and_the_third_in_a_ro
     with pytest.raises(ContextBroken):
         people.finish()
     assert people.scheduler.status().num_bad_logits == 5
+
+
+def test_a_prompt_that_is_longer_than_a_step_is_read_in_pieces_of_a_step() -> None:
+    context, people = make(num_slots=2, slot_tokens=500, max_batch_tokens=32)
+    asked = people.ask(tuple(number % 58 for number in range(300)))
+    for num_steps in range(1, 10):
+        people.step()
+        assert context.num_computed_rows == 32 * num_steps
+    people.finish()
+    assert asked.text == asked.expected
+
+
+class Watched(FakeContext):
+    """Looks and acts while a step is computed, as the thread that reads messages may."""
+
+    during: Callable[[], None] = staticmethod(lambda: None)
+
+    def decode(self, rows: Rows, *, wants_hidden_state: bool = False) -> int:
+        self.during()
+        return super().decode(rows, wants_hidden_state=wants_hidden_state)
+
+
+def test_a_long_prompt_that_nobody_wants_any_more_ends_with_the_step_that_it_is_in() -> None:
+    context = Watched(num_slots=2, slot_tokens=500, max_batch_tokens=32)
+    people = People(make_scheduler(context))
+    unwanted = people.ask(tuple(number % 58 for number in range(400)))
+    people.step()
+    unwanted.outcome = people.scheduler.cancel(unwanted.sequence.id)
+    assert context.num_computed_rows == 32
+    asked = people.ask((1, 2, 3))
+    people.finish()
+    assert context.num_computed_rows < 64
+    assert asked.text == asked.expected
+
+
+def test_a_step_may_be_aborted_for_the_prompts_in_it_and_not_when_a_text_would_wait_for_that() -> None:
+    context = Watched(num_slots=2, slot_tokens=500, max_batch_tokens=32)
+    people = People(make_scheduler(context))
+    seen: list[frozenset[int]] = []
+    context.during = lambda: seen.append(people.scheduler.abortable)
+    unwanted = people.ask(tuple(number % 58 for number in range(400)))
+    people.step()
+    assert seen == [frozenset({unwanted.sequence.id})]
+    context.codes.append(DecodeCode.ABORTED)
+    people.step()
+    assert people.scheduler.abortable == frozenset()  # it would abort somebody else's step now
+    writing = people.ask((1, 2))
+    while len(writing.sequence.tokens) == 2:
+        people.step()
+    seen.clear()
+    people.step()
+    assert seen == [frozenset()]
+    unwanted.outcome = people.scheduler.cancel(unwanted.sequence.id)
+    people.finish()
+    assert writing.text == writing.expected
+
+
+def test_an_aborted_step_costs_the_others_in_it_nothing_but_that_step() -> None:
+    context, people = make(num_slots=3, max_batch_tokens=16)
+    asked = [people.ask((*SKILLS[number], 7, 8), num_fixed=18) for number in range(3)]
+    for _ in range(12):
+        context.codes += [DecodeCode.ABORTED, DecodeCode.FINE]
+    people.finish()
+    assert all(one.text == one.expected for one in asked)
+
+
+@pytest.mark.parametrize("code", [DecodeCode.NO_ROOM, DecodeCode.BAD_BATCH])
+def test_a_sequence_that_is_alone_and_refused_fails_and_its_slot_is_free(code: int) -> None:
+    context, people = make(num_slots=1, max_batch_tokens=64)
+    refused, next_one = people.ask((1, 2, 3)), people.ask((4, 5, 6))
+    context.codes.append(code)
+    people.finish()
+    assert isinstance(refused.outcome, Failed)
+    assert refused.outcome.code is FailureCode.DECODE_FAILED
+    assert str(int(code)) in refused.outcome.detail
+    assert next_one.text == next_one.expected
+
+
+def test_labels_that_fill_a_step_wait_for_the_next_one() -> None:
+    _, people = make(num_slots=4, max_batch_tokens=6)
+    asked = [people.choose((word, word + 1)) for word in range(4)]
+    writing = people.ask((50, 51))
+    people.finish()
+    assert all(one.text == one.expected for one in asked)
+    assert writing.text == writing.expected
 
 
 def test_running_streams_stay_neighbours() -> None:
