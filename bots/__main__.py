@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from bots import __version__, app, check, doctor, skills_command
+from bots.finding import as_json, as_line, is_fine
 from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
 from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
@@ -150,10 +151,10 @@ async def _examine(config: Path, opener: ModelOpener, *, is_json: bool) -> int:
         async for one in doctor.examine(config, opener, progress):
             checks.append(one)
             if not is_json:
-                _say(doctor.as_line(one))
+                _say(as_line(one))
     if is_json:
-        print(doctor.as_json(checks))
-    return app.EXIT_FINE if doctor.is_fine(checks) else app.EXIT_FAILED
+        print(as_json(checks))
+    return app.EXIT_FINE if is_fine(checks) else app.EXIT_FAILED
 
 
 def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:

@@ -3,58 +3,28 @@
 Never prints a token, and asks no platform anything.
 """
 
-import json
 import os
 import platform
 import shutil
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from importlib.metadata import version
+from dataclasses import asdict
 from pathlib import Path
 
 from bots.data_folder import DataFolder, Use
-from bots.opening import ModelOpener, OpenModel, Progress
+from bots.doctor_model import examine_model
+from bots.finding import Check, Mark
+from bots.metrics import HOST, serving_metrics
+from bots.metrics_reader import NotUnderstudy, ask_running
+from bots.opening import ModelOpener, Progress
 from bots.places import KINDS, PlaceKind
-from bots.setup import Setup, default_skill_fault, environment_of
-from engine import Config, FileFaults, Skillbook, Store, StoreFailed, read_config, read_secrets, sentence
-from engine.inference import InferenceError, ModelInfo, ModelUnusable, Speed, available_memory_bytes
+from bots.setup import Setup, environment_of, skill_name_faults
+from engine import FileFaults, Skillbook, Store, StoreFailed, read_config, read_secrets, size
 
 _LITTLE_DISK_BYTES = 1 << 30
 _ENV_FILE = ".env"
-_SLOW_TOKENS_PER_SECOND = 5.0
 _TOKEN_PREFIXES = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
-
-
-class Mark(StrEnum):
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`advice` is what to do; empty when there is nothing to do."""
-
-    name: str
-    mark: Mark
-    found: str
-    advice: str = ""
-
-
-def as_line(check: Check) -> str:
-    line = f"{check.mark:<4}  {check.name:<10}  {check.found}"
-    return f"{line}\n{'':18}{check.advice}" if check.advice else line
-
-
-def as_json(checks: list[Check]) -> str:
-    return json.dumps({"is_fine": is_fine(checks), "checks": [asdict(check) for check in checks]}, indent=2)
-
-
-def is_fine(checks: list[Check]) -> bool:
-    return all(check.mark is not Mark.FAIL for check in checks)
 
 
 async def examine(config_path: Path, open_model: ModelOpener, progress: Progress) -> AsyncIterator[Check]:
@@ -75,7 +45,8 @@ async def examine(config_path: Path, open_model: ModelOpener, progress: Progress
         yield check
     yield await _database(setup.data)
     yield _disk(config.data_dir)
-    async for check in _model(setup, open_model, progress):
+    yield await _metrics(config.metrics.port)
+    async for check in examine_model(setup, open_model, progress):
         yield check
 
 
@@ -83,11 +54,11 @@ async def examine(config_path: Path, open_model: ModelOpener, progress: Progress
 
 
 def _skills(setup: Setup, config_path: Path) -> Iterator[Check]:
-    skillbook, default = setup.skillbook, setup.config.default_skill
+    skillbook = setup.skillbook
     for fault in skillbook.faults:
         yield Check("Skills", Mark.FAIL, str(fault))
-    if skillbook.get(default) is None:
-        yield Check("Skills", Mark.FAIL, str(default_skill_fault(setup.config, skillbook, config_path)))
+    for fault in skill_name_faults(setup.config, skillbook, config_path):
+        yield Check("Skills", Mark.FAIL, str(fault))
     yield Check("Skills", Mark.OK, f"{len(skillbook.skills)}: {', '.join(skillbook.names)}")
 
 
@@ -139,7 +110,7 @@ async def _database(data: DataFolder) -> Check:
             await store.close()
             if store.warning:
                 return Check("Database", Mark.WARN, f"{library}; {store.warning}")
-            return Check("Database", Mark.OK, f"{library}; {database}, {_size(database.stat().st_size)}")
+            return Check("Database", Mark.OK, f"{library}; {database}, {size(database.stat().st_size)}")
     except StoreFailed as error:
         return Check("Database", Mark.FAIL, f"{error.path}: {error.reason}", error.advice)
 
@@ -148,102 +119,33 @@ def _disk(folder: Path) -> Check:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     free = shutil.disk_usage(there).free
     if free < _LITTLE_DISK_BYTES:
-        return Check("Disk", Mark.WARN, f"{_size(free)} free", f"Make room where {folder} is.")
-    return Check("Disk", Mark.OK, f"{_size(free)} free")
+        return Check("Disk", Mark.WARN, f"{size(free)} free", f"Make room where {folder} is.")
+    return Check("Disk", Mark.OK, f"{size(free)} free")
 
 
-# What answers
+# What others may look at
 
 
-async def _model(setup: Setup, open_model: ModelOpener, progress: Progress) -> AsyncIterator[Check]:
+async def _metrics(port: int | None) -> Check:
+    """Whether the port can be had, or a running Understudy has it already: then what it is doing."""
+    if port is None:
+        return Check("Metrics", Mark.OK, "off", facts={"metrics_port": None})
+    address = f"http://{HOST}:{port}/metrics"
     try:
-        async with open_model(setup, progress) as model:
-            info = model.inference.info
-            for check in (
-                _file(model),
-                _build(info),
-                _context(setup.config, info),
-                _threads(info),
-                _memory(info),
-            ):
-                yield check
-            progress("Measuring...")
-            yield _speed(await model.inference.measure())
-    except ModelUnusable as error:
-        yield Check("Model", Mark.FAIL, f"{error.model}: {error.reason}", error.advice)
-    except InferenceError as error:
-        yield Check("Speed", Mark.FAIL, sentence(error), "See llama.log in the data folder.")
-
-
-def _file(model: OpenModel) -> Check:
-    size = _size(model.inference.info.size_bytes)
-    found = f"{model.name}, {size}, {model.path}, sha256 {model.sha256[:16]}..."
-    if not model.inference.info.has_chat_template:
-        advice = "Take a model whose name says Instruct or Chat: this one was not taught to converse."
-        return Check("Model", Mark.WARN, f"{found}; it has no chat template", advice)
-    if model.is_starter:
-        return Check(
-            "Model",
-            Mark.OK,
-            found,
-            "A 135M starter model. README.md names better ones: one line in config.yaml.",
-        )
-    return Check("Model", Mark.OK, found)
-
-
-def _build(info: ModelInfo) -> Check:
-    build = f"llama-cpp-python {version('llama-cpp-python')}, {info.backend}"
-    if info.num_gpu_layers == 0:
-        return Check("llama.cpp", Mark.OK, f"{build}; everything on the CPU")
-    return Check(
-        "llama.cpp", Mark.OK, f"{build}; {info.num_gpu_layers} of {info.num_layers} layers on the GPU"
-    )
-
-
-def _context(config: Config, info: ModelInfo) -> Check:
-    found = f"{info.context_tokens} tokens an answer, {info.num_slots} answers at a time"
-    if info.context_tokens > info.trained_context_tokens:
-        advice = f"Set engine.context_tokens to {info.trained_context_tokens} at most."
-        return Check(
-            "Context", Mark.WARN, f"{found}; the model learned {info.trained_context_tokens}", advice
-        )
-    chosen = "" if config.engine.context_tokens is None else " (as config.yaml says)"
-    return Check("Context", Mark.OK, f"{found}{chosen}")
-
-
-def _threads(info: ModelInfo) -> Check:
-    found = f"{info.num_threads} to decode, {info.num_prefill_threads} to prefill, of {os.cpu_count()} cores"
-    return Check("Threads", Mark.OK, found)
-
-
-def _memory(info: ModelInfo) -> Check:
-    available = memory_bytes(available_memory_bytes())
-    is_on_cpu = info.num_gpu_layers < info.num_layers
-    found = f"{_size(info.size_bytes)} model, {_size(available)} available"
-    if is_on_cpu and info.size_bytes > available:
-        advice = "Take a smaller model: this one is read from the disk again for every token."
-        return Check("Memory", Mark.WARN, found, advice)
-    return Check("Memory", Mark.OK, found)
-
-
-def _speed(speed: Speed) -> Check:
+        async with serving_metrics(port):
+            found = f"{address} while `understudy run` is up"
+            return Check("Metrics", Mark.OK, found, facts={"metrics_port": port, "is_running": False})
+    except FileFaults as error:
+        try:
+            running = await ask_running(port)
+        except NotUnderstudy:
+            return Check(
+                "Metrics", Mark.WARN, str(error.faults[0]), "Until then `understudy run` does not start."
+            )
     found = (
-        f"{speed.decode_tokens_per_second:.0f} tokens a second written, "
-        f"{speed.prefill_tokens_per_second:.0f} tokens a second read"
+        f"{address}: {running.num_running} of {running.num_slots} answers being written, "
+        f"{running.num_waiting} in line, {running.num_restarts} restarts of the engine"
     )
-    if speed.decode_tokens_per_second < _SLOW_TOKENS_PER_SECOND:
-        return Check(
-            "Speed", Mark.WARN, found, "Take a smaller model, or a build for your GPU: see README.md."
-        )
-    return Check("Speed", Mark.OK, found)
-
-
-def memory_bytes(told: int | None) -> int:
-    """What new work could take now; where the system does not tell, all that there is."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if told is None else told
-
-
-def _size(num_bytes: int) -> str:
-    if num_bytes < 1_000_000:
-        return f"{num_bytes / 1000:.0f} kB"
-    return f"{num_bytes / 1e6:.0f} MB" if num_bytes < 1_000_000_000 else f"{num_bytes / 1e9:.1f} GB"
+    return Check(
+        "Metrics", Mark.OK, found, facts={"metrics_port": port, "is_running": True, **asdict(running)}
+    )

@@ -213,47 +213,6 @@ def _place(waiting: Waiting) -> str:
     return f"number {waiting.place} in line{_about(waiting.seconds)}"
 
 
-# What the one who runs it reads
-
-
-def engine_line(info: ModelInfo) -> str:
-    """Said once at the start: what the model was given."""
-    answers = f"{_count(info.num_slots, 'answer')} at a time, of {info.context_tokens:,} tokens each"
-    return f"{answers}; {cache_text(info)}."
-
-
-def cache_text(info: ModelInfo) -> str:
-    flash = "with" if info.has_flash_attention else "without"
-    return f"KV cache {info.cache_type}, {size(info.cache_bytes)}, {flash} flash attention"
-
-
-def size(num_bytes: int) -> str:
-    """`94_000_000` is `94 MB`."""
-    if num_bytes < 1_000_000:
-        return f"{num_bytes / 1000:.0f} kB"
-    return f"{num_bytes / 1e6:.0f} MB" if num_bytes < 1_000_000_000 else f"{num_bytes / 1e9:.1f} GB"
-
-
-def work_line(work: Work) -> str:
-    """Said now and then while there is something to do."""
-    parts = [f"{work.num_running} being answered" if work.num_running else "nothing being answered"]
-    if work.num_waiting:
-        parts.append(f"{work.num_waiting} in line (oldest {work.oldest_wait_seconds:.0f} s)")
-    ended = {"answered": work.num_answered, "refused": work.num_refused, "failed": work.num_failed}
-    parts += [f"{number} {word}" for word, number in ended.items() if number]
-    if work.first_token_seconds is not None:
-        parts.append(f"first word after {_short(work.first_token_seconds)} s")
-    if work.tokens_per_second is not None:
-        parts.append(f"{_short(work.tokens_per_second)} tokens/s")
-    line = ", ".join(parts)
-    return f"{line[0].upper()}{line[1:]}."
-
-
-def _short(value: float) -> str:
-    """One decimal where it says something."""
-    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
-
-
 def help_text(skills: Sequence[Skill], default_skill: str) -> str:
     """The answer to /help."""
     lines = [
@@ -313,6 +272,47 @@ def forgotten(what: Forgotten) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+# What the one who runs it reads
+
+
+def engine_line(info: ModelInfo) -> str:
+    """Said once at the start: what the model was given."""
+    answers = f"{_count(info.num_slots, 'answer')} at a time, of {info.context_tokens:,} tokens each"
+    return f"{answers}; {cache_text(info)}."
+
+
+def cache_text(info: ModelInfo) -> str:
+    flash = "with" if info.has_flash_attention else "without"
+    return f"KV cache {info.cache_type}, {size(info.cache_bytes)}, {flash} flash attention"
+
+
+def size(num_bytes: int) -> str:
+    """`94_000_000` is `94 MB`."""
+    if num_bytes < 1_000_000:
+        return f"{num_bytes / 1000:.0f} kB"
+    return f"{num_bytes / 1e6:.0f} MB" if num_bytes < 1_000_000_000 else f"{num_bytes / 1e9:.1f} GB"
+
+
+def work_line(work: Work) -> str:
+    """Said now and then while there is something to do."""
+    parts = [f"{work.num_running} being answered" if work.num_running else "nothing being answered"]
+    if work.num_waiting:
+        parts.append(f"{work.num_waiting} in line (oldest {work.oldest_wait_seconds:.0f} s)")
+    ended = {"answered": work.num_answered, "refused": work.num_refused, "failed": work.num_failed}
+    parts += [f"{number} {word}" for word, number in ended.items() if number]
+    if work.first_token_seconds is not None:
+        parts.append(f"first word after {_short(work.first_token_seconds)} s")
+    if work.tokens_per_second is not None:
+        parts.append(f"{_short(work.tokens_per_second)} tokens/s")
+    line = ", ".join(parts)
+    return f"{line[0].upper()}{line[1:]}."
+
+
+def _short(value: float) -> str:
+    """One decimal where it says something."""
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
 # The database: each a reason (one clause) and an advice

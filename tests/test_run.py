@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import jsonschema
 import pytest
 
@@ -18,6 +19,8 @@ from engine import Skill, Skillbook
 from tests.emulators import slack as slack_emulator
 from tests.emulators.discord import TOKEN, DiscordEmulator
 from tests.emulators.slack import BOT_USER, SlackEmulator
+from tests.ports import free_port
+from tests.prometheus import Read, parse
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
@@ -103,10 +106,11 @@ def addresses(slack: SlackEmulator, discord: DiscordEmulator) -> dict[str, str]:
 async def test_both_places_answer_and_a_saved_skill_changes_the_next_answer_in_both(home: Path) -> None:
     mood = home / "skills" / "mood.yaml"
     mood.write_text(MOOD.format(labels="happy, grumpy", first="happy", second="grumpy"))
+    port = free_port()
     async with (
         SlackEmulator.start() as slack,
         DiscordEmulator.start() as discord,
-        understudy(home, "run", **addresses(slack, discord)) as bot,
+        understudy(home, "run", UNDERSTUDY__METRICS__PORT=str(port), **addresses(slack, discord)) as bot,
     ):
         async with asyncio.timeout(SECONDS):
             await slack.connected()
@@ -121,6 +125,7 @@ async def test_both_places_answer_and_a_saved_skill_changes_the_next_answer_in_b
             return {posted.text, discord.text_of(asked), discord.text_of(ran)}
 
         assert await ask() <= {"happy", "grumpy"}
+        await _check_metrics(port, num_answers=3)
         mood.write_text(MOOD.format(labels="sunny, cloudy", first="sunny", second="cloudy"))
         await bot.said("mood")
         assert await ask() <= {"sunny", "cloudy"}
@@ -132,6 +137,34 @@ async def test_both_places_answer_and_a_saved_skill_changes_the_next_answer_in_b
         bot.process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(bot.process.wait(), SECONDS) == 0
     assert not any("Traceback" in line for line in bot.lines)
+
+
+async def _check_metrics(port: int, num_answers: int) -> None:
+    """What was asked of /mood is told on 127.0.0.1, and to no other address."""
+    timeout = aiohttp.ClientTimeout(total=SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+
+        async def get(path: str) -> str:
+            async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+                assert response.status == 200
+                return await response.text()
+
+        async with asyncio.timeout(SECONDS):
+            while _num_answered(families := parse(await get("/metrics"))) < num_answers:
+                await asyncio.sleep(0.05)  # an answer is shown a moment before it has ended
+        assert json.loads(await get("/health"))["places"] == {"Slack": True, "Discord": True}
+    assert _num_answered(families) == num_answers
+    assert families["understudy_prompt_tokens_total"].of(skill="mood") > 0
+    assert families["understudy_steps_total"].value > 0
+    assert families["understudy_kv_max_tokens"].value > 0
+    assert families["understudy_state_max_bytes"].value > 0
+    with pytest.raises(OSError):
+        await asyncio.open_connection("127.0.0.2", port)
+
+
+def _num_answered(families: Mapping[str, Read]) -> float:
+    answered = ("skill", "mood"), ("outcome", "answered"), ("reason", "")
+    return families["understudy_answers_total"].samples.get(("", answered), 0)
 
 
 async def test_every_shipped_skill_answers_in_all_three_places(home: Path) -> None:

@@ -1,5 +1,6 @@
 """The doctor: each thing that can be wrong has its line, its mark and its advice, and no token is ever shown."""
 
+import asyncio
 import json
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,11 +9,25 @@ from pathlib import Path
 import pytest
 
 from bots.__main__ import main
-from bots.doctor import Check, Mark, examine, memory_bytes
+from bots.doctor import examine
+from bots.doctor_model import memory_bytes
+from bots.finding import Check, Mark
+from bots.metrics import serving_metrics
+from bots.metrics_figures import Figures
 from engine import Store
-from engine.inference import FailureCode, ModelUnusable, RequestFailed, Speed, available_memory_bytes
-from tests.fakes import FakeInference
+from engine.inference import (
+    CacheType,
+    FailureCode,
+    ModelUnusable,
+    RequestFailed,
+    Speed,
+    Status,
+    available_memory_bytes,
+)
+from tests.bots.test_metrics import Told, ask
+from tests.fakes import FakeInference, open_engine
 from tests.home import opener_of, write_home, write_skill
+from tests.ports import free_port
 
 BOT_TOKEN, APP_TOKEN = "xoxb-0000000000", "xapp-1-0000000000"
 
@@ -162,7 +177,29 @@ def test_json_is_all_that_stdout_gets(config: Path, capsys):
     assert main(["doctor", "--json"], opener=opener_of(FakeInference())) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["is_fine"] is True
-    assert {"name", "mark", "found", "advice"} == set(told["checks"][0])
+    assert {"name", "mark", "found", "advice", "facts"} == set(told["checks"][0])
+    facts = {name: value for check in told["checks"] for name, value in check["facts"].items()}
+    assert (
+        facts.items()
+        >= {
+            "context_tokens": 2048,
+            "context_tokens_from": "auto",
+            "slots": 2,
+            "slots_from": "auto",
+            "kv_cache": "f16",
+            "kv_cache_from": "auto",
+            "kv_cache_bytes": 0,
+            "flash_attention": False,
+            "flash_attention_from": "auto",
+            "embedding_length": 0,
+            "state_max_bytes": 0,
+            "state_memory_from": "auto",
+            "save_prefixes": True,
+            "prefix_files": 0,
+            "prefix_bytes": 0,
+            "metrics_port": None,
+        }.items()
+    )
 
 
 def test_memory_is_what_is_available_or_all(tmp_path: Path):
@@ -170,6 +207,100 @@ def test_memory_is_what_is_available_or_all(tmp_path: Path):
     meminfo.write_text("MemTotal:  9 kB\nMemAvailable:    2048 kB\n")
     assert memory_bytes(available_memory_bytes(meminfo)) == 2048 * 1024
     assert memory_bytes(available_memory_bytes(tmp_path / "none")) > 1 << 20
+
+
+def bigger_model() -> Told:
+    model = Told(num_slots=4)
+    model._info = replace(
+        model.info,
+        cache_type=CacheType.Q8_0,
+        has_flash_attention=True,
+        cache_bytes=94_000_000,
+        embedding_length=384,
+    )
+    model.told = Status(max_state_bytes=512_000_000)
+    return model
+
+
+async def test_what_the_machine_chose_is_told_as_such(config: Path):
+    checks = await examined(config, bigger_model())
+    assert named(checks, "Context").found == "2048 tokens an answer (auto), 4 answers at a time (auto)"
+    assert named(checks, "KV cache").found == "q8_0 (auto), 94 MB; flash attention on (auto)"
+    assert named(checks, "States").found.startswith("up to 512 MB (auto)")
+    assert named(checks, "Embedding").found == "no embedding model"
+    assert named(checks, "Prefixes").found == "none saved yet"
+    assert named(checks, "Metrics").found == "off"
+
+
+async def test_what_config_says_is_told_as_such(config: Path):
+    config.write_text(
+        """\
+embedding_model: models/some-encoder.gguf
+engine:
+  context_tokens: 2048
+  slots: 4
+  kv_cache: q8_0
+  flash_attention: on
+  state_memory_mb: 512
+  save_prefixes: no
+"""
+    )
+    checks = await examined(config, bigger_model())
+    assert named(checks, "Context").found == "2048 tokens an answer (set), 4 answers at a time (set)"
+    assert named(checks, "KV cache").found == "q8_0 (set), 94 MB; flash attention on (set)"
+    assert named(checks, "States").found.startswith("up to 512 MB (set)")
+    assert named(checks, "Embedding").found == "some-encoder.gguf, vectors of 384 numbers"
+    assert named(checks, "Prefixes").found == "not saved, as config.yaml says"
+
+
+async def test_saved_prefixes_are_counted(config: Path):
+    folder = config.parent / "data" / "prefixes"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        (folder / f"{number}.kv").write_bytes(bytes(2_000_000))
+    (folder / "elsewhere").symlink_to(config.absolute())
+    check = named(await examined(config), "Prefixes")
+    assert check.found.startswith("3 saved, 6 MB in ")
+    assert (check.facts["prefix_files"], check.facts["prefix_bytes"]) == (3, 6_000_000)
+
+
+async def test_a_free_port_for_metrics_is_told_with_its_address(config: Path):
+    port = free_port()
+    config.write_text(f"metrics: {{port: {port}}}\n")
+    check = named(await examined(config), "Metrics")
+    assert check.mark is Mark.OK
+    assert check.found == f"http://127.0.0.1:{port}/metrics while `understudy run` is up"
+
+
+async def test_what_a_running_understudy_does_is_read_from_its_metrics(config: Path, tmp_path: Path):
+    model = FakeInference()
+    model.num_restarts = 2
+    async with serving_metrics(0) as server, open_engine(tmp_path, model) as engine:
+        server.show(Figures(engine, "Fake-0M", {"Slack": True}))
+        await ask(engine, "one")
+        config.write_text(f"metrics: {{port: {server.address.rsplit(':', 1)[1]}}}\n")
+        check = named(await examined(config), "Metrics")
+    assert check.mark is Mark.OK
+    assert check.found.endswith("0 of 2 answers being written, 0 in line, 2 restarts of the engine")
+    assert check.facts["is_running"] is True
+    assert check.facts["num_restarts"] == 2
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"no HTTP\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"]
+)
+async def test_a_metrics_port_of_another_program_is_a_warning(config: Path, answer: bytes):
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        config.write_text(f"metrics: {{port: {port}}}\n")
+        check = named(await examined(config), "Metrics")
+    assert check.mark is Mark.WARN
+    assert f"another program has port {port}" in check.found
+    assert check.advice
 
 
 class SlowInference(FakeInference):

@@ -1,0 +1,181 @@
+"""What the doctor finds when it loads the model: what the machine gave it, what config.yaml said, how fast it is."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from bots.finding import Check, Fact, Mark
+from bots.opening import ModelOpener, OpenModel, Progress
+from bots.setup import Setup
+from engine import Config, sentence, size
+from engine.inference import InferenceError, ModelInfo, ModelUnusable, Speed, Status, available_memory_bytes
+
+_SLOW_TOKENS_PER_SECOND = 5.0
+
+
+async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progress) -> AsyncIterator[Check]:
+    """Loads the model, looks at it, and measures it."""
+    config = setup.config
+    try:
+        async with open_model(setup, progress) as model:
+            info = model.inference.info
+            yield _file(model)
+            yield _build(info)
+            yield _context(config, info)
+            yield _cache(config, info)
+            yield _threads(info)
+            yield _memory(info)
+            yield _embedding(config, info)
+            progress("Measuring...")
+            speed = await model.inference.measure()
+            yield _states(config, model.inference.status)
+            yield _prefixes(config, setup.data.prefixes)
+            yield _speed(speed)
+    except ModelUnusable as error:
+        yield Check("Model", Mark.FAIL, f"{error.model}: {error.reason}", error.advice)
+    except InferenceError as error:
+        yield Check("Speed", Mark.FAIL, sentence(error), "See llama.log in the data folder.")
+
+
+def _file(model: OpenModel) -> Check:
+    bulk = size(model.inference.info.size_bytes)
+    found = f"{model.name}, {bulk}, {model.path}, sha256 {model.sha256[:16]}..."
+    if not model.inference.info.has_chat_template:
+        advice = "Take a model whose name says Instruct or Chat: this one was not taught to converse."
+        return Check("Model", Mark.WARN, f"{found}; it has no chat template", advice)
+    if model.is_starter:
+        return Check(
+            "Model",
+            Mark.OK,
+            found,
+            "A 135M starter model. README.md names better ones: one line in config.yaml.",
+        )
+    return Check("Model", Mark.OK, found)
+
+
+def _build(info: ModelInfo) -> Check:
+    build = f"llama-cpp-python {version('llama-cpp-python')}, {info.backend}"
+    if info.num_gpu_layers == 0:
+        return Check("llama.cpp", Mark.OK, f"{build}; everything on the CPU")
+    return Check(
+        "llama.cpp", Mark.OK, f"{build}; {info.num_gpu_layers} of {info.num_layers} layers on the GPU"
+    )
+
+
+def _origin(value: object) -> str:
+    """Who decided: None in config.yaml leaves it to the machine."""
+    return "auto" if value is None else "set"
+
+
+def _context(config: Config, info: ModelInfo) -> Check:
+    wanted = config.engine
+    found = (
+        f"{info.context_tokens} tokens an answer ({_origin(wanted.context_tokens)}), "
+        f"{info.num_slots} answers at a time ({_origin(wanted.slots)})"
+    )
+    facts: dict[str, Fact] = {
+        "context_tokens": info.context_tokens,
+        "context_tokens_from": _origin(wanted.context_tokens),
+        "slots": info.num_slots,
+        "slots_from": _origin(wanted.slots),
+    }
+    if info.context_tokens > info.trained_context_tokens:
+        advice = f"Set engine.context_tokens to {info.trained_context_tokens} at most."
+        learned = f"{found}; the model learned {info.trained_context_tokens}"
+        return Check("Context", Mark.WARN, learned, advice, facts)
+    return Check("Context", Mark.OK, found, facts=facts)
+
+
+def _cache(config: Config, info: ModelInfo) -> Check:
+    wanted = config.engine
+    flash = "on" if info.has_flash_attention else "off"
+    found = (
+        f"{info.cache_type} ({_origin(wanted.kv_cache)}), {size(info.cache_bytes)}; "
+        f"flash attention {flash} ({_origin(wanted.flash_attention)})"
+    )
+    facts: dict[str, Fact] = {
+        "kv_cache": info.cache_type.value,
+        "kv_cache_from": _origin(wanted.kv_cache),
+        "kv_cache_bytes": info.cache_bytes,
+        "flash_attention": info.has_flash_attention,
+        "flash_attention_from": _origin(wanted.flash_attention),
+    }
+    return Check("KV cache", Mark.OK, found, facts=facts)
+
+
+def _threads(info: ModelInfo) -> Check:
+    found = f"{info.num_threads} to decode, {info.num_prefill_threads} to prefill, of {os.cpu_count()} cores"
+    return Check("Threads", Mark.OK, found)
+
+
+def _memory(info: ModelInfo) -> Check:
+    available = memory_bytes(available_memory_bytes())
+    is_on_cpu = info.num_gpu_layers < info.num_layers
+    found = f"{size(info.size_bytes)} model, {size(available)} available"
+    if is_on_cpu and info.size_bytes > available:
+        advice = "Take a smaller model: this one is read from the disk again for every token."
+        return Check("Memory", Mark.WARN, found, advice)
+    return Check("Memory", Mark.OK, found)
+
+
+def _embedding(config: Config, info: ModelInfo) -> Check:
+    facts: dict[str, Fact] = {"embedding_length": info.embedding_length}
+    if config.embedding_model is None:
+        return Check("Embedding", Mark.OK, "no embedding model", facts=facts)
+    name = Path(config.embedding_model).name
+    return Check("Embedding", Mark.OK, f"{name}, vectors of {info.embedding_length} numbers", facts=facts)
+
+
+def _states(config: Config, status: Status) -> Check:
+    origin = _origin(config.engine.state_memory_mb)
+    found = f"up to {size(status.max_state_bytes)} ({origin}) for skills and conversations that were read"
+    facts: dict[str, Fact] = {"state_max_bytes": status.max_state_bytes, "state_memory_from": origin}
+    return Check("States", Mark.OK, found, facts=facts)
+
+
+def _prefixes(config: Config, folder: Path) -> Check:
+    sizes = list(_sizes(folder))
+    facts: dict[str, Fact] = {
+        "save_prefixes": config.engine.save_prefixes,
+        "prefix_files": len(sizes),
+        "prefix_bytes": sum(sizes),
+    }
+    kept = f"{len(sizes)} saved, {size(sum(sizes))} in {folder}" if sizes else "none saved yet"
+    if not config.engine.save_prefixes:
+        kept = f"not saved, as config.yaml says; {kept}" if sizes else "not saved, as config.yaml says"
+    return Check("Prefixes", Mark.OK, kept, facts=facts)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """Of the files in a folder, which may be gone while one looks."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            if entry.is_file(follow_symlinks=False):
+                yield entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+
+
+def _speed(speed: Speed) -> Check:
+    found = (
+        f"{speed.decode_tokens_per_second:.0f} tokens a second written, "
+        f"{speed.prefill_tokens_per_second:.0f} tokens a second read"
+    )
+    facts: dict[str, Fact] = {
+        "decode_tokens_per_second": speed.decode_tokens_per_second,
+        "prefill_tokens_per_second": speed.prefill_tokens_per_second,
+    }
+    if speed.decode_tokens_per_second < _SLOW_TOKENS_PER_SECOND:
+        advice = "Take a smaller model, or a build for your GPU: see README.md."
+        return Check("Speed", Mark.WARN, found, advice, facts)
+    return Check("Speed", Mark.OK, found, facts=facts)
+
+
+def memory_bytes(told: int | None) -> int:
+    """What new work could take now; where the system does not tell, all that there is."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if told is None else told
