@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +101,8 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
             default_skill=setup.config.default_skill,
         )
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
-        watching = _in_background(setup.skillbook.watch(), "a saved skill is read at the next start")
-        warming = _in_background(warmth.keep(), "a skill is read when it is first used")
+        watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")
+        warming = _in_background(warmth.keep, "a skill is read when it is first used")
         async with watching, warming:
             yield engine
     finally:
@@ -110,7 +110,7 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
 
 
 @asynccontextmanager
-async def _in_background(work: Coroutine[None, None, None], consequence: str) -> AsyncIterator[None]:
+async def _in_background(work: Callable[[], Awaitable[None]], consequence: str) -> AsyncIterator[None]:
     """Runs beside the block. One that fails says what follows from that, and nothing else ends."""
     task = asyncio.create_task(_to_its_end(work, consequence))
     try:
@@ -121,8 +121,8 @@ async def _in_background(work: Coroutine[None, None, None], consequence: str) ->
             await task
 
 
-async def _to_its_end(work: Coroutine[None, None, None], consequence: str) -> None:
+async def _to_its_end(work: Callable[[], Awaitable[None]], consequence: str) -> None:
     try:
-        await work
+        await work()
     except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for
         _log.warning("Something beside the answers ended (%s): %s.", error, consequence)
