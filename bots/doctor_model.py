@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,7 +19,7 @@ async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progres
     """Loads the model, looks at it, and measures it."""
     config = setup.config
     try:
-        async with open_model(setup, progress) as model:
+        async with open_model(_without_saving(setup), progress) as model:
             info = model.inference.info
             yield _file(model)
             yield _build(info)
@@ -36,6 +37,12 @@ async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progres
         yield Check("Model", Mark.FAIL, f"{error.model}: {error.reason}", error.advice)
     except InferenceError as error:
         yield Check("Speed", Mark.FAIL, sentence(error), "See llama.log in the data folder.")
+
+
+def _without_saving(setup: Setup) -> Setup:
+    """Who looks changes nothing: a worker with that folder deletes what another's settings saved there."""
+    engine = setup.config.engine.model_copy(update={"save_prefixes": False})
+    return replace(setup, config=setup.config.model_copy(update={"engine": engine}))
 
 
 def _file(model: OpenModel) -> Check:

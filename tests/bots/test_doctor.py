@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from bots.doctor_model import memory_bytes
 from bots.finding import Check, Mark
 from bots.metrics import serving_metrics
 from bots.metrics_figures import Figures
+from bots.opening import OpenModel, Progress
+from bots.setup import Setup
 from engine import Store
 from engine.inference import (
     CacheType,
@@ -262,6 +264,19 @@ async def test_saved_prefixes_are_counted(config: Path):
     check = named(await examined(config), "Prefixes")
     assert check.found.startswith("3 saved, 6 MB in ")
     assert (check.facts["prefix_files"], check.facts["prefix_bytes"]) == (3, 6_000_000)
+
+
+async def test_saved_prefixes_are_left_alone(config: Path):
+    opened: list[Setup] = []
+    fake = opener_of(FakeInference())
+
+    def opener(setup: Setup, progress: Progress) -> AbstractAsyncContextManager[OpenModel]:
+        opened.append(setup)
+        return fake(setup, progress)
+
+    checks = [check async for check in examine(config, opener, lambda _: None)]
+    assert [setup.config.engine.save_prefixes for setup in opened] == [False]
+    assert named(checks, "Prefixes").facts["save_prefixes"] is True
 
 
 async def test_a_free_port_for_metrics_is_told_with_its_address(config: Path):

@@ -28,6 +28,8 @@ from tests.fakes import (
 )
 from tests.prometheus import Read, parse
 
+MANUAL = Path(__file__).resolve().parents[2] / "docs" / "operating.md"
+
 
 class Told(FakeInference):
     """A model whose process tells what a test says."""
@@ -80,6 +82,14 @@ async def test_all_names_are_ours_and_each_says_what_it_is(tmp_path: Path) -> No
         "understudy_first_token_seconds",
         "understudy_answer_seconds",
     }
+
+
+async def test_each_name_stands_in_the_manual_and_the_manual_has_no_other(tmp_path: Path) -> None:
+    section = MANUAL.read_text().partition("## Metrics\n")[2].partition("\n## ")[0]
+    rows = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    told = {name for row in rows for name in re.findall(r"`([a-z_]+)[`{]", row)}
+    async with watched(tmp_path) as (_, server):
+        assert {name.removeprefix("understudy_") for name in await scraped(server)} == told
 
 
 async def test_what_was_done_is_told_by_skill_and_by_how_it_ended(tmp_path: Path) -> None:
