@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bench.console import say
 from bench.crowds import at_once, one_by_one
 from bench.figures import Figures
-from bench.plan import Plan, interleaved, running
+from bench.plan import Plan, running
 from bench.system import Ask, System, SystemName, Way
 from engine.inference import ChatMessage
 
@@ -15,7 +15,7 @@ _LABELS = (
     "billing", "bug report", "feature request", "praise", "complaint",
     "question", "security", "account", "shipping", "other",
 )  # fmt: skip
-_NUM_PEOPLE, _NUM_CROWDS, _NUM_MESSAGES, _MAX_TOKENS = 8, 2, 4, 12
+_NUM_PEOPLE, _NUM_CROWDS, _NUM_MESSAGES, _MAX_TOKENS = 8, 1, 4, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,10 @@ class _Variant:
 
 
 async def measure_choices(plan: Plan, figures: Figures) -> None:
-    systems = [plan.system(name, _NUM_PEOPLE) for name in plan.systems]
+    names = plan.systems if plan.scale.has_all_peers else plan.chosen(SystemName.OURS, SystemName.LOCK)
+    systems = [plan.system(name, _NUM_PEOPLE) for name in names]
     async with running(systems):
-        for round_number, order in interleaved(_variants(systems), plan.scale.num_rounds):
+        for round_number, order in plan.rounds(_variants(systems), plan.scale.num_rounds):
             say(f"choices: round {round_number + 1}")
             plan.prompts.draw_anew("choices", round_number)
             skill = plan.prompts.skill(plan.scale.skill_tokens)

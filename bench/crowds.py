@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.console import say
 from bench.figures import Figures, burst_quantities
-from bench.plan import Plan, interleaved, running
+from bench.plan import Plan, running
 from bench.system import Answer, Ask, System, SystemName, answer
 from bench.usage import processor_seconds
 
@@ -19,13 +19,18 @@ _ASKS_PER_PERSON = 2
 
 async def measure_one_skill(plan: Plan, figures: Figures, *, scenarios: set[str]) -> None:
     """Cold, warm and steady: N people on a skill of their own in each round, with N slots."""
-    for num_people in plan.scale.people:
+    crowds = plan.scale.people
+    for at, num_people in enumerate(crowds):
+        if plan.is_over:
+            say(f"no time for {num_people} people")
+            continue
+        now = plan.within((2 + num_people) / sum(2 + one for one in crowds[at:]))
         names = plan.chosen(SystemName.OURS, SystemName.SERVER)
         if num_people in plan.scale.lock_people:
             names += plan.chosen(SystemName.LOCK)
         systems = [plan.system(name, num_people) for name in names]
         async with running(systems):
-            for round_number, order in interleaved(systems, plan.scale.num_rounds):
+            for round_number, order in now.rounds(systems, plan.scale.num_rounds):
                 say(f"{'/'.join(sorted(scenarios))}: {num_people} people, round {round_number + 1}")
                 asks = _one_skill_asks(plan, num_people, round_number)
                 for system in order:
@@ -35,7 +40,7 @@ async def measure_one_skill(plan: Plan, figures: Figures, *, scenarios: set[str]
 
 @dataclass(frozen=True, slots=True)
 class _OneSkillAsks:
-    cold: list[Ask]
+    cold: list[Ask]  # empty where the skill of the round before is asked again
     warm: list[Ask]
     steady: list[list[Ask]]  # by person
     thinking_seconds: list[list[float]]
@@ -43,14 +48,16 @@ class _OneSkillAsks:
 
 def _one_skill_asks(plan: Plan, num_people: int, round_number: int) -> _OneSkillAsks:
     prompts, scale = plan.prompts, plan.scale
-    draw = prompts.draw_anew("one skill", num_people, round_number)
+    num_skills = scale.num_cold_rounds
+    prompts.draw_anew("one skill", num_people, min(round_number, num_skills - 1))
     skill = prompts.skill(scale.skill_tokens)
+    draw = prompts.draw_anew("its messages", num_people, round_number)
 
     def asks(count: int) -> list[Ask]:
         return [prompts.ask(skill, prompts.message(), scale.max_tokens) for _ in range(count)]
 
     return _OneSkillAsks(
-        asks(num_people),
+        asks(num_people) if round_number < num_skills else [],
         asks(num_people),
         [asks(_ASKS_PER_PERSON) for _ in range(num_people)],
         [_thinking(draw, num_people) for _ in range(num_people)],
@@ -64,7 +71,7 @@ def _thinking(draw: random.Random, num_people: int) -> list[float]:
 
 
 async def _one_skill(system: System, asks: _OneSkillAsks, scenarios: set[str]) -> dict[str, dict[str, float]]:
-    measured = {COLD: await crowd(system, at_once(system, asks.cold))}
+    measured = {COLD: await crowd(system, at_once(system, asks.cold))} if asks.cold else {}
     if WARM in scenarios:
         measured[WARM] = await crowd(system, at_once(system, asks.warm))
     if STEADY in scenarios and system.name is not SystemName.LOCK:
@@ -102,11 +109,12 @@ async def _person(system: System, asks: Sequence[Ask], waits: Sequence[float]) -
 async def measure_multi(plan: Plan, figures: Figures) -> None:
     """N people at once, each on one of 8 skills by chance. Each skill was used once before."""
     scale = plan.scale
-    for num_people in MULTI_PEOPLE:
+    for at, num_people in enumerate(MULTI_PEOPLE):
+        now = plan.within(num_people / sum(MULTI_PEOPLE[at:]))
         names = plan.chosen(SystemName.OURS, SystemName.SERVER, SystemName.LOCK)
         systems = [plan.system(name, num_people) for name in names]
         async with running(systems):
-            for round_number, order in interleaved(systems, scale.num_rounds):
+            for round_number, order in now.rounds(systems, scale.num_rounds):
                 say(f"multi: {num_people} people, round {round_number + 1}")
                 before, asks = multi_asks(plan, num_people, round_number)
                 for system in order:

@@ -3,14 +3,14 @@
 # ruff: noqa: E402
 import argparse
 import asyncio
-import json
 import os
-import platform
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -22,10 +22,12 @@ os.environ["PYTHONPATH"] = str(_ROOT)  # for the processes that are started from
 from bench.choices import CHOICES, measure_choices
 from bench.console import say
 from bench.crowds import COLD, MULTI, STEADY, WARM, measure_multi, measure_one_skill
+from bench.document import Document, write
 from bench.figures import Figures
-from bench.goals import Goal, goals
 from bench.halfmodel import half_model
+from bench.length import LENGTH, measure_length
 from bench.lookup import LOOKUP, measure_lookup
+from bench.machine import describe, gpu_name
 from bench.peertuning import tuned
 from bench.plan import FULL, QUICK, PeerFlags, Plan, Scale
 from bench.processes import MEMORY, OVERHEAD, measure_memory, measure_overhead
@@ -39,15 +41,28 @@ from engine.inference import find_model
 
 _ONE_SKILL = (COLD, WARM, STEADY)
 _ALONE = {
-    MULTI: measure_multi,
     RESTART: measure_restart,
-    TURNS: measure_turns,
-    CHOICES: measure_choices,
-    LOOKUP: measure_lookup,
-    MEMORY: measure_memory,
     OVERHEAD: measure_overhead,
+    LOOKUP: measure_lookup,
+    CHOICES: measure_choices,
+    TURNS: measure_turns,
+    LENGTH: measure_length,
+    MEMORY: measure_memory,
+    MULTI: measure_multi,
 }
 SCENARIOS = (*_ONE_SKILL, *_ALONE)
+# Of the time of a run that has an end, in the order in which they are measured.
+_SHARES = {
+    RESTART: 3,
+    OVERHEAD: 4,
+    LOOKUP: 6,
+    CHOICES: 6,
+    TURNS: 5,
+    LENGTH: 5,
+    MEMORY: 8,
+    MULTI: 20,
+    COLD: 43,  # and warm and steady
+}
 
 
 def arguments(given: list[str]) -> argparse.Namespace:
@@ -60,6 +75,7 @@ def arguments(given: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--people", type=_numbers, help="the crowds of cold, warm and steady: 1,4,8,16")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--seconds", type=float, help="begin nothing new after so many")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--gpu-layers", type=int, default=0, help="-1 offloads all")
     parser.add_argument(
@@ -88,7 +104,14 @@ def _numbers(text: str) -> tuple[int, ...]:
 def scale_of(options: argparse.Namespace) -> Scale:
     scale = QUICK if options.quick else FULL
     if options.rounds:
-        scale = replace(scale, num_rounds=options.rounds, num_slow_rounds=options.rounds)
+        scale = replace(
+            scale,
+            num_rounds=options.rounds,
+            num_slow_rounds=min(options.rounds, scale.num_slow_rounds),
+            num_cold_rounds=min(options.rounds, scale.num_cold_rounds),
+        )
+    if options.seconds:
+        scale = replace(scale, max_seconds=options.seconds)
     return replace(scale, people=options.people) if options.people else scale
 
 
@@ -124,11 +147,15 @@ async def measure(plan: Plan, scenarios: tuple[str, ...], figures: Figures) -> l
     """Returns what went wrong: one scenario that fails does not take the others' figures with it."""
     parts = [(name, _ALONE[name]) for name in scenarios if name in _ALONE]
     if one_skill := {name for name in scenarios if name in _ONE_SKILL}:
-        parts.insert(0, ("/".join(one_skill), partial(measure_one_skill, scenarios=one_skill)))
+        parts.append((COLD, partial(measure_one_skill, scenarios=one_skill)))
     faults = []
-    for name, part in parts:
+    for at, (name, part) in enumerate(parts):
+        if plan.is_over:
+            faults.append(f"{name}: not measured, the time was over")
+            continue
+        share = _SHARES[name] / sum(_SHARES[later] for later, _ in parts[at:])
         try:
-            await part(plan, figures)
+            await part(plan.within(share), figures)
         except Exception as error:  # noqa: BLE001 - the top of a scenario
             traceback.print_exc()
             faults.append(f"{name} FAILED: {error!r}")
@@ -138,67 +165,59 @@ async def measure(plan: Plan, scenarios: tuple[str, ...], figures: Figures) -> l
 async def main(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         plan = plan_of(options, Path(folder))
+        plan = replace(plan, until=time.monotonic() + plan.scale.max_seconds)
         if not options.untuned:
             plan = replace(plan, peer_flags=await tuned(plan))
         figures = Figures()
         faults = await measure(plan, options.only, figures)
-    found = goals(figures, has_gpu=options.gpu_layers != 0)
-    head = [*_head(plan, options), *faults]
-    print("\n".join(head), end="\n\n")
-    for rows in (crowd_rows(figures), other_rows(figures), goal_rows(found)):
+    document = _document(plan, options, figures, faults)
+    print("\n".join(document.about), end="\n\n")
+    for rows in (crowd_rows(figures), other_rows(figures), goal_rows(document.goals)):
         if len(rows) > 1:
             print(as_text(rows), end="\n\n")
     if options.json:
-        options.json.write_text(json.dumps(_document(head, figures, found), indent=1) + "\n")
+        write(options.json, document)
     if options.markdown:
-        tables = [as_markdown(rows) for rows in (goal_rows(found), crowd_rows(figures), other_rows(figures))]
-        options.markdown.write_text("\n\n".join(["  \n".join(head), *tables]) + "\n")
+        tables = [
+            as_markdown(rows)
+            for rows in (goal_rows(document.goals), crowd_rows(figures), other_rows(figures))
+        ]
+        options.markdown.write_text("\n\n".join(["  \n".join(document.about), *tables]) + "\n")
     return 1 if faults else 0
 
 
-def _head(plan: Plan, options: argparse.Namespace) -> list[str]:
+def _document(plan: Plan, options: argparse.Namespace, figures: Figures, faults: list[str]) -> Document:
+    settings = plan.settings
+    return Document(
+        settings.model.name,
+        describe(settings.num_threads),
+        gpu_name() if settings.gpu_layers else "",
+        datetime.now(tz=UTC).date().isoformat(),
+        (*_about(plan, options), *faults),
+        figures,
+    )
+
+
+def _about(plan: Plan, options: argparse.Namespace) -> list[str]:
     """What a reader must know beside the figures."""
     settings, scale = plan.settings, plan.scale
+    gpu = f", {gpu_name()}" if settings.gpu_layers else ""
     sizes = (
-        f"skills of {scale.skill_tokens} tokens (multi, overhead: {scale.mixed_skill_tokens}), at most "
-        f"{scale.max_tokens} tokens an answer, {scale.num_rounds} rounds (turns, memory: {scale.num_slow_rounds})"
+        f"skills of {scale.skill_tokens} tokens (multi, memory, overhead: {scale.mixed_skill_tokens}), at most "
+        f"{scale.max_tokens} tokens an answer, {scale.num_rounds} rounds (turns, memory, length: {scale.num_slow_rounds})"
     )
     peers = [name for name in plan.systems if name is not SystemName.OURS]
     lines = [
-        f"model {settings.model.name}, {settings.num_threads} threads of {os.cpu_count()} cores, {_processor()}",
+        f"model {settings.model.name}, {describe(settings.num_threads)}{gpu}",
         f"{sizes}, as many slots as people",
         *(f"{name}: {plan.system(name, 8).flags} (for 8 people)" for name in peers),
     ]
     if options.quick:
         lines.append(
-            "quick: shorter answers, shorter skills in multi and overhead, fewer rounds of turns and memory, "
-            f"lock with {', '.join(map(str, scale.lock_people))} people in warm alone"
+            "quick: shorter answers, shorter skills in multi, memory and overhead, as many rounds as there is time for, "
+            f"peers where a goal is about them, lock in cold and warm with {', '.join(map(str, scale.lock_people))} people"
         )
     return lines
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-
-
-def _document(head: list[str], figures: Figures, found: list[Goal]) -> dict:
-    return {
-        "about": head,
-        "goals": [
-            {
-                "goal": f"{one.scenario}: {one.goal}",
-                "value": one.value,
-                "target": one.target_text,
-                "met": one.met,
-            }
-            for one in found
-        ],
-        "measurements": [asdict(one) for one in figures.measurements],
-    }
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.console import say
 from bench.crowds import at_once
 from bench.figures import Figures, burst_quantities
-from bench.plan import Plan, interleaved, running
+from bench.plan import Plan, running
 from engine.inference import ChatMessage, Role
 
 LOOKUP = "lookup"
@@ -27,7 +27,7 @@ async def measure_lookup(plan: Plan, figures: Figures) -> None:
     drafted, plain = plan.ours(_NUM_SLOTS), plan.ours(_NUM_SLOTS, is_drafting=False)
     texts = _paragraphs()
     async with running([drafted, plain]):
-        for round_number, order in interleaved(
+        for round_number, order in plan.rounds(
             [(drafted, "drafted"), (plain, "plain")], plan.scale.num_rounds
         ):
             say(f"lookup: round {round_number + 1}")

@@ -1,12 +1,15 @@
 """What a run measures and how large: the systems, the rounds, the sizes. Knows no figures."""
 
+import math
 import random
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from bench.console import say
 from bench.lock import Lock
 from bench.ours import Ours
 from bench.prompts import Prompts
@@ -18,10 +21,13 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """How large a run is. `people` are the crowds of cold, warm and steady."""
+    """How large a run is. `people` are the crowds of cold, warm and steady, the one that matters most first."""
 
     num_rounds: int = 5
     num_slow_rounds: int = 5  # where the figure hardly varies, or a round takes long
+    num_cold_rounds: int = 5  # the rounds of warm and steady after that ask about a skill that is known
+    num_tuning_rounds: int = 3
+    max_seconds: float = math.inf  # what does not begin before is left out
     people: tuple[int, ...] = (1, 4, 8, 16)
     skill_tokens: int = 800
     mixed_skill_tokens: int = 800
@@ -29,9 +35,21 @@ class Scale:
     max_tokens: int = 64
     lock_people: tuple[int, ...] = (1, 4, 8, 16)
     slot_tokens: int = 1152
+    has_all_peers: bool = True  # also where no goal is about them
 
 
-QUICK = Scale(num_slow_rounds=2, max_tokens=32, mixed_skill_tokens=400, lock_people=(8,))
+# Reading a skill for each of 16 slots, as a peer does, is what takes the time.
+QUICK = Scale(
+    num_slow_rounds=1,
+    num_cold_rounds=1,
+    num_tuning_rounds=1,
+    max_seconds=600.0,
+    people=(8, 1, 16, 4),
+    max_tokens=32,
+    mixed_skill_tokens=400,
+    lock_people=(8,),
+    has_all_peers=False,
+)
 FULL = Scale()
 
 
@@ -53,6 +71,7 @@ class Plan:
     peer_flags: PeerFlags
     prompts: Prompts
     folder: Path  # for what a run leaves behind: logs and saved prefixes
+    until: float = math.inf  # on the monotonic clock
 
     @property
     def is_starter(self) -> bool:
@@ -85,6 +104,27 @@ class Plan:
                     is_spinning=flags.lock_is_spinning,
                 )
 
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() >= self.until
+
+    def within(self, share: float) -> "Plan":
+        """The same with a share of the time that is left."""
+        now = time.monotonic()
+        return replace(self, until=now + share * max(0.0, self.until - now))
+
+    def rounds(self, items: Sequence[_T], num_rounds: int) -> Iterator[tuple[int, list[_T]]]:
+        """Each round has all of them, in an order of its own. One more begins only where there is time for it."""
+        started = time.monotonic()
+        order = random.Random(num_rounds)
+        for round_number in range(num_rounds):
+            yield round_number, order.sample(items, len(items))
+            now = time.monotonic()
+            if now + (now - started) / (round_number + 1) > self.until:
+                if round_number + 1 < num_rounds:
+                    say(f"no time for more than {round_number + 1} of {num_rounds} rounds")
+                return
+
     def chosen(self, *names: SystemName) -> list[SystemName]:
         return [name for name in names if name in self.systems]
 
@@ -99,10 +139,3 @@ async def running(systems: Sequence[System]) -> AsyncIterator[Sequence[System]]:
     finally:
         for system in systems:
             await system.close()
-
-
-def interleaved(items: Sequence[_T], num_rounds: int) -> Iterator[tuple[int, list[_T]]]:
-    """Each round has all of them, in an order of its own."""
-    order = random.Random(num_rounds)
-    for round_number in range(num_rounds):
-        yield round_number, order.sample(items, len(items))

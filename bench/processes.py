@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from bench.console import say
 from bench.crowds import at_once, multi_asks, one_by_one
 from bench.figures import Figures, percentile
-from bench.plan import Plan, interleaved, running
+from bench.plan import Plan, running
 from bench.system import SystemName
 from bench.usage import resident_bytes
 from engine.inference import Status
@@ -24,7 +24,7 @@ async def measure_memory(plan: Plan, figures: Figures) -> None:
     """16 people on 8 skills."""
     systems = [plan.system(name, _NUM_PEOPLE) for name in plan.chosen(SystemName.OURS, SystemName.SERVER)]
     async with running(systems):
-        for round_number, order in interleaved(systems, plan.scale.num_slow_rounds):
+        for round_number, order in plan.rounds(systems, plan.scale.num_slow_rounds):
             say(f"memory: round {round_number + 1}")
             # The same words each time: memory is filled in the first round and looked at in all.
             before, asks = multi_asks(plan, _NUM_PEOPLE, 0)
@@ -39,7 +39,7 @@ async def measure_overhead(plan: Plan, figures: Figures) -> None:
     """16 people stream; nothing else runs in this process."""
     ours = plan.ours(_NUM_PEOPLE)
     async with running([ours]):
-        for round_number in range(plan.scale.num_rounds):
+        for round_number, _ in plan.rounds((ours,), plan.scale.num_rounds):
             say(f"overhead: round {round_number + 1}")
             plan.prompts.draw_anew("overhead", round_number)
             skill = plan.prompts.skill(plan.scale.mixed_skill_tokens)

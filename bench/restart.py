@@ -15,7 +15,7 @@ _NUM_SLOTS = 2
 async def measure_restart(plan: Plan, figures: Figures) -> None:
     """Ours alone: the others keep nothing of their own accord."""
     with tempfile.TemporaryDirectory() as folder:
-        for round_number in range(plan.scale.num_rounds):
+        for round_number, _ in plan.rounds((), plan.scale.num_rounds):
             say(f"restart: round {round_number + 1}")
             plan.prompts.draw_anew("restart", round_number)
             skill = plan.prompts.skill(plan.scale.skill_tokens)

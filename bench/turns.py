@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bench.console import say
 from bench.figures import Figures, burst_quantities
-from bench.plan import Plan, interleaved, running
+from bench.plan import Plan, running
 from bench.system import Answer, Ask, System, SystemName, answer
 from engine.inference import ChatMessage, Role
 
@@ -32,9 +32,10 @@ class _Talk:
 
 
 async def measure_turns(plan: Plan, figures: Figures) -> None:
-    systems = [plan.system(name, _NUM_SLOTS) for name in plan.chosen(SystemName.OURS, SystemName.SERVER)]
+    peers = plan.chosen(SystemName.SERVER) if plan.scale.has_all_peers else []
+    systems = [plan.system(name, _NUM_SLOTS) for name in (*plan.chosen(SystemName.OURS), *peers)]
     async with running(systems):
-        for round_number, order in interleaved(systems, plan.scale.num_slow_rounds):
+        for round_number, order in plan.rounds(systems, plan.scale.num_slow_rounds):
             for system in order:
                 say(f"turns: {system.name}, round {round_number + 1}")
                 await _round(plan, figures, system, round_number)
