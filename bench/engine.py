@@ -29,7 +29,7 @@ from bench.length import LENGTH, measure_length
 from bench.lookup import LOOKUP, measure_lookup
 from bench.machine import describe, gpu_name
 from bench.peertuning import tuned
-from bench.plan import FULL, QUICK, PeerFlags, Plan, Scale
+from bench.plan import FULL, QUICK, QUICK_GPU, PeerFlags, Plan, Scale
 from bench.processes import MEMORY, OVERHEAD, measure_memory, measure_overhead
 from bench.prompts import Prompts
 from bench.restart import RESTART, measure_restart
@@ -102,7 +102,9 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def scale_of(options: argparse.Namespace) -> Scale:
-    scale = QUICK if options.quick else FULL
+    scale = FULL
+    if options.quick:
+        scale = QUICK_GPU if options.gpu_layers else QUICK
     if options.rounds:
         scale = replace(
             scale,

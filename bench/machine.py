@@ -21,11 +21,12 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
 
 
-def gpu_name() -> str:
-    """As the driver calls the first one; empty where no driver answers."""
-    if shutil.which("nvidia-smi") is None:
+def gpu_name(search_path: str | None = None) -> str:
+    """As the driver calls the first one; empty where no driver answers. None searches the PATH."""
+    program = shutil.which("nvidia-smi", path=search_path)
+    if program is None:
         return ""
-    command = ("nvidia-smi", "--query-gpu=name", "--format=csv,noheader")
+    command = (program, "--query-gpu=name", "--format=csv,noheader")
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_ASK_SECONDS)
     except (OSError, subprocess.SubprocessError):

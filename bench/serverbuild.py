@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from importlib.metadata import version
@@ -26,7 +27,6 @@ _FLAGS = (
     "-DLLAMA_BUILD_EXAMPLES=OFF",
     "-DLLAMA_BUILD_APP=OFF",
 )
-_CUDA_FLAGS = ("-DGGML_CUDA=ON", "-DCMAKE_CUDA_ARCHITECTURES=native")
 
 
 def sources(given: Path | None) -> Path:
@@ -60,15 +60,26 @@ def server_program(llama_sources: Path, *, has_cuda: bool, num_jobs: int) -> Pat
     program = folder / "llama-server"
     if program.is_file():
         return program
+    cuda_flags = _cuda_flags() if has_cuda else ()
     cmake, ninja = _tool("cmake"), _tool("ninja")
     build = folder / "build"
     build.mkdir(parents=True, exist_ok=True)
     say(f"building llama-server in {build}; this happens once")
-    flags = (*_FLAGS, *(_CUDA_FLAGS if has_cuda else ()), f"-DCMAKE_MAKE_PROGRAM={ninja}")
+    flags = (*_FLAGS, *cuda_flags, f"-DCMAKE_MAKE_PROGRAM={ninja}")
     _run(cmake, "-S", str(llama_sources), "-B", str(build), "-G", "Ninja", *flags)
     _run(cmake, "--build", str(build), "--target", "llama-server", "-j", str(num_jobs))
     shutil.copy2(build / "bin" / "llama-server", program)
     return program
+
+
+def _cuda_flags() -> tuple[str, ...]:
+    """The kernels that the installed package brings: compiling them again would take most of the time, and they are the same."""
+    site_packages = Path(sysconfig.get_path("platlib"))
+    if not (site_packages / "lib" / "libggml-cuda.so").exists():
+        raise SystemExit(
+            f"The installed {_PACKAGE} was built without CUDA: `make setup-dev CUDA=1` builds it anew."
+        )
+    return ("-DLLAMA_USE_SYSTEM_GGML=ON", f"-DCMAKE_PREFIX_PATH={site_packages}")
 
 
 def _tool(name: str) -> str:
@@ -89,3 +100,10 @@ def _run(*command: str) -> None:
     if done.returncode:
         said = (done.stdout + done.stderr).strip().splitlines()[-20:]
         raise SystemExit("\n".join([f"{command[0]} failed with {done.returncode}:", *said]))
+
+
+if __name__ == "__main__":
+    print(
+        server_program(sources(None), has_cuda="--cuda" in sys.argv[1:], num_jobs=os.cpu_count() or 1),
+        flush=True,
+    )
