@@ -21,7 +21,7 @@ async def measure_one_skill(plan: Plan, figures: Figures, *, scenarios: set[str]
     """Cold, warm and steady: N people on a skill of their own in each round, with N slots."""
     crowds = plan.scale.people
     for at, num_people in enumerate(crowds):
-        if plan.is_over:
+        if plan.time.is_over:
             say(f"no time for {num_people} people")
             continue
         now = plan.within((2 + num_people) / sum(2 + one for one in crowds[at:]))

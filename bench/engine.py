@@ -36,32 +36,33 @@ from bench.restart import RESTART, measure_restart
 from bench.serverbuild import CACHE, server_program, sources
 from bench.system import Settings, SystemName
 from bench.table import as_markdown, as_text, crowd_rows, goal_rows, other_rows
+from bench.timebox import Timebox
 from bench.turns import TURNS, measure_turns
 from engine.inference import find_model
 
 _ONE_SKILL = (COLD, WARM, STEADY)
 _ALONE = {
+    MULTI: measure_multi,
+    CHOICES: measure_choices,
+    LOOKUP: measure_lookup,
     RESTART: measure_restart,
     OVERHEAD: measure_overhead,
-    LOOKUP: measure_lookup,
-    CHOICES: measure_choices,
+    MEMORY: measure_memory,
     TURNS: measure_turns,
     LENGTH: measure_length,
-    MEMORY: measure_memory,
-    MULTI: measure_multi,
 }
 SCENARIOS = (*_ONE_SKILL, *_ALONE)
 # Of the time of a run that has an end, in the order in which they are measured.
 _SHARES = {
+    COLD: 43,  # and warm and steady
+    MULTI: 20,
+    CHOICES: 6,
+    LOOKUP: 6,
     RESTART: 3,
     OVERHEAD: 4,
-    LOOKUP: 6,
-    CHOICES: 6,
+    MEMORY: 8,
     TURNS: 5,
     LENGTH: 5,
-    MEMORY: 8,
-    MULTI: 20,
-    COLD: 43,  # and warm and steady
 }
 
 
@@ -149,10 +150,10 @@ async def measure(plan: Plan, scenarios: tuple[str, ...], figures: Figures) -> l
     """Returns what went wrong: one scenario that fails does not take the others' figures with it."""
     parts = [(name, _ALONE[name]) for name in scenarios if name in _ALONE]
     if one_skill := {name for name in scenarios if name in _ONE_SKILL}:
-        parts.append((COLD, partial(measure_one_skill, scenarios=one_skill)))
+        parts.insert(0, (COLD, partial(measure_one_skill, scenarios=one_skill)))
     faults = []
     for at, (name, part) in enumerate(parts):
-        if plan.is_over:
+        if plan.time.is_over:
             faults.append(f"{name}: not measured, the time was over")
             continue
         share = _SHARES[name] / sum(_SHARES[later] for later, _ in parts[at:])
@@ -167,7 +168,7 @@ async def measure(plan: Plan, scenarios: tuple[str, ...], figures: Figures) -> l
 async def main(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as folder:
         plan = plan_of(options, Path(folder))
-        plan = replace(plan, until=time.monotonic() + plan.scale.max_seconds)
+        plan = replace(plan, time=Timebox(time.monotonic() + plan.scale.max_seconds))
         if not options.untuned:
             plan = replace(plan, peer_flags=await tuned(plan))
         figures = Figures()

@@ -1,20 +1,18 @@
 """What a run measures and how large: the systems, the rounds, the sizes. Knows no figures."""
 
 import math
-import random
-import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from bench.console import say
 from bench.lock import Lock
 from bench.ours import Ours
 from bench.prompts import Prompts
 from bench.server import Server, ServerFlags
 from bench.system import Settings, System, SystemName
+from bench.timebox import Timebox
 
 _T = TypeVar("_T")
 
@@ -73,7 +71,7 @@ class Plan:
     peer_flags: PeerFlags
     prompts: Prompts
     folder: Path  # for what a run leaves behind: logs and saved prefixes
-    until: float = math.inf  # on the monotonic clock
+    time: Timebox = field(default_factory=Timebox)
 
     @property
     def is_starter(self) -> bool:
@@ -106,26 +104,13 @@ class Plan:
                     is_spinning=flags.lock_is_spinning,
                 )
 
-    @property
-    def is_over(self) -> bool:
-        return time.monotonic() >= self.until
-
-    def within(self, share: float) -> "Plan":
-        """The same with a share of the time that is left."""
-        now = time.monotonic()
-        return replace(self, until=now + share * max(0.0, self.until - now))
+    def within(self, part: float) -> "Plan":
+        """The same with a part of the time that is left."""
+        return replace(self, time=self.time.share(part))
 
     def rounds(self, items: Sequence[_T], num_rounds: int) -> Iterator[tuple[int, list[_T]]]:
-        """Each round has all of them, in an order of its own. One more begins only where there is time for it."""
-        started = time.monotonic()
-        order = random.Random(num_rounds)
-        for round_number in range(num_rounds):
-            yield round_number, order.sample(items, len(items))
-            now = time.monotonic()
-            if now + (now - started) / (round_number + 1) > self.until:
-                if round_number + 1 < num_rounds:
-                    say(f"no time for more than {round_number + 1} of {num_rounds} rounds")
-                return
+        """See `Timebox.rounds`."""
+        return self.time.rounds(items, num_rounds)
 
     def chosen(self, *names: SystemName) -> list[SystemName]:
         return [name for name in names if name in self.systems]
