@@ -8,6 +8,7 @@ from bench.crowds import at_once, one_by_one
 from bench.figures import Figures
 from bench.plan import Plan, running
 from bench.system import Ask, System, SystemName, Way
+from bench.usage import processor_seconds
 from engine.inference import ChatMessage
 
 CHOICES = "choices"
@@ -34,8 +35,8 @@ async def measure_choices(plan: Plan, figures: Figures) -> None:
             plan.prompts.draw_anew("choices", round_number)
             skill = plan.prompts.skill(plan.scale.skill_tokens)
             for variant in order:
-                seconds = await _seconds_alone(plan, skill, variant)
-                figures.note(CHOICES, 1, variant.name, round_number, seconds=seconds)
+                found = await _seconds_alone(plan, skill, variant)
+                figures.note(CHOICES, 1, variant.name, round_number, **found)
                 if variant.way is not Way.TEXT:
                     rate = await _rate_together(plan, skill, variant)
                     figures.note(CHOICES, _NUM_PEOPLE, variant.name, round_number, answers_per_second=rate)
@@ -57,12 +58,16 @@ def _ask(plan: Plan, skill: tuple[ChatMessage, ...], way: Way) -> Ask:
     return plan.prompts.ask(skill, message, max_tokens, way=way, labels=labels, repeat_penalty=1.0)
 
 
-async def _seconds_alone(plan: Plan, skill: tuple[ChatMessage, ...], variant: _Variant) -> float:
-    """A message's, the skill being known."""
+async def _seconds_alone(plan: Plan, skill: tuple[ChatMessage, ...], variant: _Variant) -> dict[str, float]:
+    """A message's, the skill being known; and of the processor, which what else runs here changes little."""
     system, way = variant.system, variant.way
     await one_by_one(system, [_ask(plan, skill, way)])
+    before = processor_seconds(system.pid)
     answers = await one_by_one(system, [_ask(plan, skill, way) for _ in range(_NUM_MESSAGES)])
-    return sum(one.seconds for one in answers) / len(answers)
+    return {
+        "seconds": sum(one.seconds for one in answers) / len(answers),
+        "processor_seconds": (processor_seconds(system.pid) - before) / len(answers),
+    }
 
 
 async def _rate_together(plan: Plan, skill: tuple[ChatMessage, ...], variant: _Variant) -> float:

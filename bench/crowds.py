@@ -9,7 +9,7 @@ from bench.console import say
 from bench.figures import Figures, burst_quantities
 from bench.plan import Plan, running
 from bench.system import Answer, Ask, System, SystemName, answer
-from bench.usage import processor_seconds
+from bench.usage import processor_seconds, processor_share
 
 COLD, WARM, STEADY, MULTI = "cold", "warm", "steady", "multi"
 MULTI_PEOPLE = (8, 16)
@@ -83,8 +83,7 @@ async def crowd(system: System, answers: Awaitable[Sequence[Answer]]) -> dict[st
     """What the answers come to, and the processor time that they took."""
     before = processor_seconds(system.pid)
     quantities = burst_quantities(await answers)
-    used = processor_seconds(system.pid) - before
-    return quantities | {"processor_ms_per_token": 1000 * used / quantities["written_tokens"]}
+    return quantities | processor_share(system.pid, before, quantities["written_tokens"])
 
 
 async def _steadily(system: System, asks: _OneSkillAsks) -> list[Answer]:

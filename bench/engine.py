@@ -146,8 +146,10 @@ def _model(name: str, llama_sources: Path | None) -> tuple[Path, str]:
     return found.path, found.sha256
 
 
-async def measure(plan: Plan, scenarios: tuple[str, ...], figures: Figures) -> list[str]:
-    """Returns what went wrong: one scenario that fails does not take the others' figures with it."""
+async def measure(
+    plan: Plan, scenarios: tuple[str, ...], figures: Figures, keep: Callable[[list[str]], None]
+) -> list[str]:
+    """Returns what went wrong: one scenario that fails does not take the others' figures with it. Each is kept when it is there."""
     parts = [(name, _ALONE[name]) for name in scenarios if name in _ALONE]
     if one_skill := {name for name in scenarios if name in _ONE_SKILL}:
         parts.insert(0, (COLD, partial(measure_one_skill, scenarios=one_skill)))
@@ -162,6 +164,7 @@ async def measure(plan: Plan, scenarios: tuple[str, ...], figures: Figures) -> l
         except Exception as error:  # noqa: BLE001 - the top of a scenario
             traceback.print_exc()
             faults.append(f"{name} FAILED: {error!r}")
+        keep(faults)
     return faults
 
 
@@ -172,7 +175,12 @@ async def main(options: argparse.Namespace) -> int:
         if not options.untuned:
             plan = replace(plan, peer_flags=await tuned(plan))
         figures = Figures()
-        faults = await measure(plan, options.only, figures)
+
+        def keep(faults: list[str]) -> None:
+            if options.json:
+                write(options.json, _document(plan, options, figures, faults))
+
+        faults = await measure(plan, options.only, figures, keep)
     document = _document(plan, options, figures, faults)
     print("\n".join(document.about), end="\n\n")
     for rows in (crowd_rows(figures), other_rows(figures), goal_rows(document.goals)):

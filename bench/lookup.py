@@ -7,6 +7,7 @@ from bench.console import say
 from bench.crowds import at_once
 from bench.figures import Figures, burst_quantities
 from bench.plan import Plan, running
+from bench.usage import processor_seconds, processor_share
 from engine.inference import ChatMessage, Role
 
 LOOKUP = "lookup"
@@ -47,8 +48,10 @@ async def measure_lookup(plan: Plan, figures: Figures) -> None:
             for system, name in order:
                 await at_once(system, [copying[0], free[0]])  # both skills are known from here on
                 for people, kind, crowds in groups:
+                    before = processor_seconds(system.pid)
                     answers = [one for asks in crowds for one in await at_once(system, asks)]
                     quantities = burst_quantities(answers)
+                    quantities |= processor_share(system.pid, before, quantities["written_tokens"])
                     figures.note(LOOKUP, people, f"{kind} {name}", round_number, **quantities)
 
 

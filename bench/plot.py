@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 _PANEL_WIDTH, _PANEL_HEIGHT = 300, 190
 _LEFT, _TOP, _BETWEEN, _BOTTOM = 62, 64, 54, 46
 _NUM_TICKS = 5
+_LEAST = 1e-6  # a panel of nothing but zeros has an axis all the same
 _STYLES = (("#2563eb", "#7ab0ff", ""), ("#c2570c", "#fba45c", "6 3"), ("#6b7280", "#a8b0bd", "2 3"))
 _STYLE_SHEET = (
     "text{font:12px system-ui,sans-serif;fill:#1f2328}.title{font-weight:600}.quiet{fill:#59636e}"
@@ -90,7 +91,7 @@ def _legend(names: Sequence[str], width: float) -> Iterator[str]:
 
 def _panel(chart: Chart, panel: Panel, names: Sequence[str], left: float) -> Iterator[str]:
     xs = sorted({x for one in panel.series for x, _ in one.points})
-    marks = ticks(max((y for one in panel.series for _, y in one.points), default=1.0) or 1.0)
+    marks = ticks(max(_LEAST, *(y for one in panel.series for _, y in one.points)))
     bottom = _TOP + _PANEL_HEIGHT
 
     def across(x: float) -> float:

@@ -9,6 +9,7 @@ _TITLES = {
     "tokens_per_second": "tokens/s",
     "first_p50_seconds": "first token p50",
     "first_p95_seconds": "first token p95",
+    "processor_ms_per_token": "processor ms/token",
 }
 _CROWD_QUANTITIES = tuple(_TITLES)
 

@@ -17,6 +17,11 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else 0.0
 
 
+def processor_share(pid: int, before: float, num_tokens: float) -> dict[str, float]:
+    """Since `processor_seconds` said `before`."""
+    return {"processor_ms_per_token": 1000 * (processor_seconds(pid) - before) / num_tokens}
+
+
 def _read(pid: int, name: str) -> str:
     try:
         return Path(f"/proc/{pid}/{name}").read_text()
