@@ -85,8 +85,9 @@ async def test_metrics_are_there_while_it_runs_and_told_at_the_start(setup: Setu
         assert "understudy_slots 2\n" in (await get("/metrics"))[1]
         assert (await get("/health"))[0] == 200
         one.end.set_exception(RuntimeError("a fault of ours"))
-        while (await get("/health"))[0] != 503:
-            pass
+        async with asyncio.timeout(30):
+            while (await get("/health"))[0] != 503:
+                pass
         assert '"One": false, "Other": true' in (await get("/health"))[1]
         other.end.set_result(None)
         await run
