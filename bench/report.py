@@ -96,13 +96,17 @@ def long_text(documents: Mapping[str, Document], reasons: Mapping[str, str]) -> 
 def short_text(documents: Mapping[str, Document], reasons: Mapping[str, str]) -> str:
     """The first run's figures and goals; the others are only named."""
     name, document = next(iter(documents.items()))
-    parts = [f"{title(document)}. {_met(document)}"]
+    num_met = sum(one.met for one in document.goals)
+    parts = [f"{title(document)}: {num_met} of {len(document.goals)} goals are met."]
     if len(rows := summary_rows(document.figures)) > 1:
         parts += [
             "Tokens a second of all people together, and seconds to the first token (median):",
             as_markdown(rows),
         ]
-    parts += [*_images(name, document, "docs/performance"), "<details><summary>All goals</summary>"]
+    parts += [
+        *_images(name, document, "docs/performance"),
+        "<details><summary>All goals, with the reasons of those that are missed</summary>",
+    ]
     parts += [as_markdown(goal_rows_with_reasons(document, reasons)), "</details>"]
     return "\n\n".join([*parts, *_no_gpu(documents.values())])
 

@@ -8,22 +8,20 @@ from bench.table import goal_rows
 
 _SYSTEMS = {"ours": "Understudy", "server": "llama-server", "lock": "`Llama` behind a lock"}
 _SCENARIOS = {
-    "cold": "{} people, a skill that nobody has used yet",
-    "warm": "{} people, the skill is known",
-    "steady": "{} people come one by one",
-    "multi": "{} people on 8 skills, each used once before",
+    "cold": "all at once, a skill that nobody has used yet",
+    "warm": "all at once, the skill is known",
+    "steady": "coming at random moments, the skill is known",
+    "multi": "all at once on 8 skills, each used once before",
 }
 
 
 def summary_rows(figures: Figures) -> list[list[str]]:
     """A row for each scenario and crowd."""
-    rows = [["", *_SYSTEMS.values()]]
+    rows = [["", "people", *_SYSTEMS.values()]]
     for scenario, text in _SCENARIOS.items():
         for people in sorted({one.num_people for one in figures.measurements if one.scenario == scenario}):
             cells = [_cell(figures, scenario, people, system) for system in _SYSTEMS]
-            rows.append(
-                [text.format(people) if people > 1 else text.format("1").replace("people", "person"), *cells]
-            )
+            rows.append([text, str(people), *cells])
     return rows
 
 

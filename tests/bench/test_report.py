@@ -73,7 +73,7 @@ def test_a_missed_goal_stays_with_its_figure_and_the_reason(root):
         )
         assert "0.8x | **no** | the moon was full" in row
         other = next(
-            line for line in text.splitlines() if "1 people: tokens/s over llama" in line and "|" in line
+            line for line in text.splitlines() if "1 person: tokens/s over llama" in line and "|" in line
         )
         assert "not known yet" in other
 
