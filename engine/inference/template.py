@@ -84,7 +84,7 @@ class ChatTemplate:
         if len(tokens) > max_tokens:
             code = FailureCode.PROMPT_TOO_LONG
             raise RequestFailed(code, "the message does not fit", len(tokens), max_tokens)
-        fixed = self._tokens(prompt.fixed, is_open=False) if prompt.fixed else []
+        fixed = self._fixed_tokens(prompt) if prompt.fixed else []
         # At least one token must be computed for every request: its logits are the first answer token.
         num_fixed = min(_num_common(fixed, tokens), len(tokens) - 1)
         return Fitted(tuple(tokens), num_fixed, num_dropped)
@@ -109,11 +109,21 @@ class ChatTemplate:
         num_pairs = -(-low // _PAIRS_DROPPED_TOGETHER) * _PAIRS_DROPPED_TOGETHER
         return min(2 * num_pairs, max(2 * low, len(prompt.turns) - 2), len(prompt.turns))
 
-    def _tokens(self, messages: Sequence[ChatMessage], *, is_open: bool) -> list[int]:
+    def _fixed_tokens(self, prompt: Prompt) -> list[int]:
+        """The skill's part and what stands between it and the first word of whoever asks."""
+        following = (*prompt.turns, prompt.last)[0]
+        return self._tokens((*prompt.fixed, following), is_open=True, until=len(prompt.fixed))
+
+    def _tokens(
+        self, messages: Sequence[ChatMessage], *, is_open: bool, until: int | None = None
+    ) -> list[int]:
+        """Up to the content of message number `until`; None goes to the end."""
         rendered = self._rendered(messages, is_open=is_open)
         tokens: list[int] = []
         for index, part in enumerate(_PLACE.split(rendered)):
             if index % 2:
+                if int(part) == until:
+                    break
                 tokens += self._content_tokens(messages[int(part)].content)
             elif part:
                 tokens += self._vocabulary.tokenize(part, parse_special=True)

@@ -75,6 +75,16 @@ def test_what_is_fixed_gives_the_same_first_tokens_whatever_follows(one: str, ot
     assert first.tokens[: first.num_fixed] == second.tokens[: second.num_fixed]
 
 
+@given(TEXT)
+def test_what_is_fixed_ends_where_the_first_word_of_whoever_asks_begins(text: str) -> None:
+    template, fixed = ChatTemplate(None, Letters()), (SYSTEM, user("in"), assistant("out"))
+    for turns in ((), (user("q" + text), assistant("a"))):
+        found = template.fit(Prompt(fixed, turns, user("q" + text)), max_tokens=10_000)
+        assert found.tokens[found.num_fixed] == template.plain_tokens("q")[0]
+        header = "".join(chr(token - 10) for token in found.tokens[found.num_fixed - 5 : found.num_fixed])
+        assert header == "user\n"
+
+
 @given(st.integers(0, 12), st.integers(60, 900))
 def test_the_oldest_turns_go_a_few_pairs_at_a_time_and_only_when_they_must(
     num_pairs: int, max_tokens: int
