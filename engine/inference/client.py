@@ -50,6 +50,8 @@ _MAX_BACKOFF_SECONDS = 60.0
 _STABLE_SECONDS = 60.0
 _CLOSE_SECONDS = 5.0
 
+_PROCESS = Path(__file__).with_name("process.py")
+
 # What the worker gets of our environment: nothing that names a token of the places.
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "TEMP", "SYSTEMROOT", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 _PASSED_ON_PREFIXES = (
@@ -263,7 +265,7 @@ class Worker:
         with _log_file(self._log) as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "engine.inference.worker"),
+                *("-P", str(_PROCESS)),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=log or DEVNULL,

@@ -1,6 +1,6 @@
 """The worker process: reads messages, steps the scheduler, writes what came of it. Knows no event loop and no person.
 
-Started as `python -m engine.inference.worker` by the client. It ends when its standard input does.
+The client starts it. It ends when its standard input does.
 """
 
 import os
@@ -8,7 +8,7 @@ import queue
 import sys
 import threading
 import time
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from engine.inference import tuning
 from engine.inference.errors import RequestFailed
@@ -176,7 +176,8 @@ def main() -> int:
         return 0  # the parent is gone
 
 
-if __name__ == "__main__":
+def start() -> NoReturn:
+    """What the process does."""
     code = main()
     sys.stderr.flush()
     os._exit(code)  # no native destructors: some back ends hang in theirs
