@@ -109,6 +109,9 @@ async def measure_multi(plan: Plan, figures: Figures) -> None:
     """N people at once, each on one of 8 skills by chance. Each skill was used once before."""
     scale = plan.scale
     for at, num_people in enumerate(MULTI_PEOPLE):
+        if plan.time.is_over:
+            say(f"no time for multi with {num_people} people")
+            continue
         now = plan.within(num_people / sum(MULTI_PEOPLE[at:]))
         names = plan.chosen(SystemName.OURS, SystemName.SERVER, SystemName.LOCK)
         systems = [plan.system(name, num_people) for name in names]

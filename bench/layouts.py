@@ -1,4 +1,4 @@
-"""Two ways to hold a skill's prefix, in numbers: `python bench/layouts.py`. Streams with states in RAM beside a unified cache.
+"""Two ways to hold a skill's prefix, in numbers: `python bench/layouts.py --document docs/performance.md`. Streams with states in RAM beside a unified cache.
 
 Below the engine, on llama.cpp's own calls: the engine has the one that is faster, and no switch for the other.
 """
@@ -20,6 +20,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the worker; before 
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from bench.console import say
+from bench.machine import describe
+from bench.marks import replace_between
 from bench.serverbuild import CACHE
 from bench.table import as_markdown
 from engine.inference import find_model
@@ -136,6 +138,9 @@ def main(given: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="starter", help="starter, or a path")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument(
+        "--document", type=Path, help="writes the table between the marks of this Markdown file"
+    )
     options = parser.parse_args(given)
     found = find_model(options.model, models_dir=CACHE / "bench", hf_token=None, progress=say)
     model = Model(found.path, gpu_layers=0)
@@ -157,7 +162,10 @@ def main(given: list[str]) -> int:
         ):
             say(f"{layout}")
             rows.append(measured(model, layout, options.threads))
-    print(as_markdown(rows))
+    table = f"{found.path.name}, {describe(options.threads)}:\n\n{as_markdown(rows)}"
+    print(table)
+    if options.document:
+        replace_between(options.document, "layouts.py", table)
     return 0
 
 

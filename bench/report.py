@@ -17,12 +17,13 @@ if sys.path[0] == str(_ROOT / "bench"):
 
 from bench.charts import charts
 from bench.document import Document, read
+from bench.marks import MarksMissing, replace_between
 from bench.plot import as_svg
 from bench.summary import goal_rows_with_reasons, summary_rows
 from bench.table import as_markdown, crowd_rows, other_rows
 
-BEGIN, END = "<!-- written by bench/report.py: begin -->", "<!-- written by bench/report.py: end -->"
 NO_GPU = "On a machine with a GPU it has not been run: there is no `docs/performance/gpu.json`."
+_SCRIPT = "report.py"
 _ORDER = ("starter", "half", "gpu")
 
 
@@ -36,22 +37,22 @@ def main(given: list[str]) -> int:
     options = parser.parse_args(given)
     try:
         write_report(options.root)
-    except ReportError as error:
+    except (ReportError, MarksMissing) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
 def write_report(root: Path) -> None:
-    """Raises ReportError where there are no figures, or a document has no place for them."""
+    """Raises ReportError where there are no figures, MarksMissing where a document has no place for them."""
     folder = root / "docs" / "performance"
     documents = _documents(folder)
     reasons = _reasons(folder / "reasons.yaml")
     for name, document in documents.items():
         for kind, chart in charts(document).items():
             (folder / f"{name}-{kind}.svg").write_text(as_svg(chart), encoding="utf-8")
-    _replace(root / "docs" / "performance.md", long_text(documents, reasons))
-    _replace(root / "README.md", short_text(documents, reasons))
+    replace_between(root / "docs" / "performance.md", _SCRIPT, long_text(documents, reasons))
+    replace_between(root / "README.md", _SCRIPT, short_text(documents, reasons))
 
 
 def _documents(folder: Path) -> dict[str, Document]:
@@ -129,15 +130,6 @@ def _images(name: str, document: Document, folder: str) -> list[str]:
 
 def _no_gpu(documents: Iterable[Document]) -> list[str]:
     return [] if any(one.gpu for one in documents) else [NO_GPU]
-
-
-def _replace(path: Path, text: str) -> None:
-    """What stands between the two marks; all else stays as it is."""
-    old = path.read_text(encoding="utf-8") if path.is_file() else ""
-    if old.count(BEGIN) != 1 or old.count(END) != 1 or old.index(BEGIN) > old.index(END):
-        raise ReportError(f"{path} needs one line {BEGIN} and, below it, one line {END}")
-    before, after = old[: old.index(BEGIN)], old[old.index(END) :]
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

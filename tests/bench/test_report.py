@@ -6,7 +6,10 @@ import pytest
 
 from bench.document import Document, write
 from bench.figures import Figures
-from bench.report import BEGIN, END, NO_GPU, main
+from bench.marks import begin, end
+from bench.report import NO_GPU, main
+
+BEGIN, END = begin("report.py"), end("report.py")
 
 _FRAME = f"# Title\n\nBefore.\n\n{BEGIN}\nold text\n{END}\n\nAfter.\n"
 
