@@ -85,6 +85,8 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
             store=store,
             limits=setup.config.limits,
             default_skill=setup.config.default_skill,
+            access=setup.config.access,
+            channels=setup.config.channels,
         )
         async with _watched(setup.skillbook):
             yield engine

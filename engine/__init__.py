@@ -1,58 +1,130 @@
 """What all places share. The front door of the engine: what stands here is all that `bots` may use."""
 
+from engine.access import Right
 from engine.answer import Event, Finished, QueueView, Text, Waiting
 from engine.command import BuiltIn, usage
 from engine.config import Secrets, read_config, read_environment, read_secrets
-from engine.configschema import Config, DiscordConfig, Limits, SlackConfig
+from engine.configschema import (
+    AccessConfig,
+    ChannelConfig,
+    Config,
+    DiscordConfig,
+    FilesConfig,
+    Limits,
+    SlackConfig,
+)
 from engine.engine import Engine
-from engine.errors import Fault, FileFaults, StoreFailed, UnderstudyError, UnknownCommand
-from engine.message import Author, Delivery, Message, Platform, Scope
-from engine.skill import Example, Input, JsonValue, Memory, Skill
+from engine.errors import (
+    AnswerStopped,
+    Fault,
+    FileFaults,
+    FileNotFetched,
+    FileNotText,
+    FileTooLarge,
+    MessageDeleted,
+    MissingRight,
+    NotAllowed,
+    NotHere,
+    QueueFull,
+    StoreFailed,
+    Superseded,
+    TooManyFiles,
+    UnderstudyError,
+    UnknownCommand,
+)
+from engine.feedback import Answered, Proposal, Verdict
+from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
+from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
-from engine.wording import WRONG_ON_OUR_SIDE, sentence, waiting
+from engine.wording import (
+    IN_FILE,
+    STOPPED_BY_PERSON,
+    WRONG_ON_OUR_SIDE,
+    DiscordWord,
+    discord_more_inputs,
+    discord_reads,
+    left_out,
+    sentence,
+    thread_name,
+    waiting,
+    welcome,
+)
 
 __all__ = [
+    "IN_FILE",
+    "STOPPED_BY_PERSON",
     "WRONG_ON_OUR_SIDE",
+    "AccessConfig",
+    "AnswerStopped",
+    "Answered",
+    "Attachment",
     "Author",
     "BuiltIn",
+    "ChannelConfig",
     "Config",
     "Delivery",
     "DiscordConfig",
+    "DiscordWord",
     "Engine",
     "Event",
     "Example",
     "Fault",
     "FileFaults",
+    "FileNotFetched",
+    "FileNotText",
+    "FileTooLarge",
+    "FilesConfig",
     "Finished",
     "Input",
     "JsonValue",
     "Limits",
+    "Line",
     "Memory",
     "Message",
+    "MessageDeleted",
+    "MissingRight",
+    "NotAllowed",
+    "NotHere",
     "Platform",
+    "Proposal",
+    "QueueFull",
     "QueueView",
     "Reload",
+    "Right",
     "Scope",
     "Secrets",
     "Skill",
     "Skillbook",
     "SlackConfig",
+    "SlackWord",
     "Store",
     "StoreFailed",
+    "Superseded",
+    "Takes",
     "Text",
+    "TooManyFiles",
     "UnderstudyError",
     "UnknownCommand",
+    "Verdict",
     "Waiting",
+    "discord_more_inputs",
+    "discord_reads",
     "fault_of_name",
+    "left_out",
     "read_config",
     "read_environment",
     "read_secrets",
     "sentence",
     "skill_schema",
+    "skill_shown_left_out",
     "skill_template",
+    "slack_manifest_news",
+    "slack_not_member",
+    "thread_name",
     "usage",
     "waiting",
+    "welcome",
 ]

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from engine import envfile
-from engine.configschema import SECTIONS, Config
+from engine.configschema import MAPS, SECTIONS, Config
 from engine.errors import Fault, FileFaults
 from engine.shape import Plain, check, nearest, plain
 from engine.yamlfile import (
@@ -143,7 +143,7 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
 
 def _variables() -> dict[str, tuple[str, ...]]:
     """Each setting's variable and its keys."""
-    keys: list[tuple[str, ...]] = [(key,) for key in Config.model_fields if key not in SECTIONS]
+    keys: list[tuple[str, ...]] = [(key,) for key in Config.model_fields if key not in (*SECTIONS, *MAPS)]
     keys += [(section, key) for section, model in SECTIONS.items() for key in model.model_fields]
     return {OVERRIDE_PREFIX + "__".join(one).upper(): one for one in keys}
 

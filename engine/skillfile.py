@@ -7,12 +7,14 @@ from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
+from engine.access import Access
 from engine.errors import FileFaults
 from engine.outputschema import OutputSchema, read_output_schema
 from engine.shape import Location, attempt, check, did_you_mean, named, nearest
 from engine.skill import TEXT_INPUT, Example, Input, Skill, SkillSampling
 from engine.skillschema import (
     NAME_PATTERN,
+    AccessShape,
     Choices,
     ExampleShape,
     Inputs,
@@ -85,12 +87,19 @@ def read_skill(content: bytes, name: str, path: str) -> Skill:
         output_schema=None if reader.output is None else reader.output.text,
         sampling=_sampling(shape.sampling),
         memory=shape.memory,
+        takes=shape.takes,
+        access=_access(shape.access),
         version=hashlib.sha256(content).hexdigest(),
     )
 
 
 def _sampling(shape: SamplingShape) -> SkillSampling:
     return SkillSampling(shape.temperature, shape.max_tokens, tuple(shape.stop))
+
+
+def _access(shape: AccessShape) -> Access:
+    use, teach, admin = (None if one is None else tuple(one) for one in (shape.use, shape.teach, shape.admin))
+    return Access(use, teach, admin)
 
 
 def _inputs(node: Node | None) -> tuple[Input, ...] | None:

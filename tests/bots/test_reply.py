@@ -1,6 +1,7 @@
 """Laws of delivery: the final text always arrives, once, whole and in time; what is cancelled stops at once."""
 
 import asyncio
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,7 +13,7 @@ from bots.markup import for_discord
 from bots.pace import Pace
 from bots.reply import INTERRUPTED, deliver
 from bots.splitting import split
-from bots.surface import Busy, MessageGone, Uncertain
+from bots.surface import Busy, Controls, MessageGone, Uncertain
 from bots.writer import FIRST_LOOK_SECONDS, GIVE_UP_AFTER_SECONDS, SEE_ABOVE, UNFINISHED
 from engine import (
     WRONG_ON_OUR_SIDE,
@@ -54,6 +55,7 @@ class FakeEngine:
         self.settled = []
         self.is_open = False
         self.num_given = 0
+        self.num_deliveries = 0
 
     async def respond(self, message):
         self.is_open = True
@@ -68,6 +70,11 @@ class FakeEngine:
                     yield step
         finally:
             self.is_open = False
+
+    @contextmanager
+    def delivery(self, message_id):
+        self.num_deliveries += 1
+        yield
 
     async def remember_reply(self, message_id, refs):
         self.refs.append(refs)
@@ -86,6 +93,9 @@ class FakeSurface:
     faults: list = field(default_factory=list)
     messages: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
+    controls: dict = field(default_factory=dict)
+    whispers: list = field(default_factory=list)
+    whisper_fault: Exception | None = None
 
     def measure(self, text):
         return len(text)
@@ -93,16 +103,21 @@ class FakeSurface:
     def render(self, text):
         return for_discord(text)
 
-    async def post(self, text):
+    async def post(self, text, controls):
         await self._write("post", text)
         ref = f"m{len(self.messages) + 1}"
-        self.messages[ref] = text
+        self.messages[ref], self.controls[ref] = text, controls
         return ref
 
-    async def edit(self, ref, text):
+    async def edit(self, ref, text, controls):
         await self._write("edit", text)
         assert ref in self.messages
-        self.messages[ref] = text
+        self.messages[ref], self.controls[ref] = text, controls
+
+    async def whisper(self, text):
+        if self.whisper_fault:
+            raise self.whisper_fault
+        self.whispers.append(text)
 
     async def _write(self, kind, text):
         assert len(text) <= self.max_length
