@@ -432,6 +432,8 @@ class SlackWord(StrEnum):
     THANKS_PROPOSED = "Thank you. I keep it as an example to learn from."
     NO_ANSWER_THERE = "I do not remember this answer any more."
     NO_SKILLS = "There are no skills yet."
+    NOT_FOR_YOU = "You may not use this skill here."
+    NEEDS_TEXT = "There is nothing here yet."
     PROMPTS_TITLE = "Try one of these"
 
 
@@ -484,6 +486,7 @@ class DiscordWord(StrEnum):
     NOTHING_TO_STOP = "This answer has ended already."
     NOT_KNOWN = "I do not remember this answer any more."
     NO_SKILL_HERE = "There is no skill that you may use here."
+    GOES_ON_BELOW = "(The answer goes on below.)"
     FORM_GONE = "I do not remember what this belongs to. Please begin once more."
 
 
