@@ -44,6 +44,8 @@ class Secrets:
     slack_app_token: str | None = None
     discord_token: str | None = None
     hf_token: str | None = None
+    slack_config_token: str | None = None
+    slack_app_id: str | None = None
 
     def __repr__(self) -> str:
         given = (f"{one.name}={'***' if getattr(self, one.name) else None}" for one in fields(self))
@@ -69,7 +71,7 @@ def read_environment(folder: Path, environ: Mapping[str, str]) -> Mapping[str, s
 
 
 def read_secrets(environ: Mapping[str, str]) -> Secrets:
-    """The tokens of SLACK_BOT_TOKEN, SLACK_APP_TOKEN, DISCORD_TOKEN and HF_TOKEN."""
+    """Each is the variable of its name in capitals: SLACK_BOT_TOKEN and so on."""
     return Secrets(**{one.name: environ.get(one.name.upper(), "").strip() or None for one in fields(Secrets)})
 
 

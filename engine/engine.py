@@ -41,7 +41,7 @@ from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
 from engine.transcript import Fitting
-from engine.underway import Answering, Underway
+from engine.underway import Stoppable, Underway
 from engine.writing import Writing
 
 EVERYBODY_MAY = AccessConfig()
@@ -231,7 +231,7 @@ class Engine:
         return call
 
     async def _ask(
-        self, call: SkillCall, message: Message, answering: Answering
+        self, call: SkillCall, message: Message, answering: Stoppable
     ) -> AsyncGenerator[Event, None]:
         """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read."""
         scope, skill = message.scope, call.skill
@@ -267,7 +267,7 @@ class Engine:
         conversation: Conversation,
         writing: Writing,
         ticket: Ticket,
-        answering: Answering,
+        answering: Stoppable,
     ) -> AsyncGenerator[Text, None]:
         """Asks the model; of a conversation that is too long for it, with less and less."""
         key = scope_key(conversation.scope, conversation.chapter)
@@ -296,7 +296,7 @@ class Engine:
                 raise
 
     async def _stream(
-        self, request: Request, writing: Writing, answering: Answering
+        self, request: Request, writing: Writing, answering: Stoppable
     ) -> AsyncGenerator[Text, None]:
         deadline, whole = self._deadlines(writing.skill)
         try:

@@ -40,7 +40,7 @@ def newest(lines: Sequence[Line], max_characters: int) -> Excerpt:
 
 def _said(line: Line) -> str:
     name = " ".join(line.author.replace(":", " ").split()) or "?"
-    text = line.text.strip().replace("\n", "\n  ")
+    text = "\n  ".join(line.text.strip().splitlines())
     return f"{name}{_BOT if line.is_bot else ''}: {text}"
 
 

@@ -13,7 +13,7 @@ END_SECONDS = 30.0
 REMEMBERED_SECONDS = 60.0
 
 
-class Answering:
+class Stoppable:
     """One answer. A step that is awaited with `keep` ends at once when `stop` is called."""
 
     def __init__(self) -> None:
@@ -24,20 +24,20 @@ class Answering:
         """Raises:
         UnderstudyError: what `stop` was told; the awaitable is cancelled.
         """
-        if self._error is not None:
-            if asyncio.iscoroutine(awaitable):
-                awaitable.close()
-            raise self._error
-        self._step = asyncio.timeout(None)
+        was_stopped = self._error is not None
+        self._step = asyncio.timeout(0 if was_stopped else None)
         try:
             async with self._step:
-                return await awaitable
+                found = await awaitable
         except TimeoutError:
             if self._error is not None and self._step.expired():
                 raise self._error from None
             raise
         finally:
             self._step = None
+        if was_stopped and self._error is not None:
+            raise self._error
+        return found
 
     def stop(self, error: UnderstudyError) -> None:
         """Only the first call counts."""
@@ -52,26 +52,30 @@ class Underway:
     """By message id. What was edited or deleted is remembered for a minute, so that an older version does not begin after it."""
 
     def __init__(self) -> None:
-        self._answering: dict[str, Answering] = {}
+        self._answers: dict[str, Stoppable] = {}
         self._delivered: dict[str, asyncio.Event] = {}
+        self._early: dict[str, UnderstudyError] = {}
         self._newest: dict[str, tuple[float, str]] = {}
         self._deleted: dict[str, float] = {}
 
     @contextmanager
-    def answer(self, message_id: str, text: str) -> Iterator[Answering]:
+    def answer(self, message_id: str, text: str) -> Iterator[Stoppable]:
         """While it is made.
 
         Raises:
             Superseded: another text has taken the place of this one.
             MessageDeleted: the person has taken the message back.
+            UnderstudyError: what `stop` was told before there was an answer, while files were fetched for it.
         """
         self._refuse_old(message_id, text)
-        answering = self._answering[message_id] = Answering()
+        if (error := self._early.pop(message_id, None)) is not None:
+            raise error
+        answering = self._answers[message_id] = Stoppable()
         try:
             yield answering
         finally:
-            if self._answering.get(message_id) is answering:
-                del self._answering[message_id]
+            if self._answers.get(message_id) is answering:
+                del self._answers[message_id]
 
     @contextmanager
     def delivery(self, message_id: str) -> Iterator[None]:
@@ -83,13 +87,16 @@ class Underway:
             done.set()
             if self._delivered.get(message_id) is done:
                 del self._delivered[message_id]
+                self._early.pop(message_id, None)
 
     def stop(self, message_id: str, error: UnderstudyError) -> bool:
         """Whether there was something to stop."""
-        answering = self._answering.get(message_id)
+        answering = self._answers.get(message_id)
         if answering is not None:
             answering.stop(error)
-        return answering is not None
+        elif message_id in self._delivered:
+            self._early[message_id] = error
+        return answering is not None or message_id in self._delivered
 
     def delete(self, message_id: str) -> None:
         self._deleted[message_id] = _now()

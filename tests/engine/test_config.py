@@ -234,6 +234,7 @@ def test_secrets_are_never_printed():
     assert secrets.slack_bot_token == TOKEN
     assert (
         repr(secrets)
-        == "Secrets(slack_bot_token=***, slack_app_token=None, discord_token=None, hf_token=None)"
+        == "Secrets(slack_bot_token=***, slack_app_token=None, discord_token=None, hf_token=None,"
+        " slack_config_token=None, slack_app_id=None)"
     )
     assert TOKEN not in f"{secrets}"
