@@ -32,12 +32,19 @@ class PlaceKind:
 
 
 def _open_slack(setup: Setup, engine: Engine, on_state: OnState) -> Place:
-    return SlackPlace(engine, setup.config.slack, setup.secrets, on_state)
+    return SlackPlace(engine, setup.config.slack, setup.secrets, on_state, files=setup.config.files)
 
 
 def _open_discord(setup: Setup, engine: Engine, on_state: OnState) -> Place:
     config = setup.config
-    return DiscordPlace(engine, config.discord, setup.secrets, state_dir=config.data_dir, on_state=on_state)
+    return DiscordPlace(
+        engine,
+        config.discord,
+        setup.secrets,
+        state_dir=config.data_dir,
+        on_state=on_state,
+        files=config.files,
+    )
 
 
 KINDS = (
