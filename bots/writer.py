@@ -104,6 +104,7 @@ class Writer:
         self._paces = [Pace(surface.min_interval_seconds), *([pace] if pace is not None else [])]
         self._remember = remember
         self._shown = [_Shown(ref, None) for ref in refs]
+        self._num_old = len(refs)
         self._splitter = Splitter(surface.max_length, self._measure_rendered)
         self._draft = Draft("", Stage.NOTICE)
         self._changed = asyncio.Event()
@@ -157,6 +158,15 @@ class Writer:
 
     def _wanted(self) -> list[_Write]:
         is_final = self._draft.stage is Stage.FINAL
+        writes = self._parts()
+        if self._may_attach and len(writes) > MAX_MESSAGES:
+            writes = self._beginning_and_file(writes)
+        if writes and (is_final or not self._is_unsure):
+            writes[-1] = replace(writes[-1], controls=self._controls())
+        return writes + (self._surplus(len(writes)) if is_final else [])
+
+    def _parts(self) -> list[_Write]:
+        is_final = self._draft.stage is Stage.FINAL
         if self._draft.stage is Stage.NOTICE:
             parts, num_full = split(self._draft.text, self._surface.max_length, self._measure_rendered), 0
         else:
@@ -164,18 +174,24 @@ class Writer:
             num_full = len(parts) if is_final else self._splitter.num_full
         if self._is_unsure:
             parts = parts[:num_full]
-        writes = [
+        return [
             _Write(index, self._surface.render(text), index < num_full) for index, text in enumerate(parts)
         ]
-        if self._may_attach and len(writes) > MAX_MESSAGES:
-            file = _Write(MAX_MESSAGES, self._surface.render(IN_FILE), True, file_name=self._file_name())
-            writes = writes[:MAX_MESSAGES] + ([file] if is_final else [])
-        if writes and not self._is_unsure:
-            writes[-1] = replace(writes[-1], controls=self._controls())
-        if is_final:
-            seen = self._surface.render(SEE_ABOVE)
-            writes += [_Write(index, seen, True) for index in range(len(writes), len(self._shown))]
-        return writes
+
+    def _beginning_and_file(self, parts: list[_Write]) -> list[_Write]:
+        """The first messages, and in the end the file: after what stood there before a restart, as no edit brings a file."""
+        beginning = parts[:MAX_MESSAGES]
+        if self._draft.stage is not Stage.FINAL:
+            return beginning
+        writes = beginning + self._surplus(MAX_MESSAGES, self._num_old)
+        words = self._surface.render(IN_FILE)
+        return [*writes, _Write(len(writes), words, is_full=True, file_name=self._file_name())]
+
+    def _surplus(self, start: int, end: int | None = None) -> list[_Write]:
+        """Messages of ours that show nothing of the answer any more."""
+        text = self._surface.render(SEE_ABOVE)
+        numbers = range(start, len(self._shown) if end is None else end)
+        return [_Write(number, text, is_full=True) for number in numbers]
 
     def _controls(self) -> Controls:
         if self._draft.stage is not Stage.FINAL:

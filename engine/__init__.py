@@ -31,6 +31,7 @@ from engine.errors import (
     TooManyFiles,
     UnderstudyError,
     UnknownCommand,
+    Whose,
 )
 from engine.feedback import Answered, Proposal, Verdict
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
@@ -115,6 +116,7 @@ __all__ = [
     "UnknownCommand",
     "Verdict",
     "Waiting",
+    "Whose",
     "discord_more_inputs",
     "discord_reads",
     "fault_of_name",
