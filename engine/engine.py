@@ -250,7 +250,10 @@ class Engine:
                     yield text
             finished = replace(writing.finished(), num_left_out=fitting.num_left_out)
             given = fitting.inputs
-            turn = Turn(message.author.id, skill.name, spoken(skill, given), finished.text, given)
+            turn = Turn(
+                *(message.author.id, skill.name, spoken(skill, given), finished.text),
+                *(given, fitting.speaker_ids),
+            )
             await self._store.keep_turn(conversation, message.id, turn)
         yield finished  # the slot is free already, however slow the reader is
 

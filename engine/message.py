@@ -49,11 +49,15 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What somebody said in a platform's conversation. `is_bot` marks other bots and ourselves."""
+    """What somebody said in a platform's conversation. `is_bot` marks other bots and ourselves.
+
+    `author` is the name that people see; by `author_id` it is forgotten when its author asks for that.
+    """
 
     author: str
     text: str
     is_bot: bool = False
+    author_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

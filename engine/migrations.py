@@ -46,7 +46,7 @@ _TURNS = """
 
 _RATINGS = """
     CREATE TABLE ratings (
-        message_id TEXT NOT NULL,
+        message_id TEXT NOT NULL REFERENCES turns (message_id) ON DELETE CASCADE,
         author TEXT NOT NULL,
         verdict TEXT NOT NULL,
         rated_at REAL NOT NULL,
@@ -68,6 +68,14 @@ _PROPOSALS = """
         output TEXT NOT NULL,
         source TEXT NOT NULL,
         proposed_at REAL NOT NULL
+    ) STRICT
+"""
+
+_SPEAKERS = """
+    CREATE TABLE speakers (
+        message_id TEXT NOT NULL REFERENCES turns (message_id) ON DELETE CASCADE,
+        author TEXT NOT NULL,
+        PRIMARY KEY (message_id, author)
     ) STRICT
 """
 
@@ -93,7 +101,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE turns ADD COLUMN inputs TEXT NOT NULL DEFAULT '{}'",
         _RATINGS,
         _PROPOSALS,
+        _SPEAKERS,
         _FIRST_TIMES,
+        "CREATE INDEX speakers_of_author ON speakers (author)",
         "CREATE INDEX proposals_of_skill ON proposals (skill, number)",
     ),
 )

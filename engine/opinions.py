@@ -11,15 +11,20 @@ from engine.message import Author, Platform, Scope
 _INPUTS = TypeAdapter(dict[str, str])
 
 _TURNS_OF = (
-    "SELECT message_id FROM turns WHERE author = ? AND conversation_number IN"
-    " (SELECT number FROM conversations WHERE platform = ? AND workspace = ?)"
+    "SELECT message_id FROM turns WHERE (author = ?1 OR message_id IN (SELECT message_id FROM speakers WHERE author = ?1))"
+    " AND conversation_number IN (SELECT number FROM conversations WHERE platform = ?2 AND workspace = ?3)"
 )
 
-FORGET_OPINIONS = (
-    f"DELETE FROM ratings WHERE message_id IN ({_TURNS_OF}) OR author = ?",  # noqa: S608 - our own text
-    f"DELETE FROM proposals WHERE source IN ({_TURNS_OF}) OR author = ?",  # noqa: S608 - our own text
+FORGET_TURNS = (
+    (
+        "DELETE FROM ratings WHERE author = ?1 AND message_id IN"
+        " (SELECT message_id FROM turns JOIN conversations ON conversations.number = conversation_number"
+        " WHERE platform = ?2 AND workspace = ?3)"
+    ),
+    f"DELETE FROM proposals WHERE source IN ({_TURNS_OF}) OR author = ?1",  # noqa: S608 - our own text
+    f"DELETE FROM turns WHERE message_id IN ({_TURNS_OF}) RETURNING conversation_number, author",  # noqa: S608 - our own text
 )
-"""Each takes author, platform, workspace, author, and comes before the turns are deleted."""
+"""Each takes author, platform and workspace. A turn takes its ratings with it. It is an author's when they asked, or when their words were read for it."""
 
 
 class Opinions:
@@ -38,11 +43,12 @@ class Opinions:
         return _answered(rows[0]) if rows else None
 
     async def rate(self, message_id: str, author_id: str, verdict: Verdict) -> None:
-        """One verdict a person and answer: the newest counts."""
+        """One verdict a person and answer: the newest counts. An answer that is not kept has none."""
         await self._database.run(
             Statement(
-                "INSERT OR REPLACE INTO ratings (message_id, author, verdict, rated_at) VALUES (?, ?, ?, ?)",
-                (message_id, author_id, verdict.value, self._clock()),
+                "INSERT OR REPLACE INTO ratings (message_id, author, verdict, rated_at)"
+                " SELECT message_id, ?, ?, ? FROM turns WHERE message_id = ?",
+                (author_id, verdict.value, self._clock(), message_id),
             )
         )
 

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 from engine.conversation import Conversation, Forgotten, Turn
 from engine.database import Database, Row, Statement
 from engine.message import Delivery, Message, Platform, Scope
-from engine.opinions import FORGET_OPINIONS, Opinions
+from engine.opinions import FORGET_TURNS, Opinions
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
 EDIT_SECONDS = 60.0
@@ -120,13 +120,13 @@ class Store:
 
     async def take_back(self, message: Message, address: str) -> Delivery | None:
         """The message in a new version, to be answered in the place of the old one; its turn is gone. None: there is no such message."""
-        updated, *_ = await self._database.run(
+        updated, _ = await self._database.run(
             Statement(
                 "UPDATE inbox SET body = ?, address = ?, settled_at = NULL WHERE id = ?"
                 " RETURNING body, address, coalesce(reply_refs, '[]')",
                 (_body(message), address, message.id),
             ),
-            *_without_turn(message.id),
+            _without_turn(message.id),
         )
         return _delivery(updated[0]) if updated else None
 
@@ -138,7 +138,7 @@ class Store:
                 " accepted_at = 0 WHERE id = ?",
                 (self._clock(), message_id),
             ),
-            *_without_turn(message_id),
+            _without_turn(message_id),
             leaves_no_trace=True,
         )
 
@@ -191,6 +191,14 @@ class Store:
                     message_id,
                 ),
             ),
+            *(
+                Statement(
+                    "INSERT OR IGNORE INTO speakers (message_id, author)"
+                    " SELECT message_id, ? FROM turns WHERE message_id = ?",
+                    (speaker_id, message_id),
+                )
+                for speaker_id in turn.speaker_ids
+            ),
         )
 
     async def join(self, scope: Scope) -> None:
@@ -213,18 +221,12 @@ class Store:
     async def forget(self, message: Message) -> Forgotten:
         """Deletes what the message's author said in its workspace, and the answers. The message itself stays.
 
-        With it goes what they said of answers, and what was said of theirs.
+        With it goes what they said of answers, what was said of theirs, and answers for which their words were read.
         """
         platform, workspace, *_ = _full(message.scope)
         author = message.author.id
         _, _, turns, waiting = await self._database.run(
-            *(Statement(sql, (author, platform, workspace, author)) for sql in FORGET_OPINIONS),
-            Statement(
-                "DELETE FROM turns WHERE author = ? AND conversation_number IN"
-                " (SELECT number FROM conversations WHERE platform = ? AND workspace = ?)"
-                " RETURNING conversation_number",
-                (author, platform, workspace),
-            ),
+            *(Statement(sql, (author, platform, workspace)) for sql in FORGET_TURNS),
             Statement(
                 "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL, reply_refs = NULL"
                 " WHERE platform = ? AND workspace = ? AND author = ? AND id != ? AND settled_at IS NULL"
@@ -233,18 +235,16 @@ class Store:
             ),
             leaves_no_trace=True,
         )
-        return Forgotten(len(turns), len(set(turns)), len(waiting))
+        own = [number for number, asked_by in turns if asked_by == author]
+        return Forgotten(len(own), len(set(own)), len(waiting))
 
 
 def _body(message: Message) -> str:
     return _BODY.dump_json(replace(message, inputs=dict(message.inputs))).decode()
 
 
-def _without_turn(message_id: str) -> tuple[Statement, ...]:
-    return (
-        Statement("DELETE FROM turns WHERE message_id = ?", (message_id,)),
-        Statement("DELETE FROM ratings WHERE message_id = ?", (message_id,)),
-    )
+def _without_turn(message_id: str) -> Statement:
+    return Statement("DELETE FROM turns WHERE message_id = ?", (message_id,))
 
 
 def _full(scope: Scope) -> tuple[str, str, str, str]:

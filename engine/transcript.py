@@ -60,6 +60,12 @@ class Fitting:
         return self._excerpt.num_left_out
 
     @property
+    def speaker_ids(self) -> tuple[str, ...]:
+        """Whose words are in it, each once."""
+        taken = self._call.transcript[self.num_left_out :]
+        return tuple(sorted({line.author_id for line in taken if line.author_id}))
+
+    @property
     def inputs(self) -> Mapping[str, str]:
         call = self._call
         if not call.transcript:

@@ -9,7 +9,7 @@ from engine.answer import Finished
 from engine.configschema import Limits
 from engine.engine import Engine
 from engine.errors import EmptyMessage, PromptTooLong
-from engine.message import Attachment, Line, Message
+from engine.message import Attachment, Author, Line, Message
 from engine.skill import Input, SkillSampling, Takes
 from tests.fakes import FakeInference, chat_skill, collect, make_message, make_skill, open_engine
 
@@ -138,3 +138,13 @@ async def test_what_fits_not_even_without_the_conversation_is_said(tmp_path: Pat
         with pytest.raises(PromptTooLong):
             await finished(engine, replace(make_message("/summarize"), transcript=THREAD))
         assert engine.queue.num_running == 0
+
+
+async def test_whoever_was_read_can_have_it_forgotten(tmp_path: Path) -> None:
+    lines = (Line("Cid", "Long ago.", author_id="cid"), Line("Ada", "The shop is down.", author_id="ada"))
+    async with open_engine(tmp_path, FakeInference(), chat_skill(), SUMMARIZE) as engine:
+        message = replace(make_message("/summarize", author=Author("bob", "Bob")), transcript=lines)
+        await finished(engine, message)
+        assert await engine.answered(message.id) is not None
+        await finished(engine, make_message("/forget"))
+        assert await engine.answered(message.id) is None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine import database
 from engine.conversation import Turn
-from engine.database import Database
+from engine.database import Database, Statement
 from engine.errors import StoreFailed
 from engine.feedback import Proposal, Verdict
 from engine.message import Author, Delivery, Platform, Scope
@@ -386,6 +386,23 @@ async def test_what_is_deleted_is_in_no_file_any_more_and_is_not_answered_when_i
     assert not await store.accept(replace(message, text="hello"), "")
     assert not any(b"canary" in file.read_bytes() for file in tmp_path.iterdir())
     await store.delete("unknown")
+    await store.close()
+
+
+async def test_what_is_forgotten_takes_answers_with_it_for_which_ones_words_were_read(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    conversation = await store.conversation(scope_of("c"), before="", max_turns=1)
+    summary = Turn(
+        "bob", "summarize", "Ada: a canary", "They met.", {"text": "Ada: a canary"}, ("ada", "cid")
+    )
+    await store.keep_turn(conversation, "m1", summary)
+    await keep(store, scope_of("c"), "m2", author="bob")
+    forgotten = await store.forget(make_message("/forget"))
+    assert (forgotten.num_messages, forgotten.num_conversations) == (0, 0)  # Ada asked nothing herself
+    assert [one.question for one in await turns(store, scope_of("c"))] == ["q"]
+    assert not any(b"canary" in file.read_bytes() for file in tmp_path.iterdir())
+    (rows,) = await store._database.run(Statement("SELECT * FROM speakers"))
+    assert rows == []
     await store.close()
 
 
