@@ -1,6 +1,6 @@
 """`understudy doctor`: looks at everything that answering needs, and says per line what is fine and what to do.
 
-Never prints a token, and asks no platform anything.
+Never prints a token. Of the platforms it asks Discord alone, whether the bot may read what is not said to it.
 """
 
 import json
@@ -15,7 +15,10 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
+import aiohttp
+
 from bots.data_folder import DataFolder, Use
+from bots.discord_check import message_content_line
 from bots.opening import ModelOpener, OpenModel, Progress
 from bots.places import KINDS, PlaceKind
 from bots.setup import Setup, default_skill_fault, environment_of
@@ -73,6 +76,8 @@ async def examine(config_path: Path, open_model: ModelOpener, progress: Progress
     setup = Setup(config, read_secrets(environ), skillbook)
     for check in (*_skills(setup, config_path), *_tokens(setup, config_path)):
         yield check
+    if setup.secrets.discord_token is not None:
+        yield await _message_content(setup.config.discord.api_url, setup.secrets.discord_token)
     yield await _database(setup.data)
     yield _disk(config.data_dir)
     async for check in _model(setup, open_model, progress):
@@ -118,6 +123,17 @@ def _tokens_of(kind: PlaceKind, setup: Setup) -> Check:
                 kind.name, Mark.WARN, f"{token.upper()} does not begin with {prefix}", f"See {kind.guide}."
             )
     return Check(kind.name, Mark.OK, listed)
+
+
+async def _message_content(api_url: str, token: str) -> Check:
+    try:
+        return Check("Discord", Mark.OK, await message_content_line(api_url, token))
+    except (OSError, aiohttp.ClientError, ValueError) as error:
+        reason = getattr(error, "message", "") or type(error).__name__
+        advice = (
+            "Is DISCORD_TOKEN right, and the network there? docs/discord.md says where the token comes from."
+        )
+        return Check("Discord", Mark.WARN, f"cannot be asked at {api_url} ({reason})", advice)
 
 
 def _origin(name: str) -> str:

@@ -21,7 +21,10 @@ FORGET_TURNS = (
         " (SELECT message_id FROM turns JOIN conversations ON conversations.number = conversation_number"
         " WHERE platform = ?2 AND workspace = ?3)"
     ),
-    f"DELETE FROM proposals WHERE source IN ({_TURNS_OF}) OR author = ?1",  # noqa: S608 - our own text
+    (
+        f"DELETE FROM proposals WHERE source IN ({_TURNS_OF})"  # noqa: S608 - our own text
+        " OR (author = ?1 AND platform = ?2 AND workspace = ?3)"
+    ),
     f"DELETE FROM turns WHERE message_id IN ({_TURNS_OF}) RETURNING conversation_number, author",  # noqa: S608 - our own text
 )
 """Each takes author, platform and workspace. A turn takes its ratings with it. It is an author's when they asked, or when their words were read for it."""
