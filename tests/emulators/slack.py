@@ -190,7 +190,7 @@ class SlackEmulator:
         self, user: str, channel: str, text: str, thread_ts: str | None = None, **extra: Any
     ) -> str:
         """A person writes; the bot is told in each way in which Slack tells. Returns the message's `ts`."""
-        posted = self._keep(Posted(self._ts(), channel, user, [text], thread_ts))
+        posted = self._keep(Posted(self._ts(), channel, user, [text], thread_ts, bot_id=extra.get("bot_id")))
         for body in self._events_of(posted, extra):
             await self._tell("events_api", body)
         return posted.ts
@@ -364,7 +364,7 @@ class SlackEmulator:
         return [
             one
             for (where, _), one in self.messages.items()
-            if where == channel and one.thread_ts == ts and one.bot_id
+            if where == channel and one.thread_ts == ts and one.user == BOT_USER
         ]
 
     def roots(self, channel: str) -> list[Posted]:
@@ -372,7 +372,7 @@ class SlackEmulator:
         return [
             one
             for (where, _), one in self.messages.items()
-            if where == channel and not one.thread_ts and one.bot_id
+            if where == channel and not one.thread_ts and one.user == BOT_USER
         ]
 
     async def answer_in(self, channel: str, ts: str, containing: str = "") -> Posted:
@@ -407,9 +407,9 @@ class SlackEmulator:
 
     # What Slack does
 
-    async def redeliver(self, envelope: Envelope) -> None:
+    async def redeliver(self, envelope: Envelope, kind: str = "events_api") -> None:
         """The same thing again, as Slack does when it saw no acknowledgement."""
-        await self._send(envelope, "events_api")
+        await self._send(envelope, kind)
 
     async def refresh(self) -> None:
         """Slack asks to change to a new connection."""
@@ -587,10 +587,8 @@ class SlackEmulator:
                 return await self._post(arguments)
             case "chat.update":
                 return self._update(arguments)
-            case "conversations.replies":
-                return self._listed(arguments["channel"], arguments["ts"])
-            case "conversations.history":
-                return self._listed(arguments["channel"], None)
+            case "conversations.replies" | "conversations.history":
+                return self._read(method, arguments)
             case "chat.startStream":
                 return self._start_stream(arguments)
             case "chat.appendStream" | "chat.stopStream":
@@ -754,6 +752,11 @@ class SlackEmulator:
         self.files[name] = content
         url = self.api_url.replace("/api/", f"/files/{name}")
         return {"id": f"F{name}", "name": name, "size": len(content), "url_private_download": url}
+
+    def _read(self, method: str, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if self._closed(arguments["channel"]) in ("not_in_channel", "channel_not_found"):
+            return "channel_not_found"
+        return self._listed(arguments["channel"], arguments.get("ts"))
 
     def _listed(self, channel: str, ts: str | None) -> dict[str, Any]:
         wanted = [
