@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 
 import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
@@ -30,8 +31,9 @@ from bots.slack_files import is_slacks
 from bots.slack_home import Home
 from bots.slack_manifest import NEEDED_SCOPES
 from bots.slack_people import People
+from bots.slack_push import CommandNews, Push, push
 from bots.slack_stream import Streaming
-from engine import Engine, FilesConfig, JsonValue, Secrets, SlackConfig
+from engine import Engine, FilesConfig, JsonValue, Reload, Secrets, Skill, SlackConfig
 
 CALL_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
@@ -81,10 +83,13 @@ class SlackPlace:
         on_state: Callable[[str], None],
         *,
         files: FilesConfig,
+        admins: tuple[str, ...] = (),
         budgets: Callable[[], Budgets] = Budgets.of_a_workspace,
     ) -> None:
         self._engine = engine
         self._files = files
+        self._admins = admins
+        self._secrets = secrets
         self._api_url = config.api_url
         self._bot_token = secrets.slack_bot_token or ""
         self._app_token = secrets.slack_app_token or ""
@@ -114,7 +119,15 @@ class SlackPlace:
             workspace = Workspace(self._engine, api, identity, people, streaming, self._files, session, tasks)
             answers, home = Answers(workspace), Home(workspace)
             desk = Desk(workspace, answers, Dialogs(workspace, answers, home), home)
-            self._engine.skillbook.subscribe(home.note_change)
+            news = CommandNews(self._engine, home, identity.team, self._admins, self._pusher(session))
+
+            def note_change(reload: Reload) -> None:
+                home.note_change()
+                if answers.is_open and reload.added:
+                    tasks.create_task(news.look())
+
+            self._engine.skillbook.subscribe(note_change)
+            tasks.create_task(news.look())
             redrawing = tasks.create_task(home.keep_drawn())
             try:
                 await answers.begin_left_over()
@@ -122,6 +135,12 @@ class SlackPlace:
             finally:
                 answers.is_open = False
                 redrawing.cancel()
+
+    def _pusher(self, session: aiohttp.ClientSession) -> Push | None:
+        """None where there is no configuration token."""
+        if not (self._secrets.slack_config_token and self._secrets.slack_app_id):
+            return None
+        return partial(_push, session, self._api_url, self._secrets)
 
     async def _sign_in(self, web: AsyncWebClient) -> Identity:
         for name, token in (("SLACK_BOT_TOKEN", self._bot_token), ("SLACK_APP_TOKEN", self._app_token)):
@@ -281,8 +300,31 @@ async def _read_up_to(stream: aiohttp.StreamReader, max_bytes: int) -> bytes:
 def _failed(error: Exception) -> ApiFailed:
     if not isinstance(error, SlackApiError):
         return ApiFailed("", is_unsent=isinstance(error, UNSENT))
-    needed = error.response.get("needed") if isinstance(error.response, AsyncSlackResponse) else ""
-    return ApiFailed(_code(error), _status(error), _retry_after(error), needed=str(needed or ""))
+    told = error.response.data if isinstance(error.response, AsyncSlackResponse) else {}
+    told = told if isinstance(told, dict) else {}
+    errors = told.get("errors") or ()
+    return ApiFailed(
+        _code(error),
+        _status(error),
+        _retry_after(error),
+        needed=str(told.get("needed") or ""),
+        details=tuple(str(one.get("message") if isinstance(one, dict) else one) for one in errors),
+    )
+
+
+async def push_manifest(api_url: str, secrets: Secrets, skills: tuple[Skill, ...]) -> bool:
+    """Brings the app's manifest up to date; whether Slack wants the app to be installed anew. Raises PushFailed."""
+    timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        return await _push(session, api_url, secrets, skills)
+
+
+async def _push(
+    session: aiohttp.ClientSession, api_url: str, secrets: Secrets, skills: tuple[Skill, ...]
+) -> bool:
+    token = secrets.slack_config_token or ""
+    web = AsyncWebClient(token, base_url=api_url, session=session, retry_handlers=[], logger=_sdk_log)
+    return await push(WebApi(web, session, api_url, token), secrets.slack_app_id or "", skills)
 
 
 def _code(error: SlackApiError) -> str:

@@ -155,6 +155,7 @@ class Answers:
                 await self._workspace.people.name(one.user) if one.user else "app",
                 readable(one.text, identity.bot_user),
                 one.is_bot,
+                one.user,
             )
             for one in others
         ])  # fmt: skip

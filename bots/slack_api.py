@@ -22,6 +22,7 @@ class ApiFailed(Exception):
     retry_after_seconds: float = 0.0
     is_unsent: bool = False
     needed: str = ""
+    details: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return self.code or (f"HTTP {self.status}" if self.status else "no answer")

@@ -42,6 +42,7 @@ from engine.skillschema import skill_schema
 from engine.store import Store
 from engine.wording import (
     IN_FILE,
+    SLACK_PUSH_NEEDS,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
     DiscordWord,
@@ -54,6 +55,8 @@ from engine.wording import (
     skill_shown_left_out,
     slack_manifest_news,
     slack_not_member,
+    slack_push_failed,
+    slack_pushed,
     thread_name,
     waiting,
     welcome,
@@ -61,6 +64,7 @@ from engine.wording import (
 
 __all__ = [
     "IN_FILE",
+    "SLACK_PUSH_NEEDS",
     "STOPPED_BY_PERSON",
     "WRONG_ON_OUR_SIDE",
     "AccessConfig",
@@ -131,6 +135,8 @@ __all__ = [
     "skill_template",
     "slack_manifest_news",
     "slack_not_member",
+    "slack_push_failed",
+    "slack_pushed",
     "thread_name",
     "usage",
     "waiting",

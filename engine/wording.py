@@ -458,6 +458,32 @@ def slack_manifest_news(names: Sequence[str]) -> str:
     )
 
 
+def slack_push_failed(reason: str, details: Sequence[str]) -> str:
+    """Slack did not take the app's new manifest; `reason` is Slack's own name for it."""
+    if reason in ("not_authed", "invalid_auth", "token_expired", "token_revoked", "not_allowed_token_type"):
+        advice = (
+            "SLACK_CONFIG_TOKEN is no good any more (such a token lasts twelve hours): generate a new one under"
+            " Your App Configuration Tokens on https://api.slack.com/apps."
+        )
+    elif reason in ("app_not_found", "invalid_app_id", "no_permission"):
+        advice = "SLACK_APP_ID is the App ID on the app's page Basic Information, and the token's owner must own the app."
+    else:
+        advice = (
+            " ".join(details) or "Print the manifest with `understudy slack-manifest` and paste it by hand."
+        )
+    return f"Slack did not take the manifest ({reason}). {advice}"
+
+
+def slack_pushed(*, is_reinstall_needed: bool) -> str:
+    """Said after `slack-manifest --push`."""
+    if is_reinstall_needed:
+        return "Slack has the manifest of these skills. The app's rights have changed: reinstall it under Install App."
+    return "Slack has the manifest of these skills."
+
+
+SLACK_PUSH_NEEDS = "--push needs SLACK_CONFIG_TOKEN and SLACK_APP_ID, in the environment or in .env. docs/slack.md says how to get them."
+
+
 # Discord: what stands on its buttons, in its menus and in its windows
 
 

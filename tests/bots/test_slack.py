@@ -83,6 +83,7 @@ async def running(
     skills: Sequence[Skill] = SKILLS,
     secrets: Secrets = SECRETS,
     window_seconds: float = WINDOW_SECONDS,
+    admins: tuple[str, ...] = (),
     is_waited_for: bool = True,
     **engine_parts: Any,
 ) -> AsyncGenerator[Bot]:
@@ -101,7 +102,9 @@ async def running(
     )
     config = SlackConfig(api_url=slack.api_url)
     budgets = partial(Budgets.of_a_workspace, window_seconds)
-    place = SlackPlace(engine, config, secrets, states.append, files=FilesConfig(), budgets=budgets)
+    place = SlackPlace(
+        engine, config, secrets, states.append, files=FilesConfig(), admins=admins, budgets=budgets
+    )
     task = asyncio.create_task(place.run())
     try:
         async with asyncio.timeout(20):

@@ -38,7 +38,11 @@ SCOPES = (
 )
 UNFINISHED = "…"
 
-TOKENS = {"apps.connections.open": APP_TOKEN, "apps.manifest.update": CONFIG_TOKEN}
+TOKENS = {
+    "apps.connections.open": APP_TOKEN,
+    "apps.manifest.update": CONFIG_TOKEN,
+    "apps.manifest.export": CONFIG_TOKEN,
+}
 
 log = logging.getLogger(__name__)
 
@@ -629,6 +633,10 @@ class SlackEmulator:
                 return {"file_id": f"F{number}", "upload_url": url}
             case "files.completeUploadExternal":
                 return self._complete_upload(arguments)
+            case "apps.manifest.export" if arguments["app_id"] != APP_ID:
+                return "app_not_found"
+            case "apps.manifest.export":
+                return {"manifest": self.manifests[-1] if self.manifests else {}}
             case "apps.manifest.update":
                 self.manifests.append(json.loads(arguments["manifest"]))
                 return {"app_id": arguments["app_id"], "permissions_updated": False}
