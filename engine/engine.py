@@ -26,6 +26,7 @@ from engine.errors import (
     FirstTokenLate,
     MessageTooLong,
     PromptTooLong,
+    UnderstudyError,
     UnknownCommand,
     WaitedTooLong,
 )
@@ -218,17 +219,25 @@ class Engine:
                     yield event
 
     def _read(self, message: Message) -> BuiltInCall | SkillCall:
-        """What is asked for, by somebody who may."""
-        num_characters = len(message.text) + sum(map(len, message.inputs.values()))
-        if num_characters > self._limits.message_characters:
-            raise MessageTooLong(num_characters, self._limits.message_characters)
+        """What is asked for, by somebody who may. Who may nothing here is not told what is wrong with it either."""
         author, scope = message.author, message.scope
-        call = read_call(message, self.skillbook, self._permissions.default_skill(scope))
+        try:
+            self._measure(message)
+            call = read_call(message, self.skillbook, self.default_skill(scope))
+        except UnderstudyError:
+            self._permissions.require(author, scope, Right.USE)
+            raise
         if isinstance(call, SkillCall):
             self._permissions.require(author, scope, Right.USE, call.skill.name)
         elif call.command is not BuiltIn.FORGET:  # what a person has said is theirs, whatever they may do now
             self._permissions.require(author, scope, Right.USE)
         return call
+
+    def _measure(self, message: Message) -> None:
+        """What is asked once more was short enough, or a file or a conversation, which count by themselves."""
+        num_characters = len(message.text) + sum(map(len, message.inputs.values()))
+        if num_characters > self._limits.message_characters and not message.again_of:
+            raise MessageTooLong(num_characters, self._limits.message_characters)
 
     async def _ask(
         self, call: SkillCall, message: Message, answering: Stoppable

@@ -40,7 +40,7 @@ from engine.errors import (
     Whose,
 )
 from engine.inference import FailureCode, ModelUnusable, RequestFailed
-from engine.skill import Skill
+from engine.skill import Skill, Takes
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
 NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
@@ -301,6 +301,8 @@ def skill_text(skill: Skill) -> str:
             lines.append(f"- `{one.name}`: {one.description} ({', '.join(one.choices)})")
         elif len(skill.inputs) > 1:
             lines.append(f"- `{one.name}`: {one.description}")
+    if skill.takes is Takes.CONVERSATION:
+        lines.append("Without a text in a thread, it is given the thread.")
     if skill.choices:
         lines.append(f"It answers one of: {', '.join(skill.choices)}.")
     if skill.examples:

@@ -94,6 +94,12 @@ async def test_the_conversation_is_given_with_names(tmp_path: Path) -> None:
     assert given == "Ada: The shop is down.\nCI (bot): Build 7 failed\nBob: On it."
 
 
+async def test_help_says_that_a_skill_takes_the_thread(tmp_path: Path) -> None:
+    async with open_engine(tmp_path, FakeInference(), chat_skill(), SUMMARIZE) as engine:
+        assert "given the thread" in (await finished(engine, make_message("/help summarize"))).text
+        assert "given the thread" not in (await finished(engine, make_message("/help chat"))).text
+
+
 async def test_a_text_goes_before_the_conversation(tmp_path: Path) -> None:
     message = replace(make_message("/summarize this"), transcript=THREAD)
     assert await given_to_model(tmp_path, message) == "this"
@@ -138,6 +144,19 @@ async def test_what_fits_not_even_without_the_conversation_is_said(tmp_path: Pat
         with pytest.raises(PromptTooLong):
             await finished(engine, replace(make_message("/summarize"), transcript=THREAD))
         assert engine.queue.num_running == 0
+
+
+async def test_what_was_read_can_be_asked_once_more_however_long(tmp_path: Path) -> None:
+    model = FakeInference(context_tokens=9000)
+    message = replace(make_message("/summarize"), attachments=(Attachment("a.log", "word " * 8000),))
+    async with open_engine(tmp_path, model, SUMMARIZE) as engine:
+        await finished(engine, message)
+        again = await engine.again(message.id, "new", message.author)
+        assert again is not None
+        await finished(engine, again)
+    first, second = (request.prompt.last.content for request in model.requests)
+    assert first == second
+    assert len(first) > Limits().message_characters
 
 
 async def test_whoever_was_read_can_have_it_forgotten(tmp_path: Path) -> None:

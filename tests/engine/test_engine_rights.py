@@ -9,7 +9,7 @@ from engine.access import Access
 from engine.answer import Finished
 from engine.configschema import AccessConfig, ChannelConfig
 from engine.engine import Engine
-from engine.errors import NotAllowed, NotHere
+from engine.errors import NotAllowed, NotHere, UnderstudyError
 from engine.feedback import Verdict
 from engine.message import Author, Message, Platform
 from tests.fakes import TEST_SCOPE, FakeInference, chat_skill, collect, make_message, make_skill, open_engine
@@ -27,6 +27,16 @@ async def answer(engine: Engine, message: Message) -> str:
     finished = (await collect(engine.respond(message)))[-1]
     assert isinstance(finished, Finished)
     return finished.text
+
+
+@pytest.mark.parametrize("text", ["", "/nothing", "/chat", "x" * 30_000, "/help nothing"])
+async def test_who_is_not_named_is_not_told_what_would_have_been_wrong(tmp_path: Path, text: str) -> None:
+    async with open_engine(tmp_path, FakeInference(), access=AccessConfig(use=("U1",))) as engine:
+        with pytest.raises(NotAllowed):
+            await answer(engine, said(text, EVE))
+        with pytest.raises(UnderstudyError) as wrong:
+            await answer(engine, said(text))
+        assert not isinstance(wrong.value, NotAllowed)
 
 
 @pytest.mark.parametrize("text", ["hello", "/chat hello", "/help", "/skills", "/new", "/queue"])
