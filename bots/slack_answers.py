@@ -13,7 +13,7 @@ from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, m
 from bots.slack_files import fetched
 from bots.slack_people import People
 from bots.slack_response import ResponseUrlSurface
-from bots.slack_status import Status
+from bots.slack_status import Sessions, Status
 from bots.slack_stream import Streaming, StreamWriter
 from bots.slack_thread import NotReadable, Recipient, Said, Thread
 from bots.surface import Busy, MessageGone, Uncertain
@@ -53,6 +53,7 @@ class Answers:
         self._workspace = workspace
         self._engine = workspace.engine
         self._budgets = workspace.streaming.budgets
+        self._sessions = Sessions(workspace.api, self._budgets.sessions)
         self._answering: dict[str, Scope] = {}
 
     async def keep(self, heard: Heard) -> Delivery | None:
@@ -165,8 +166,7 @@ class Answers:
         return Thread(self._workspace.api, address.channel, address.thread_ts, recipient, message.id)
 
     def _status(self, address: SlackAddress) -> Status:
-        sessions = self._workspace.streaming.budgets.sessions
-        return Status(self._workspace.api, sessions, address.channel, address.thread_ts)
+        return Status(self._workspace.api, self._sessions, address.channel, address.thread_ts)
 
     # A slash command
 
