@@ -18,9 +18,11 @@ from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
 from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
 from bots.signals import until_signal
+from bots.slack import push_manifest
 from bots.slack_manifest import install_link, manifest_yaml, without_slash_command
+from bots.slack_push import PushFailed
 from bots.terminal_session import printable
-from engine import UnderstudyError, sentence
+from engine import SLACK_PUSH_NEEDS, UnderstudyError, sentence, slack_pushed
 from engine.inference import InferenceError
 
 DEBUG_VARIABLE = "UNDERSTUDY_DEBUG"
@@ -93,6 +95,8 @@ def build_parser() -> argparse.ArgumentParser:
     add(
         "slack-manifest",
         "print the manifest of the Slack app that fits these skills; the link goes to stderr",
+    ).add_argument(
+        "--push", action="store_true", help="give it to Slack: needs SLACK_CONFIG_TOKEN and SLACK_APP_ID"
     )
     return parser
 
@@ -182,11 +186,30 @@ async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:
 
 
 def _slack_manifest(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
-    skills = read_setup(arguments.config).skillbook.skills
+    setup = read_setup(arguments.config)
+    skills = setup.skillbook.skills
+    if arguments.push:
+        return _push_manifest(setup)
     print(manifest_yaml(skills), end="")
     for name, reason in without_slash_command(skills).items():
         _complain(f"/{name} is left out, as {reason}; `/understudy {name}` calls it.")
     _complain(f"Create the app with this manifest: {install_link(skills)}")
+    return app.EXIT_FINE
+
+
+def _push_manifest(setup: Setup) -> int:
+    secrets = setup.secrets
+    if not (secrets.slack_config_token and secrets.slack_app_id):
+        _complain(SLACK_PUSH_NEEDS)
+        return app.EXIT_FAILED
+    try:
+        is_reinstall_needed = asyncio.run(
+            push_manifest(setup.config.slack.api_url, secrets, setup.skillbook.skills)
+        )
+    except PushFailed as error:
+        _complain(str(error))
+        return app.EXIT_FAILED
+    _say(slack_pushed(is_reinstall_needed=is_reinstall_needed))
     return app.EXIT_FINE
 
 

@@ -4,10 +4,13 @@ The only file that imports discord.py.
 """
 
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,42 +19,73 @@ import aiohttp
 import discord
 import yarl
 
-from bots.discord_answer import AnswerDesk, Sent, TokenWorn
-from bots.discord_commands import HELP_OPTION, CommandSync, SyncedCommands, suggestions
+from bots.discord_answer import AnswerDesk
+from bots.discord_api import (
+    ApiFailed,
+    Forbidden,
+    MaybeSent,
+    NotReached,
+    Refused,
+    TextFile,
+    TokenWorn,
+    written,
+)
+from bots.discord_buttons import ButtonDesk
+from bots.discord_check import reads_everything
+from bots.discord_commands import CommandSync, SyncedCommands
 from bots.discord_events import (
     InteractionAddress,
     MessageAddress,
     Room,
-    from_command,
     from_text,
-    read_command,
+    message_key,
     readable,
     write_address,
 )
+from bots.discord_files import FileRef
+from bots.discord_interactions import InteractionDesk
+from bots.discord_reading import Reader
+from bots.discord_replies import Asked, Kind, Replies
+from bots.discord_running import Running
+from bots.markup import for_discord
 from bots.reply import deliver
-from bots.surface import Busy, MessageGone, Uncertain
-from engine import Author, Delivery, DiscordConfig, Engine, Platform, Secrets, UnderstudyError, sentence
+from bots.surface import Busy, MessageGone
+from engine import (
+    Author,
+    Delivery,
+    DiscordConfig,
+    Engine,
+    FilesConfig,
+    JsonValue,
+    Platform,
+    Secrets,
+    discord_reads,
+    sentence,
+)
 
 T = TypeVar("T")
 
 INTERVAL_SECONDS = 1.1  # Discord takes about five writes in five seconds from all answers in a channel
 WRITE_SECONDS = 60.0
-KEEP_SECONDS = 1.0  # what the store may take before a command is acknowledged anyway; Discord gives three
 MAX_CHAIN = 100  # messages; most are in discord.py's cache
 MAX_RETRY_SECONDS = 60.0
+EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
 CLOUDFLARE_SECONDS = 120.0
 AUTHENTICATION_FAILED = 4004
 
+FILES = FilesConfig()
 NO_MENTIONS = discord.AllowedMentions.none()
-NO_PREVIEWS = discord.MessageFlags(suppress_embeds=True)
+MAX_WELCOME_TRIES = 5
 REFUSED = (
     "Discord does not know this token. Copy it again from discord.com/developers/applications, page Bot, "
     "Reset Token, and put it into DISCORD_TOKEN, in the environment or in .env."
 )
 
+_PIECE_BYTES = 1 << 16
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _WORN_CODES = (10015, 10062, 50027)  # unknown webhook, unknown interaction, invalid webhook token
 _TROUBLE = (OSError, aiohttp.ClientError, discord.DiscordException)  # OSError: also time-outs
+_FAILED = (ApiFailed, MessageGone, Busy)
 
 
 class DiscordPlace:
@@ -65,10 +99,12 @@ class DiscordPlace:
         state_dir: Path,
         on_state: Callable[[str], None],
         *,
+        files: FilesConfig = FILES,
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._engine = engine
         self._config = config
+        self._files = files
         self._token = secrets.discord_token
         self._sync = CommandSync(engine.skillbook, SyncedCommands(state_dir), on_state)
         self._on_state = on_state
@@ -96,7 +132,14 @@ class DiscordPlace:
             await asyncio.sleep(seconds)
 
     async def _stay_connected(self) -> None:
-        client = Client(self._engine, self._sync, self._on_state, self._interval)
+        client = Client(
+            self._engine,
+            self._config,
+            self._files,
+            self._sync,
+            self._on_state,
+            interval_seconds=self._interval,
+        )
         try:
             async with client:
                 await client.start(self._token or "")
@@ -113,8 +156,11 @@ class Client(discord.Client):
     def __init__(
         self,
         engine: Engine,
+        config: DiscordConfig,
+        files: FilesConfig,
         sync: CommandSync,
         on_state: Callable[[str], None],
+        *,
         interval_seconds: float,
     ) -> None:
         super().__init__(
@@ -122,13 +168,31 @@ class Client(discord.Client):
         )
         self._engine = engine
         self._sync = sync
-        self._desk = AnswerDesk(DiscordWriter(self), interval_seconds)
         self._on_state = on_state
+        self._opens_threads = config.create_thread
+        self._api = DiscordApi(self)
+        self._desk = AnswerDesk(self._api, interval_seconds)
+        self._reader = Reader(
+            engine,
+            self._api,
+            files,
+            config.api_url,
+            own_id=lambda: self._own_id,
+            reads_everything=lambda: self._reads_everything,
+        )
+        self._askers: dict[str, str] = {}
+        replies = Replies(self._api)
+        self._running = Running(engine, replies, self._desk, self._answer)
+        buttons = ButtonDesk(engine, replies, self._running, self._askers.get)
+        self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_lost = True
 
     async def setup_hook(self) -> None:
         """Before the gateway opens: whatever it brings later is not among what was left over."""
+        is_everything = reads_everything(self.application_flags.value)
+        self._connection._intents.message_content = is_everything  # noqa: SLF001 - known only when logged in
+        self._on_state(f"Discord: {discord_reads(is_everything=is_everything)}")
         for delivery in await self._engine.left_over(Platform.DISCORD):
             self._answer(delivery)
         put = self.http.bulk_upsert_global_commands
@@ -162,64 +226,78 @@ class Client(discord.Client):
     # What people say
 
     async def on_message(self, message: discord.Message) -> None:
+        if not await self._is_meant(message):
+            return
+        delivery = await self._heard(message)
+        if await self._running.begin(delivery, self._engine.accept(delivery.message, delivery.address)):
+            self._begin(_show_typing(message.channel))
+
+    async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
+        """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
+        message = event.message
+        is_fresh = message.created_at.timestamp() > discord.utils.utcnow().timestamp() - EDITED_SECONDS
+        if message.edited_at is None or not is_fresh or not await self._is_meant(message):
+            return
+        heard = await self._heard(message)
+        delivery = await self._engine.edited(heard.message, heard.address)
+        if delivery is not None:
+            self._answer(delivery)
+        elif await self._running.begin(heard, self._engine.accept(heard.message, heard.address)):
+            self._begin(_show_typing(message.channel))
+
+    async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
+        await self._engine.deleted(message_key(event.message_id))
+
+    async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
+        for message_id in event.message_ids:
+            await self._engine.deleted(message_key(message_id))
+
+    async def on_interaction(self, interaction: discord.Interaction) -> None:
+        if interaction.type.value in set(Kind):
+            await self._interactions.handle(_asked(interaction))
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        """Says hello once, where it may."""
+        if not await self._engine.first_time(f"discord:welcome:{guild.id}"):
+            return
+        system = [guild.system_channel] if guild.system_channel else []
+        for channel in [*system, *guild.text_channels][:MAX_WELCOME_TRIES]:
+            scope = Room(channel.id, guild.id).scope(0)
+            body = written(for_discord(self._engine.welcome(scope)))
+            with suppress(*_FAILED):
+                await self._api.call("POST", "/channels/{channel_id}/messages", body, channel_id=channel.id)
+                return
+
+    async def _is_meant(self, message: discord.Message) -> bool:
+        """Said to the bot: in private, by name, or where it takes part and nobody else is meant."""
         if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
-            return
-        is_direct = isinstance(message.channel, discord.DMChannel)
-        if not is_direct and self._own_id not in [user.id for user in message.mentions]:
-            return
-        room = _room(message.channel, message.guild)
+            return False
+        mentioned = [user.id for user in message.mentions]
+        if isinstance(message.channel, discord.DMChannel) or self._own_id in mentioned:
+            return True
+        if not self._reads_everything or mentioned or message.role_mentions:
+            return False
+        room = _room_of(message)
+        before = await self._before(message)
+        is_to_other = message.reference is not None and (before is None or before.author.id != self._own_id)
+        if is_to_other or (before is None and not room.is_thread):
+            return False
+        root_id = message.id if room.is_thread else await self._root(message)
+        return await self._engine.takes_part(room.scope(root_id))
+
+    async def _heard(self, message: discord.Message) -> Delivery:
+        room = _room_of(message)
         root_id = message.id if room.is_one_conversation else await self._root(message)
         text = readable(message.content, self._own_id, _names(message))
         heard = from_text(message.id, room, root_id, _author(message.author), text)
-        delivery = Delivery(heard, write_address(MessageAddress(room.channel_id, message.id)))
-        if await self._is_new(delivery, self._engine.accept(heard, delivery.address)):
-            self._begin(_show_typing(message.channel))
-            self._answer(delivery)
-
-    async def on_interaction(self, interaction: discord.Interaction) -> None:
-        if interaction.type is discord.InteractionType.autocomplete:
-            await self._suggest(interaction)
-        elif interaction.type is discord.InteractionType.application_command:
-            await self._obey(interaction)
-
-    async def _obey(self, interaction: discord.Interaction) -> None:
-        command = read_command(interaction.data or {})
-        room = _room(interaction.channel, interaction.guild)
-        said = from_command(interaction.id, room, _author(interaction.user), command.name, command.options)
-        address = InteractionAddress(
-            room.channel_id, interaction.id, interaction.application_id, interaction.token
+        is_text_channel = isinstance(message.channel, discord.TextChannel)
+        opens_thread = self._opens_threads and is_text_channel and root_id == message.id
+        files = tuple(
+            FileRef(one.filename, one.url, one.size, one.content_type or "") for one in message.attachments
         )
-        delivery = Delivery(said, write_address(address))
-        keeping = asyncio.create_task(self._engine.accept(said, delivery.address))
-        await asyncio.wait({keeping}, timeout=KEEP_SECONDS)
-        if keeping.done() and not keeping.exception() and not keeping.result():
-            return  # it came a second time
-        with suppress(*_TROUBLE):  # too late or refused: the answer then goes to the channel
-            await interaction.response.defer(thinking=True)
-        if await self._is_new(delivery, keeping):
-            self._answer(delivery)
-
-    async def _suggest(self, interaction: discord.Interaction) -> None:
-        command = read_command(interaction.data or {})
-        skillbook = self._engine.skillbook
-        skill = skillbook.get(command.name)
-        inputs = skill.inputs if skill else ()
-        values = next((one.choices for one in inputs if one.name == command.focused), ())
-        if command.focused == HELP_OPTION and skill is None:
-            values = skillbook.names
-        found = suggestions(values, command.options.get(command.focused or "", ""))
-        choices = [discord.app_commands.Choice(name=one, value=one) for one in found]
-        with suppress(*_TROUBLE):  # the person has typed on
-            await interaction.response.autocomplete(choices)
-
-    async def _is_new(self, delivery: Delivery, accepted: Awaitable[bool]) -> bool:
-        """The person sees it when a message could not be kept."""
-        try:
-            return await accepted
-        except UnderstudyError as error:
-            with suppress(*_TROUBLE, MessageGone, Busy, Uncertain):
-                await self._desk.surface(delivery).post(sentence(error))
-            return False
+        return Delivery(
+            heard, write_address(MessageAddress(room.channel_id, message.id, opens_thread, files))
+        )
 
     async def _root(self, message: discord.Message) -> int:
         """The id of what began this exchange: a person replies to our answer, which replies to a question."""
@@ -247,7 +325,21 @@ class Client(discord.Client):
         return None
 
     def _answer(self, delivery: Delivery) -> None:
-        self._begin(deliver(self._engine, delivery, self._desk.surface(delivery), self._desk.pace(delivery)))
+        self._begin(self._deliver(delivery))
+
+    async def _deliver(self, delivery: Delivery) -> None:
+        key = delivery.message.id
+        self._askers[key] = delivery.message.author.id
+        try:
+            await deliver(
+                self._engine,
+                delivery,
+                self._desk.surface(delivery),
+                self._desk.pace(delivery),
+                complete=partial(self._reader.complete, delivery),
+            )
+        finally:
+            self._askers.pop(key, None)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -261,89 +353,127 @@ class Client(discord.Client):
             self._on_state(f"Discord: {sentence(error)} ({_reason(error)})")
 
     @property
+    def _reads_everything(self) -> bool:
+        return self.intents.message_content
+
+    @property
     def _own_id(self) -> int:
         return self.user.id if self.user else 0
 
 
-class DiscordWriter:
-    """The four writes of an answer. What Discord objects to becomes what `deliver` understands."""
+class DiscordApi:
+    """By hand, as the library's own ways leave out parts of what a message may say, and want objects for ids."""
 
     def __init__(self, client: discord.Client) -> None:
         self._client = client
 
-    async def send(self, channel_id: int, text: str, nonce: str, reply_to: int | None) -> Sent:
-        channel = self._client.get_partial_messageable(channel_id)
-        replied: Any = None  # the library's overloads leave None out
-        if reply_to is not None:
-            replied = channel.get_partial_message(reply_to).to_reference(fail_if_not_exists=False)
-        sending = channel.send(
-            text,
-            nonce=nonce,
-            reference=replied,
-            allowed_mentions=NO_MENTIONS,
-            suppress_embeds=True,
-        )
-        message = await _written(sending)
-        return Sent(message.id, message.content)
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, JsonValue] | None = None,
+        file: TextFile | None = None,
+        **parameters: int | str,
+    ) -> Any:
+        majors: dict[str, Any] = {**parameters}
+        route = discord.http.Route(method, path, **majors)
+        request = self._client.http.request
+        if file is not None:
+            return await _done(request(route, form=_form(body or {}, file)))
+        return await _done(request(route) if body is None else request(route, json=body))
 
-    async def edit(self, channel_id: int, message_id: int, text: str) -> None:
-        message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
-        await _written(message.edit(content=text, allowed_mentions=NO_MENTIONS))
-
-    async def follow_up(self, address: InteractionAddress, text: str) -> int:
+    async def fetch(self, url: str, max_bytes: int) -> bytes:
         try:
-            return int(await self._by_token(address, "POST", "?wait=true", text))
-        except aiohttp.ClientConnectorError:
-            raise  # nothing was sent
+            async with (
+                asyncio.timeout(WRITE_SECONDS),
+                aiohttp.ClientSession() as session,
+                session.get(url, allow_redirects=False) as response,
+            ):
+                if response.status != HTTPStatus.OK:
+                    raise Refused(response.status, 0)
+                return await _beginning(response, max_bytes + 1)
         except (OSError, aiohttp.ClientError) as error:
-            raise Uncertain from error  # a follow-up takes no nonce
-
-    async def edit_response(self, address: InteractionAddress, message: str, text: str) -> None:
-        await self._by_token(address, "PATCH", f"/messages/{message}", text)
-
-    async def _by_token(self, address: InteractionAddress, method: str, path: str, text: str) -> str:
-        """By hand, as `discord.Webhook` has no way to keep link previews out of an edit."""
-        route = discord.http.Route(
-            method,
-            "/webhooks/{webhook_id}/{webhook_token}" + path,
-            webhook_id=address.application_id,
-            webhook_token=address.token,
-        )
-        body = {"content": text, "allowed_mentions": NO_MENTIONS.to_dict(), "flags": NO_PREVIEWS.value}
-        message = await _written(self._client.http.request(route, json=body))
-        return str(message["id"])
+            raise NotReached from error
 
 
-async def _written(write: Awaitable[T]) -> T:
+async def _beginning(response: aiohttp.ClientResponse, num_bytes: int) -> bytes:
+    content = b""
+    async for piece in response.content.iter_chunked(_PIECE_BYTES):
+        content += piece
+        if len(content) >= num_bytes:
+            break
+    return content[:num_bytes]
+
+
+def _form(body: dict[str, JsonValue], file: TextFile) -> list[dict[str, str | bytes]]:
+    attachments: list[JsonValue] = [{"id": 0, "filename": file.name}]
+    told = {**body, "attachments": attachments}
+    return [
+        {"name": "payload_json", "value": json.dumps(told), "content_type": "application/json"},
+        {
+            "name": "files[0]",
+            "value": file.text.encode("utf-8", "replace"),
+            "filename": file.name,
+            "content_type": "text/plain; charset=utf-8",
+        },
+    ]
+
+
+async def _done(call: Awaitable[T]) -> T:
     try:
         async with asyncio.timeout(WRITE_SECONDS):
-            return await write
+            return await call
     except discord.RateLimited as limited:
         raise Busy(limited.retry_after) from limited
     except discord.HTTPException as error:
         raise _meaning(error) from error
+    except aiohttp.ClientConnectorError as error:
+        raise NotReached from error
+    except (OSError, aiohttp.ClientError) as error:
+        raise MaybeSent from error
 
 
 def _meaning(error: discord.HTTPException) -> Exception:
     if error.status == HTTPStatus.UNAUTHORIZED or error.code in _WORN_CODES:
         return TokenWorn()
-    if error.status in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
+    if error.status == HTTPStatus.FORBIDDEN:
+        return Forbidden()
+    if error.status == HTTPStatus.NOT_FOUND:
         return MessageGone()
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Busy(CLOUDFLARE_SECONDS)  # discord.py itself waits for the limits it understands
-    return error
+    return Refused(error.status, error.code)
 
 
-def _room(channel: discord.abc.Snowflake | None, guild: discord.Guild | None) -> Room:
+def _room_of(message: discord.Message) -> Room:
+    return _room(message.channel, message.guild.id if message.guild else None)
+
+
+def _asked(interaction: discord.Interaction) -> Asked:
+    room = _room(interaction.channel, interaction.guild_id)
+    address = InteractionAddress(
+        room.channel_id, interaction.id, interaction.application_id, interaction.token
+    )
+    author = _author(interaction.user)
+    if not interaction.is_guild_integration() and not interaction.context.dm_channel:
+        # the person has brought the bot along: the server has not let it in
+        groups = (str(interaction.guild_id),) if interaction.guild_id else ()
+        author = replace(author, groups=groups, is_foreign=True)
+    return Asked(Kind(interaction.type.value), address, room, author, interaction.data or {})
+
+
+def _room(channel: discord.abc.Snowflake | None, guild_id: int | None) -> Room:
     return Room(
         channel.id if channel else 0,
-        guild.id if guild else None,
+        guild_id,
         channel.parent_id if isinstance(channel, discord.Thread) else None,
     )
 
 
 def _author(user: discord.User | discord.Member) -> Author:
-    return Author(str(user.id), user.display_name)
+    roles = user.roles if isinstance(user, discord.Member) else []
+    groups = tuple(str(role.id) for role in roles if not role.is_default())
+    return Author(str(user.id), user.display_name, groups)
 
 
 def _names(message: discord.Message) -> dict[int, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from engine import Input, JsonValue, Skill, Skillbook
+from engine import DiscordWord, Input, JsonValue, Skill, Skillbook
 
 Payload: TypeAlias = "dict[str, JsonValue]"
 Put: TypeAlias = Callable[[int, list[Payload]], Awaitable[object]]
@@ -25,11 +25,16 @@ FIRST_RETRY_SECONDS = 2.0
 MAX_RETRY_SECONDS = 300.0
 
 HELP_OPTION = "command"
+FILE_OPTION = "file"
 
-_CHAT_INPUT = 1
-_STRING = 3
-_SERVERS = 0
-_BOT_DIRECT_MESSAGES = 1
+_CHAT_INPUT, _MESSAGE = 1, 3
+_STRING, _ATTACHMENT = 3, 11
+_SERVERS, _BOT_DIRECT_MESSAGES, _OTHER_DIRECT_MESSAGES = 0, 1, 2
+_OF_A_SERVER, _OF_A_PERSON = 0, 1
+_EVERYWHERE: "Payload" = {
+    "integration_types": [_OF_A_SERVER, _OF_A_PERSON],
+    "contexts": [_SERVERS, _BOT_DIRECT_MESSAGES, _OTHER_DIRECT_MESSAGES],
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,10 @@ class CommandList:
 
     payload: tuple[Payload, ...]
     left_out: tuple[str, ...]
+
+    @property
+    def num_slash(self) -> int:
+        return sum(one["type"] == _CHAT_INPUT for one in self.payload)
 
     @property
     def fingerprint(self) -> str:
@@ -50,7 +59,8 @@ def command_list(skills: Iterable[Skill]) -> CommandList:
     ordered = sorted(skills, key=lambda skill: skill.name)
     room = MAX_COMMANDS - len(built_in)
     listed = tuple(_skill_command(skill) for skill in ordered[:room])
-    return CommandList((*built_in, *listed), tuple(skill.name for skill in ordered[room:]))
+    on_messages = (_message_command(DiscordWord.USE), _message_command(DiscordWord.TEACH))
+    return CommandList((*built_in, *listed, *on_messages), tuple(skill.name for skill in ordered[room:]))
 
 
 def suggestions(values: Iterable[str], typed: str) -> tuple[str, ...]:
@@ -120,7 +130,7 @@ class CommandSync:
             return
         await put(application_id, [*commands.payload])
         self._synced.remember(application_id, commands)
-        self._on_state(f"Discord: {len(commands.payload)} slash commands are up to date.")
+        self._on_state(f"Discord: {commands.num_slash} slash commands are up to date.")
         if commands.left_out:
             names = ", ".join(commands.left_out)
             self._on_state(
@@ -138,7 +148,7 @@ class CommandSync:
 def _built_in_commands() -> tuple[Payload, ...]:
     about = Input(HELP_OPTION, "The command you want to know about")
     return (
-        _command("help", "What I can do, and how", [_option(about, is_completed=True)]),
+        _command("help", "What I can do, and how", [_option(about, is_required=False, is_completed=True)]),
         _command("skills", "All my skills", []),
         _command("new", "Begin a new conversation: forget what was said here", []),
         _command("forget", "Delete what you said to me", []),
@@ -147,14 +157,35 @@ def _built_in_commands() -> tuple[Payload, ...]:
 
 
 def _skill_command(skill: Skill) -> Payload:
-    required_first = sorted(skill.inputs, key=lambda one: not one.is_required)[:MAX_OPTIONS]
+    """What is not given is asked for in a window, or read from a file: the main input is never required here."""
+    is_file_free = all(one.name != FILE_OPTION for one in skill.inputs)
+    max_inputs = MAX_OPTIONS - is_file_free
+    needed = {one.name for one in skill.inputs if one.is_required and not _may_come_later(one, skill)}
+    required_first = sorted(skill.inputs, key=lambda one: (one.name not in needed, not one.is_required))
     num_characters = sum(len(choice) for one in required_first for choice in one.choices) * 2
     is_too_much = num_characters > MAX_COMMAND_LENGTH // 2
     options = [
-        _option(one, is_completed=bool(one.choices) and (is_too_much or _needs_completion(one)))
-        for one in required_first
+        _option(
+            one,
+            is_required=one.name in needed,
+            is_completed=bool(one.choices) and (is_too_much or _needs_completion(one)),
+        )
+        for one in required_first[:max_inputs]
     ]
+    if is_file_free:
+        options.append(
+            {
+                "type": _ATTACHMENT,
+                "name": FILE_OPTION,
+                "description": DiscordWord.FILE_OPTION,
+                "required": False,
+            }
+        )
     return _command(skill.name, skill.description, options)
+
+
+def _may_come_later(one: Input, skill: Skill) -> bool:
+    return one.name == skill.main_input.name and not one.choices
 
 
 def _command(name: str, description: str, options: list[JsonValue]) -> Payload:
@@ -163,16 +194,20 @@ def _command(name: str, description: str, options: list[JsonValue]) -> Payload:
         "type": _CHAT_INPUT,
         "description": _short(description) or name,
         "options": options,
-        "contexts": [_SERVERS, _BOT_DIRECT_MESSAGES],
+        **_EVERYWHERE,
     }
 
 
-def _option(given: Input, *, is_completed: bool) -> JsonValue:
+def _message_command(name: str) -> Payload:
+    return {"name": name, "type": _MESSAGE, **_EVERYWHERE}
+
+
+def _option(given: Input, *, is_required: bool, is_completed: bool) -> JsonValue:
     option: Payload = {
         "type": _STRING,
         "name": given.name,
         "description": _short(given.description) or given.name,
-        "required": given.is_required,
+        "required": is_required,
     }
     if is_completed:
         option["autocomplete"] = True

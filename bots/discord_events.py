@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from bots.discord_files import FileRef, file_ref
 from engine import Author, BuiltIn, Message, Platform, Scope
 
 DIRECT_MESSAGES = "dm"
 
 # A token answers for 15 minutes; the last one is kept for what is already on its way.
 TOKEN_SECONDS = 14 * 60
+
+ATTACHMENT_OPTION = 11
 
 _EPOCH_SECONDS = 1_420_070_400  # the first second of 2015, where Discord's ids begin to count
 _MENTION = re.compile(r"<(@[!&]?|#)(\d+)>")
@@ -25,6 +28,10 @@ class Room:
     channel_id: int
     guild_id: int | None = None
     parent_id: int | None = None
+
+    @property
+    def is_thread(self) -> bool:
+        return self.parent_id is not None
 
     @property
     def is_one_conversation(self) -> bool:
@@ -43,10 +50,19 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class MessageAddress:
-    """The answer replies to this message."""
+    """The answer replies to this message, or stands in the thread that is opened under it.
+
+    `files` came with what was asked; they are fetched when it is answered.
+    """
 
     channel_id: int
     message_id: int
+    opens_thread: bool = False
+    files: tuple[FileRef, ...] = ()
+
+    @property
+    def origin_id(self) -> int:
+        return self.message_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +73,11 @@ class InteractionAddress:
     interaction_id: int
     application_id: int
     token: str
+    files: tuple[FileRef, ...] = ()
+
+    @property
+    def origin_id(self) -> int:
+        return self.interaction_id
 
     def is_worn(self, now: float) -> bool:
         return now >= created_at(self.interaction_id) + TOKEN_SECONDS
@@ -76,23 +97,31 @@ def write_address(address: Address) -> str:
 
 def read_address(text: str) -> Address:
     fields = json.loads(text)
+    fields["files"] = tuple(FileRef(**one) for one in fields.get("files", ()))
     return InteractionAddress(**fields) if "token" in fields else MessageAddress(**fields)
 
 
 def from_text(message_id: int, room: Room, root_id: int, author: Author, text: str) -> Message:
     """Something that a person wrote, already readable."""
-    return Message(f"discord:{message_id}", room.scope(root_id), author, text)
+    return Message(message_key(message_id), room.scope(root_id), author, text)
+
+
+def message_key(message_id: int) -> str:
+    return f"discord:{message_id}"
 
 
 def from_command(
     interaction_id: int, room: Room, author: Author, command: str, options: Mapping[str, str]
 ) -> Message:
     """A slash command with its typed options. The bot's own commands take them as text."""
-    key = f"discord:i:{interaction_id}"
-    scope = room.scope(interaction_id)
+    key, scope = interaction_key(interaction_id), room.scope(interaction_id)
     if command in set(BuiltIn):
         return Message(key, scope, author, " ".join(options.values()), command)
     return Message(key, scope, author, "", command, dict(options))
+
+
+def interaction_key(interaction_id: int) -> str:
+    return f"discord:i:{interaction_id}"
 
 
 def readable(content: str, bot_id: int, names: Mapping[int, str]) -> str:
@@ -124,10 +153,34 @@ class Command:
     name: str
     options: Mapping[str, str]
     focused: str | None = None
+    files: tuple[FileRef, ...] = ()
 
 
 def read_command(data: Mapping[str, Any]) -> Command:
     """From the `data` of an interaction."""
     given = data.get("options", [])
     focused = next((one["name"] for one in given if one.get("focused")), None)
-    return Command(data["name"], {one["name"]: str(one["value"]) for one in given}, focused)
+    known = data.get("resolved", {}).get("attachments", {})
+    sent = [str(one["value"]) for one in given if one["type"] == ATTACHMENT_OPTION]
+    typed = {one["name"]: str(one["value"]) for one in given if one["type"] != ATTACHMENT_OPTION}
+    return Command(data["name"], typed, focused, tuple(file_ref(known[one]) for one in sent if one in known))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The message that a message command was used on."""
+
+    message_id: int
+    content: str
+    names: Mapping[int, str]
+    files: tuple[FileRef, ...]
+
+
+def read_target(data: Mapping[str, Any]) -> Target:
+    """From the `data` of an interaction with a message command."""
+    message = data.get("resolved", {}).get("messages", {}).get(str(data["target_id"]), {})
+    names = {
+        int(user["id"]): user.get("global_name") or user["username"] for user in message.get("mentions", [])
+    }
+    files = tuple(map(file_ref, message.get("attachments", [])))
+    return Target(int(data["target_id"]), message.get("content", ""), names, files)

@@ -1,6 +1,6 @@
 """`understudy doctor`: looks at everything that answering needs, and says per line what is fine and what to do.
 
-Never prints a token, and asks no platform anything.
+Never prints a token. Of the platforms it asks Discord alone, whether the bot may read what is not said to it.
 """
 
 import os
@@ -12,7 +12,10 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+import aiohttp
+
 from bots.data_folder import DataFolder, Use
+from bots.discord_check import message_content_line
 from bots.doctor_model import examine_model
 from bots.finding import Check, Mark
 from bots.metrics import HOST, serving_metrics
@@ -43,6 +46,8 @@ async def examine(config_path: Path, open_model: ModelOpener, progress: Progress
     setup = Setup(config, read_secrets(environ), skillbook)
     for check in (*_skills(setup, config_path), *_tokens(setup, config_path)):
         yield check
+    if setup.secrets.discord_token is not None:
+        yield await _message_content(setup.config.discord.api_url, setup.secrets.discord_token)
     yield await _database(setup.data)
     yield _disk(config.data_dir)
     yield await _metrics(config.metrics.port)
@@ -89,6 +94,17 @@ def _tokens_of(kind: PlaceKind, setup: Setup) -> Check:
                 kind.name, Mark.WARN, f"{token.upper()} does not begin with {prefix}", f"See {kind.guide}."
             )
     return Check(kind.name, Mark.OK, listed)
+
+
+async def _message_content(api_url: str, token: str) -> Check:
+    try:
+        return Check("Discord", Mark.OK, await message_content_line(api_url, token))
+    except (OSError, aiohttp.ClientError, ValueError) as error:
+        reason = getattr(error, "message", "") or type(error).__name__
+        advice = (
+            "Is DISCORD_TOKEN right, and the network there? docs/discord.md says where the token comes from."
+        )
+        return Check("Discord", Mark.WARN, f"cannot be asked at {api_url} ({reason})", advice)
 
 
 def _origin(name: str) -> str:

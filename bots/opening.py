@@ -99,6 +99,8 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
             store=store,
             limits=setup.config.limits,
             default_skill=setup.config.default_skill,
+            access=setup.config.access,
+            channels=setup.config.channels,
         )
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
         watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")

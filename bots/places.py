@@ -32,12 +32,27 @@ class PlaceKind:
 
 
 def _open_slack(setup: Setup, engine: Engine, on_state: OnState) -> Place:
-    return SlackPlace(engine, setup.config.slack, setup.secrets, on_state)
+    config = setup.config
+    return SlackPlace(
+        engine,
+        config.slack,
+        setup.secrets,
+        on_state,
+        files=config.files,
+        admins=tuple(one for one in config.access.admin if one.startswith(("U", "W"))),
+    )
 
 
 def _open_discord(setup: Setup, engine: Engine, on_state: OnState) -> Place:
     config = setup.config
-    return DiscordPlace(engine, config.discord, setup.secrets, state_dir=config.data_dir, on_state=on_state)
+    return DiscordPlace(
+        engine,
+        config.discord,
+        setup.secrets,
+        state_dir=config.data_dir,
+        on_state=on_state,
+        files=config.files,
+    )
 
 
 KINDS = (

@@ -2,85 +2,181 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from functools import partial
 
 from bots.fences import closed
 from bots.pace import Pace
 from bots.surface import MessageGone, Surface
-from bots.writer import Draft, Stage, Undeliverable, Writer
+from bots.writer import Draft, Pen, Remember, Stage, Undeliverable, Writer
 from engine import (
+    STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
+    AnswerStopped,
     Delivery,
     Engine,
-    Event,
     Finished,
+    Message,
+    MessageDeleted,
+    NotAllowed,
+    NotHere,
+    QueueFull,
+    Superseded,
     Text,
     UnderstudyError,
     Waiting,
+    left_out,
     sentence,
     waiting,
 )
 
 INTERRUPTED = "(interrupted)"
 
+Completing = Callable[[Message], Awaitable[Message]]
+MakePen = Callable[[tuple[str, ...], Remember], Pen]
+
 log = logging.getLogger(__name__)
 
 
-async def deliver(engine: Engine, delivery: Delivery, surface: Surface, pace: Pace | None = None) -> None:
+async def deliver(
+    engine: Engine,
+    delivery: Delivery,
+    surface: Surface,
+    pace: Pace | None = None,
+    *,
+    complete: Completing | None = None,
+    make_pen: MakePen | None = None,
+) -> None:
     """Answers one delivery on one surface, and returns when the person has seen the outcome.
 
     `pace` is shared by all answers that the platform counts together; `surface.min_interval_seconds` is kept as well.
+    `complete` brings what is too slow to fetch before a message is kept: files, the conversation around it. What it raises
+    as an `UnderstudyError` is the answer. `make_pen` is a place's own way to write; a refusal is whispered by `surface` even so.
+
     Never raises for what a person or a platform did. When cancelled (shutdown), the answer stops at once and the
     delivery is not settled, so that the next start answers it, in the same messages.
     """
     message = delivery.message
-    writer = Writer(surface, pace, delivery.reply_refs, partial(engine.remember_reply, message.id))
+    remember = partial(engine.remember_reply, message.id)
+    refs = delivery.reply_refs
+    pen = Writer(surface, pace, refs, remember) if make_pen is None else make_pen(refs, remember)
+    answer = _Answer(engine, message, surface, pen, is_new=not refs)
     try:
-        if await _show_outcome(engine.respond(message), writer):
-            await engine.settle(message.id)
+        with engine.delivery(message.id):
+            if await _show_outcome(answer, complete):
+                await engine.settle(message.id)
     except Exception:
         log.exception("could not finish the delivery %s", message.id)
 
 
-async def _show_outcome(events: AsyncGenerator[Event, None], writer: Writer) -> bool:
+async def _show_outcome(answer: "_Answer", complete: Completing | None) -> bool:
     """Whether the delivery is done with: shown, or its message gone."""
     is_done = True
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(writer.run())
-            await _follow(events, writer)
-    except* MessageGone:
+            group.create_task(answer.pen.run())
+            await answer.follow(complete)
+    except* _Whispered:
+        pass
+    except* (MessageGone, MessageDeleted):
         log.info("the message is gone; its answer was stopped")
+    except* Superseded:
+        is_done = False  # the answer to its new version settles it
     except* Undeliverable:
         log.exception("gave up writing an answer; the next start tries again")
         is_done = False
     return is_done
 
 
-async def _follow(events: AsyncGenerator[Event, None], writer: Writer) -> None:
-    """Turns events into drafts, the last of them final, whatever happens."""
-    text = ""
-    try:
-        async with aclosing(events):
+class _Whispered(Exception):
+    """The person was told in private; there is nothing to write."""
+
+
+@dataclass(slots=True)
+class _Answer:
+    """Turns the events of one answer into drafts, the last of them final, whatever happens.
+
+    `is_new` says that nothing of it stands in the place yet.
+    """
+
+    engine: Engine
+    message: Message
+    surface: Surface
+    pen: Pen
+    is_new: bool
+    text: str = ""
+
+    async def follow(self, complete: Completing | None) -> None:
+        """Raises:
+        _Whispered: the end of it.
+        MessageDeleted: before there was anything to read.
+        Superseded: the answer to another version takes its place.
+        """
+        try:
+            message = self.message if complete is None else await complete(self.message)
+            await self._show_events(message)
+        except Superseded:
+            raise
+        except (NotAllowed, NotHere, QueueFull) as refusal:
+            await self._refuse(sentence(refusal))
+        except MessageDeleted:
+            if self.is_new:
+                raise
+            self._end(_with_words(self.text, STOPPED_BY_PERSON))
+        except AnswerStopped:
+            self._end(_with_words(self.text, STOPPED_BY_PERSON))
+        except UnderstudyError as error:
+            self._end(_failed(self.text, sentence(error)))
+        except Exception:
+            log.exception("an answer failed")
+            self._end(_failed(self.text, WRONG_ON_OUR_SIDE))
+
+    async def _show_events(self, message: Message) -> None:
+        async with aclosing(self.engine.respond(message)) as events:
             async for event in events:
                 match event:
                     case Waiting():
-                        writer.show(Draft(waiting(event.place, event.seconds), Stage.NOTICE))
+                        self.is_new = False
+                        words = waiting(event.place, event.seconds)
+                        self.pen.show(Draft(words, Stage.NOTICE, waiting=event))
                     case Text():
-                        text += event.delta
-                        writer.show(Draft(text, Stage.PARTIAL))
+                        self.is_new = False
+                        self.text += event.delta
+                        self.pen.show(Draft(self.text, Stage.PARTIAL))
                     case Finished():
-                        writer.show(Draft(event.text, Stage.FINAL))
-    except UnderstudyError as error:
-        writer.show(_failed(text, sentence(error)))
-    except Exception:
-        log.exception("an answer failed")
-        writer.show(_failed(text, WRONG_ON_OUR_SIDE))
+                        self._end(_whole(event), event.skill)
+
+    async def _refuse(self, words: str) -> None:
+        """In private where nothing stands yet, and where that works."""
+        if self.is_new:
+            try:
+                await self.surface.whisper(words)
+            except MessageGone:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever a platform's client raises: the person is told all the same
+                log.warning("could not say something in private: %s", repr(error))
+            else:
+                raise _Whispered
+        self._end(words)
+
+    def _end(self, text: str, skill: str | None = None) -> None:
+        self.pen.show(Draft(text, Stage.FINAL, skill))
 
 
-def _failed(text: str, words: str) -> Draft:
+def _whole(finished: Finished) -> str:
+    return (
+        _with_words(finished.text, left_out(finished.num_left_out))
+        if finished.num_left_out
+        else finished.text
+    )
+
+
+def _failed(text: str, words: str) -> str:
     """What was answered so far stays to be read."""
-    said = f"{closed(text.rstrip())}\n\n{INTERRUPTED} {words}" if text.strip() else words
-    return Draft(said, Stage.FINAL)
+    return _with_words(text, f"{INTERRUPTED} {words}" if text.strip() else words)
+
+
+def _with_words(text: str, words: str) -> str:
+    return f"{closed(text.rstrip())}\n\n{words}" if text.strip() else words

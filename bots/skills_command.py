@@ -22,6 +22,7 @@ from engine import (
     Finished,
     Input,
     Message,
+    Right,
     Skill,
     Skillbook,
     UnknownCommand,
@@ -68,6 +69,8 @@ def as_page(skill: Skill) -> RenderableType:
         ("Answer", _answer(skill)),
         ("Sampling", f"temperature {skill.sampling.temperature:g}, max_tokens {skill.sampling.max_tokens}"),
         ("Memory", str(skill.memory)),
+        ("Takes", str(skill.takes)),
+        ("Access", _access(skill)),
         ("Version", skill.version[:12]),
     ):
         facts.add_row(Styled(name, style="dim"), Styled(value))
@@ -80,6 +83,12 @@ def as_page(skill: Skill) -> RenderableType:
         _inputs(skill.inputs),
         *(_example(number, one) for number, one in enumerate(skill.examples, 1)),
     )
+
+
+def _access(skill: Skill) -> str:
+    given = ((right, skill.access.named(right)) for right in Right)
+    said = [f"{right}: {', '.join(ids) or 'nobody'}" for right, ids in given if ids is not None]
+    return "; ".join(said) or "as config.yaml says"
 
 
 def _answer(skill: Skill) -> str:

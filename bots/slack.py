@@ -4,50 +4,50 @@ A message is kept by the engine before Slack is told that it arrived, and each o
 """
 
 import asyncio
+import json
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from uuid import uuid4
 
 import aiohttp
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.context.ack.async_ack import AsyncAck
-from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.response import BoltResponse
-from slack_sdk.errors import SlackApiError
-from slack_sdk.models.metadata import Metadata
+from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
-from bots import markup
-from bots.pace import Pace
-from bots.slack_answers import Answers
-from bots.slack_events import Heard, Identity, read_command, read_event
-from bots.slack_faults import REFUSALS, write_fault
+from bots.slack_answers import Answers, Workspace
+from bots.slack_api import ApiFailed, Payload, Upload
+from bots.slack_budget import Budgets
+from bots.slack_desk import Ack, Desk
+from bots.slack_dialogs import Dialogs
+from bots.slack_events import Identity
+from bots.slack_faults import REFUSALS
+from bots.slack_files import is_slacks
+from bots.slack_home import Home
 from bots.slack_manifest import NEEDED_SCOPES
-from bots.surface import Busy, MessageGone, Uncertain
-from engine import Engine, Secrets, SlackConfig, UnderstudyError, sentence
+from bots.slack_people import People
+from bots.slack_push import CommandNews, Push, push
+from bots.slack_stream import Streaming
+from engine import Engine, FilesConfig, JsonValue, Reload, Secrets, Skill, SlackConfig
 
-WRITE_INTERVAL_SECONDS = 1.2  # a workspace takes 50 updates a minute from one app
-MAX_MARKDOWN_CHARACTERS = 12_000
 CALL_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
-STATUS_SECONDS = 2.0
 PING_SECONDS = 3.0  # a dead connection is seen after two to four of them
 WATCH_SECONDS = 5.0
 OPEN_SECONDS = 10.0
 LOST_SECONDS = 30.0  # the SDK reconnects by itself; after this long we begin again
 MAX_PAUSE_SECONDS = 60.0
-NUM_LOOKED_AT = 200
-METADATA_TYPE = "understudy_answer"
+
+# These take no JSON.
+READ_METHODS = frozenset(("conversations.history", "conversations.replies", "users.info", "usergroups.list"))
 
 # AttributeError is what the SDK makes of an answer in plain text.
-FAILURES = (SlackApiError, aiohttp.ClientError, TimeoutError, OSError, AttributeError)
+FAILURES = (SlackApiError, SlackRequestError, aiohttp.ClientError, TimeoutError, OSError, AttributeError)
 UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 
 _log = logging.getLogger(__name__)
@@ -82,14 +82,19 @@ class SlackPlace:
         secrets: Secrets,
         on_state: Callable[[str], None],
         *,
-        write_interval_seconds: float = WRITE_INTERVAL_SECONDS,
+        files: FilesConfig,
+        admins: tuple[str, ...] = (),
+        budgets: Callable[[], Budgets] = Budgets.of_a_workspace,
     ) -> None:
         self._engine = engine
+        self._files = files
+        self._admins = admins
+        self._secrets = secrets
         self._api_url = config.api_url
         self._bot_token = secrets.slack_bot_token or ""
         self._app_token = secrets.slack_app_token or ""
         self._on_state = on_state
-        self._write_interval_seconds = write_interval_seconds
+        self._budgets = budgets
         self._connected = "Slack: connected."
         self._last_state = ""
 
@@ -109,14 +114,33 @@ class SlackPlace:
         )
         identity = await self._sign_in(web)
         async with asyncio.TaskGroup() as tasks:
-            pace = Pace(self._write_interval_seconds)
-            answers = Answers(self._engine, partial(_Thread, web), session, pace, tasks)
-            intake = _Intake(answers, identity, lambda: self._engine.skillbook.names)
+            api = WebApi(web, session, self._api_url, self._bot_token)
+            people, streaming = People(api, identity), Streaming(self._budgets())
+            workspace = Workspace(self._engine, api, identity, people, streaming, self._files, session, tasks)
+            answers, home = Answers(workspace), Home(workspace)
+            desk = Desk(workspace, answers, Dialogs(workspace, answers, home), home)
+            news = CommandNews(self._engine, home, identity.team, self._admins, self._pusher(session))
+
+            def note_change(reload: Reload) -> None:
+                home.note_change()
+                if answers.is_open and reload.added:
+                    tasks.create_task(news.look())
+
+            self._engine.skillbook.subscribe(note_change)
+            tasks.create_task(news.look())
+            redrawing = tasks.create_task(home.keep_drawn())
             try:
                 await answers.begin_left_over()
-                await self._stay_connected(intake.app(web), web)
+                await self._stay_connected(_app(web, identity, desk), web)
             finally:
                 answers.is_open = False
+                redrawing.cancel()
+
+    def _pusher(self, session: aiohttp.ClientSession) -> Push | None:
+        """None where there is no configuration token."""
+        if not (self._secrets.slack_config_token and self._secrets.slack_app_id):
+            return None
+        return partial(_push, session, self._api_url, self._secrets)
 
     async def _sign_in(self, web: AsyncWebClient) -> Identity:
         for name, token in (("SLACK_BOT_TOKEN", self._bot_token), ("SLACK_APP_TOKEN", self._app_token)):
@@ -196,154 +220,111 @@ class SlackPlace:
             self._on_state(state)
 
 
-class _Intake:
-    """Bolt's side: what Slack sends is kept before it is acknowledged, then answered."""
+def _app(web: AsyncWebClient, identity: Identity, desk: Desk) -> AsyncApp:
+    """Bolt's side. All that Slack sends is taken in one place and acknowledged with what that place says."""
+    me = AuthorizeResult(enterprise_id=None, team_id=identity.team, bot_user_id=identity.bot_user)
 
-    def __init__(self, answers: Answers, identity: Identity, skills: Callable[[], tuple[str, ...]]) -> None:
-        self._answers = answers
-        self._identity = identity
-        self._skills = skills
+    async def authorize() -> AuthorizeResult:
+        return me
 
-    def app(self, web: AsyncWebClient) -> AsyncApp:
-        me = AuthorizeResult(
-            enterprise_id=None, team_id=self._identity.team, bot_user_id=self._identity.bot_user
-        )
+    async def take(body: Mapping[str, object]) -> BoltResponse:
+        return _response(await desk.take(body))
 
-        async def authorize() -> AuthorizeResult:  # Bolt cannot call a method here
-            return me
-
-        # With `authorize`, Bolt asks Slack nothing for an event; otherwise it acknowledges and drops what it cannot check.
-        client = AsyncWebClient(
-            base_url=web.base_url, session=web.session, retry_handlers=[], logger=_sdk_log
-        )
-        app = AsyncApp(name="understudy", client=client, authorize=authorize, logger=_sdk_log)
-        app.middleware(self._keep)
-        for listen in (app.event("app_mention"), app.event("message"), app.command(re.compile(""))):
-            listen(self._begin)
-        return app
-
-    async def _keep(
-        self, body: Mapping[str, object], context: AsyncBoltContext, next_: Callable[[], Awaitable[object]]
-    ) -> BoltResponse | None:
-        heard = self._hear(body)
-        try:
-            delivery = await self._answers.keep(heard) if heard else None
-        except UnderstudyError as error:
-            _log.error("A message from Slack could not be kept: %s", sentence(error))
-            # An event is sent again when it is not acknowledged; a slash command is not, so its person is told.
-            return (
-                BoltResponse(status=200, body=sentence(error))
-                if "command" in body
-                else BoltResponse(status=500)
-            )
-        if delivery is None:
-            return BoltResponse(status=200)
-        context["delivery"] = delivery
-        await next_()
-        return None
-
-    def _hear(self, body: Mapping[str, object]) -> Heard | None:
-        if "command" in body:
-            return read_command(body, self._identity, self._skills())
-        return read_event(body.get("event"), self._identity)
-
-    async def _begin(self, ack: AsyncAck, context: AsyncBoltContext) -> None:
-        await ack()
-        self._answers.begin(context["delivery"])
+    # With `authorize`, Bolt asks Slack nothing for an event; otherwise it acknowledges and drops what it cannot check.
+    client = AsyncWebClient(base_url=web.base_url, session=web.session, retry_handlers=[], logger=_sdk_log)
+    app = AsyncApp(name="understudy", client=client, authorize=authorize, logger=_sdk_log)
+    app.middleware(take)
+    return app
 
 
-class _Thread:
-    """One thread of a channel, as a surface for one answer. A reference is the message's `ts`."""
+def _response(ack: Ack) -> BoltResponse:
+    if ack.payload is None:
+        return BoltResponse(status=ack.status, body=ack.text)
+    headers: dict[str, str | Sequence[str]] = {"content-type": ["application/json"]}
+    return BoltResponse(status=ack.status, body=json.dumps(ack.payload), headers=headers)
 
-    max_length = MAX_MARKDOWN_CHARACTERS
-    min_interval_seconds = 0.0  # the workspace's pace is the slower one
 
-    def __init__(self, web: AsyncWebClient, channel: str, thread_ts: str) -> None:
+class WebApi:
+    """The calls of `bots.slack_api.Api` through the SDK."""
+
+    def __init__(
+        self, web: AsyncWebClient, session: aiohttp.ClientSession, api_url: str, bot_token: str
+    ) -> None:
         self._web = web
-        self._channel = channel
-        self._thread_ts = thread_ts or None
+        self._session = session
+        self._api_url = api_url
+        self._bot_token = bot_token
 
-    def measure(self, text: str) -> int:
-        return len(text)
-
-    def render(self, text: str) -> str:
-        return markup.for_slack(text)
-
-    async def open(self, text: str) -> str:
+    async def call(self, method: str, **arguments: JsonValue) -> Payload:
+        given = {name: value for name, value in arguments.items() if value is not None}
         try:
-            return await self._post(text=text)
+            if method in READ_METHODS:
+                response = await self._web.api_call(method, http_verb="GET", params=given)
+            else:
+                response = await self._web.api_call(method, json=given)
         except FAILURES as error:
-            raise MessageGone(str(error)) from error
+            raise _failed(error) from error
+        return response.data if isinstance(response.data, dict) else {}
 
-    async def post(self, text: str) -> str:
-        return await self._post(markdown_text=text)
-
-    async def edit(self, ref: str, text: str) -> None:
+    async def upload(self, upload: Upload) -> None:
         try:
-            await self._web.chat_update(channel=self._channel, ts=ref, markdown_text=text)
-        except SlackApiError as error:
-            fault = _fault(error)
-            if fault is None or isinstance(fault, Uncertain):
-                raise  # an edit can be made twice
-            raise fault from error
-
-    async def show_status(self) -> None:
-        with suppress(*FAILURES):
-            async with asyncio.timeout(STATUS_SECONDS):
-                await self._web.assistant_threads_setStatus(
-                    channel_id=self._channel, thread_ts=self._thread_ts or "", status="is thinking…"
-                )
-
-    async def _post(self, *, text: str | None = None, markdown_text: str | None = None) -> str:
-        key = uuid4().hex
-        try:
-            posted = await self._web.chat_postMessage(
-                channel=self._channel,
-                thread_ts=self._thread_ts,
-                text=text,
-                markdown_text=markdown_text,
-                metadata=Metadata(METADATA_TYPE, {"key": key}),
-                unfurl_links=False,
-                unfurl_media=False,
+            await self._web.files_upload_v2(
+                channel=upload.channel,
+                thread_ts=upload.thread_ts or None,
+                filename=upload.name,
+                content=upload.text,
             )
-        except UNSENT:
-            raise
         except FAILURES as error:
-            fault = _fault(error)
-            if isinstance(fault, Uncertain) and (found := await self._find(key)):
-                return found
-            if fault is None or isinstance(fault, Uncertain):
-                raise  # looked for and not there: nothing was written
-            raise fault from error
-        return str(posted["ts"])
+            raise _failed(error) from error
 
-    async def _find(self, key: str) -> str:
-        """The `ts` of our message with this key, or "" when it is surely not there."""
+    async def download(self, url: str, max_bytes: int) -> bytes:
+        if not is_slacks(url, self._api_url):
+            raise ApiFailed("not_slacks_own_host")
+        headers = {"Authorization": f"Bearer {self._bot_token}"}
         try:
-            seen = await self._newest()
+            async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+                if response.status != 200 or response.content_type == "text/html":
+                    raise ApiFailed("", response.status)
+                return await _read_up_to(response.content, max_bytes + 1)
         except FAILURES as error:
-            raise Uncertain(str(error)) from error
-        for message in seen["messages"]:
-            if message.get("metadata", {}).get("event_payload", {}).get("key") == key:
-                return str(message["ts"])
-        if self._thread_ts and seen.get("has_more"):
-            raise Uncertain("the thread is too long to look through")
-        return ""
-
-    async def _newest(self) -> AsyncSlackResponse:
-        if self._thread_ts is None:
-            return await self._web.conversations_history(
-                channel=self._channel, limit=NUM_LOOKED_AT, include_all_metadata=True
-            )
-        return await self._web.conversations_replies(
-            channel=self._channel, ts=self._thread_ts, limit=NUM_LOOKED_AT, include_all_metadata=True
-        )
+            raise _failed(error) from error
 
 
-def _fault(error: Exception) -> MessageGone | Busy | Uncertain | None:
+async def _read_up_to(stream: aiohttp.StreamReader, max_bytes: int) -> bytes:
+    content = b""
+    while len(content) < max_bytes and (piece := await stream.read(max_bytes - len(content))):
+        content += piece
+    return content
+
+
+def _failed(error: Exception) -> ApiFailed:
     if not isinstance(error, SlackApiError):
-        return Uncertain(str(error) or type(error).__name__)
-    return write_fault(_code(error), _status(error), _retry_after(error))
+        return ApiFailed("", is_unsent=isinstance(error, UNSENT))
+    told = error.response.data if isinstance(error.response, AsyncSlackResponse) else {}
+    told = told if isinstance(told, dict) else {}
+    errors = told.get("errors") or ()
+    return ApiFailed(
+        _code(error),
+        _status(error),
+        _retry_after(error),
+        needed=str(told.get("needed") or ""),
+        details=tuple(str(one.get("message") if isinstance(one, dict) else one) for one in errors),
+    )
+
+
+async def push_manifest(api_url: str, secrets: Secrets, skills: tuple[Skill, ...]) -> bool:
+    """Brings the app's manifest up to date; whether Slack wants the app to be installed anew. Raises PushFailed."""
+    timeout = aiohttp.ClientTimeout(total=CALL_SECONDS, connect=CONNECT_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        return await _push(session, api_url, secrets, skills)
+
+
+async def _push(
+    session: aiohttp.ClientSession, api_url: str, secrets: Secrets, skills: tuple[Skill, ...]
+) -> bool:
+    token = secrets.slack_config_token or ""
+    web = AsyncWebClient(token, base_url=api_url, session=session, retry_handlers=[], logger=_sdk_log)
+    return await push(WebApi(web, session, api_url, token), secrets.slack_app_id or "", skills)
 
 
 def _code(error: SlackApiError) -> str:

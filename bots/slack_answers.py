@@ -2,63 +2,70 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
 
 import aiohttp
 
-from bots.pace import Pace
 from bots.reply import deliver
-from bots.slack_events import Claim, Heard, SlackAddress, in_thread
+from bots.slack_api import Api, ApiFailed
+from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
+from bots.slack_files import fetched
+from bots.slack_people import People
 from bots.slack_response import ResponseUrlSurface
-from bots.surface import Busy, MessageGone, Surface, Uncertain
-from engine import Delivery, Engine, Platform, Scope
+from bots.slack_status import Sessions, Status
+from bots.slack_stream import Streaming, StreamWriter
+from bots.slack_thread import NotReadable, Recipient, Said, Thread
+from bots.surface import Busy, MessageGone, Uncertain
+from bots.writer import Pen, Remember
+from engine import Delivery, Engine, FilesConfig, Line, Message, MissingRight, Platform, Scope
 
 OPEN_TRIES = 3
 
 _log = logging.getLogger(__name__)
 
 
-class Thread(Surface, Protocol):
-    """A thread in a channel; without `thread_ts`, the channel itself."""
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """What all that happens in one workspace shares."""
 
-    async def open(self, text: str) -> str:
-        """Posts a message in Slack's own markup, mentions and all. Raises MessageGone, Busy or Uncertain."""
-        ...
+    engine: Engine
+    api: Api
+    identity: Identity
+    people: People
+    streaming: Streaming
+    files: FilesConfig
+    session: aiohttp.ClientSession
+    tasks: asyncio.TaskGroup
 
-    async def show_status(self) -> None:
-        """Says that the bot is at work, where Slack can show it. Never raises."""
-        ...
+    def begin(self, work: Coroutine[None, None, None]) -> None:
+        self.tasks.create_task(work)
 
 
 class Answers:
     """Keeps what people say to the bot and answers each in a task of its own.
 
-    `thread_at` makes the thread of a channel and a `thread_ts`. While `is_open` is False nothing new is begun:
-    what is kept then is answered at the next start.
+    While `is_open` is False nothing new is begun: what is kept then is answered at the next start.
     """
 
-    def __init__(
-        self,
-        engine: Engine,
-        thread_at: Callable[[str, str], Thread],
-        session: aiohttp.ClientSession,
-        pace: Pace,
-        tasks: asyncio.TaskGroup,
-    ) -> None:
+    def __init__(self, workspace: Workspace) -> None:
         self.is_open = True
-        self._engine = engine
-        self._thread_at = thread_at
-        self._session = session
-        self._pace = pace
-        self._tasks = tasks
+        self._workspace = workspace
+        self._engine = workspace.engine
+        self._budgets = workspace.streaming.budgets
+        self._sessions = Sessions(workspace.api, self._budgets.sessions)
         self._answering: dict[str, Scope] = {}
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
         if not await self._is_meant(heard):
             return None
-        delivery = Delivery(heard.message, heard.address.to_json())
+        author = await self._workspace.people.known(heard.message.author)
+        return await self.keep_message(replace(heard.message, author=author), heard.address)
+
+    async def keep_message(self, message: Message, address: SlackAddress) -> Delivery | None:
+        """One whose author is known already."""
+        delivery = Delivery(message, address.to_json())
         return delivery if await self._engine.accept(delivery.message, delivery.address) else None
 
     async def begin_left_over(self) -> None:
@@ -68,7 +75,22 @@ class Answers:
     def begin(self, delivery: Delivery) -> None:
         if self.is_open:
             self._answering[delivery.message.id] = delivery.message.scope
-            self._tasks.create_task(self._answer(delivery))
+            self._workspace.begin(self._answer(delivery))
+
+    async def answer_edited(self, heard: Heard) -> None:
+        """Again, in the same messages, if the edited message is one that was answered just now."""
+        delivery = await self._engine.edited(
+            replace(heard.message, author=await self._workspace.people.known(heard.message.author)),
+            heard.address.to_json(),
+        )
+        if delivery is not None:
+            self.begin(delivery)
+
+    def stop_in(self, channel: str, thread_ts: str) -> None:
+        """All that is under way in a conversation."""
+        for key, scope in list(self._answering.items()):
+            if (scope.channel, scope.conversation) == (channel, thread_ts):
+                self._engine.stop(key)
 
     async def _is_meant(self, heard: Heard) -> bool:
         if heard.claim is Claim.ADDRESSED or self._engine.skillbook.get(heard.bare_command) is not None:
@@ -84,42 +106,103 @@ class Answers:
         except Exception:  # noqa: BLE001  the top of a handler: one answer must not end the others
             _log.exception("An answer in Slack failed: %s", delivery.message.id)
         finally:
-            del self._answering[delivery.message.id]
+            self._answering.pop(delivery.message.id, None)
 
     async def _answer_in_thread(self, delivery: Delivery, address: SlackAddress) -> None:
-        thread = self._thread_at(address.channel, address.thread_ts)
-        await thread.show_status()
-        await deliver(self._engine, delivery, thread, self._pace)
+        thread = self._thread(delivery.message, address)
+        status = self._status(address)
+        self._workspace.begin(self._announce(status, delivery.message, address))
+
+        def make_pen(refs: tuple[str, ...], remember: Remember) -> Pen:
+            return StreamWriter(thread, self._workspace.streaming, status, refs, remember)
+
+        async def complete(message: Message) -> Message:
+            return await self._completed(message, address, thread)
+
+        await deliver(self._engine, delivery, thread, complete=complete, make_pen=make_pen)
+        if self.is_open:
+            self._workspace.begin(status.end())
+
+    async def _announce(self, status: Status, message: Message, address: SlackAddress) -> None:
+        await status.begin(message.author.id)
+        if address.is_root and address.channel.startswith("D"):
+            await status.name(message.text)
+
+    async def _completed(self, message: Message, address: SlackAddress, thread: Thread) -> Message:
+        """With its files and, where the skill takes it, what was said in the thread.
+
+        Raises:
+            UnderstudyError: a file cannot be read, or the thread may not.
+        """
+        if address.files:
+            files = await fetched(self._workspace.api, address.files, self._workspace.files)
+            message = replace(message, attachments=files)
+        if not self._engine.wants_transcript(message):
+            return message
+        try:
+            said = await thread.lines()
+        except NotReadable as error:
+            raise MissingRight(error.right) from error
+        except ApiFailed as error:
+            raise MissingRight("channels:history") from error
+        return replace(message, transcript=await self._lines(message, said))
+
+    async def _lines(self, message: Message, said: tuple[Said, ...]) -> tuple[Line, ...]:
+        identity = self._workspace.identity
+        scope = message.scope
+        others = [one for one in said if message_id(scope.workspace, scope.channel, one.ts) != message.id]
+        return tuple([
+            Line(
+                await self._workspace.people.name(one.user) if one.user else "app",
+                readable(one.text, identity.bot_user),
+                one.is_bot,
+                one.user,
+            )
+            for one in others
+        ])  # fmt: skip
+
+    def _thread(self, message: Message, address: SlackAddress) -> Thread:
+        recipient = Recipient(address.team or self._workspace.identity.team, message.author.id)
+        return Thread(self._workspace.api, address.channel, address.thread_ts, recipient, message.id)
+
+    def _status(self, address: SlackAddress) -> Status:
+        return Status(self._workspace.api, self._sessions, address.channel, address.thread_ts)
+
+    # A slash command
 
     async def _answer_command(self, delivery: Delivery, address: SlackAddress) -> None:
         try:
-            root_ts = await self._open_thread(address)
+            channel, root_ts = await self._open_thread(delivery.message, address)
         except (MessageGone, Busy, Uncertain):
             await self._answer_by_response_url(delivery, address)
         else:
-            await self._answer_in_opened(delivery, SlackAddress(address.channel, root_ts))
+            opened = replace(address, channel=channel, thread_ts=root_ts, opening="")
+            await self._answer_in_opened(delivery, opened)
 
     async def _answer_in_opened(self, delivery: Delivery, address: SlackAddress) -> None:
         """From here on the command is a message of the thread that it opened, so that follow-ups belong to it."""
-        message = in_thread(delivery.message, address.thread_ts)
+        message = in_thread(delivery.message, address.channel, address.thread_ts)
         await self._engine.accept(message, address.to_json())
         await self._engine.settle(delivery.message.id)
-        self._answering[delivery.message.id] = message.scope
-        await self._answer_in_thread(Delivery(message, address.to_json()), address)
+        self._answering[message.id] = message.scope
+        try:
+            await self._answer_in_thread(Delivery(message, address.to_json()), address)
+        finally:
+            self._answering.pop(message.id, None)
 
-    async def _open_thread(self, address: SlackAddress) -> str:
-        channel = self._thread_at(address.channel, "")
+    async def _open_thread(self, message: Message, address: SlackAddress) -> tuple[str, str]:
+        channel, posts = self._thread(message, address), self._budgets.posts_in(address.channel)
         for _ in range(OPEN_TRIES - 1):
-            await self._pace.turn()
+            await posts.turn()
             try:
                 return await channel.open(address.opening)
             except Busy as busy:
-                self._pace.hold(busy.retry_after_seconds)
-        await self._pace.turn()
+                posts.hold(busy.retry_after_seconds)
+        await posts.turn()
         return await channel.open(address.opening)
 
     async def _answer_by_response_url(self, delivery: Delivery, address: SlackAddress) -> None:
-        surface = ResponseUrlSurface(self._session, address.response_url)
+        surface = ResponseUrlSurface(self._workspace.session, address.response_url)
         await surface.notice()
         await deliver(self._engine, delivery, surface)
         await surface.flush()

@@ -1,13 +1,13 @@
 """What Slack tells us as an engine's message, and the way back to where the answer goes. Knows no SDK and no network."""
 
-import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from html import unescape
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from bots.slack_manifest import COMMAND_FOR_ALL
 from engine import Author, BuiltIn, Message, Platform, Scope
@@ -31,23 +31,40 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class SlackFile:
+    """A file that came with a message, as Slack tells of it."""
+
+    name: str
+    url: str
+    num_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlackAddress:
     """Where an answer goes. A slash command has no thread before its opening message stands in the channel.
 
-    `opening` is that message, `response_url` the way that works where the bot is not a member.
+    `opening` is that message, `response_url` the way that works where the bot is not a member. `team` is the workspace
+    of the person, empty where it is ours. `files` wait in Slack until they are fetched. `is_root` says that the
+    message begins a conversation of its own.
     """
 
     channel: str
     thread_ts: str = ""
     opening: str = ""
     response_url: str = ""
+    team: str = ""
+    files: tuple[SlackFile, ...] = ()
+    is_root: bool = False
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return _ADDRESS.dump_json(self).decode()
 
     @classmethod
     def from_json(cls, text: str) -> "SlackAddress":
-        return cls(**json.loads(text))
+        return _ADDRESS.validate_json(text)
+
+
+_ADDRESS = TypeAdapter(SlackAddress)
 
 
 class Claim(StrEnum):
@@ -68,6 +85,15 @@ class Heard:
     bare_command: str = ""
 
 
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    name: str | None = None
+    url_private_download: str = ""
+    url_private: str = ""
+    size: int = 0
+
+
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -81,6 +107,39 @@ class _Event(BaseModel):
     channel_type: str = ""
     bot_id: str | None = None
     bot_profile: object = None
+    user_team: str = ""
+    team: str = ""
+    files: tuple[_File, ...] = ()
+
+
+class _Previous(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    text: str = ""
+    ts: str = ""
+    subtype: str | None = None
+
+
+class _Edited(_Event):
+    channel: str = ""
+
+
+class _Changed(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    subtype: Literal["message_changed"]
+    channel: str
+    message: _Edited
+    previous_message: _Previous
+
+
+class _Deleted(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    subtype: str
+    channel: str
+    deleted_ts: str = ""
+    message: _Previous = _Previous()
 
 
 class _Command(BaseModel):
@@ -90,6 +149,7 @@ class _Command(BaseModel):
     channel_id: str
     user_id: str
     trigger_id: str
+    team_id: str = ""
     text: str = ""
     user_name: str = ""
     response_url: str = ""
@@ -107,15 +167,63 @@ def read_event(event: object, identity: Identity) -> Heard | None:
     claim = _claim(said, text, identity)
     if claim is None:
         return None
-    root = said.thread_ts or said.ts
-    message = Message(
+    bare = _BARE_COMMAND.match(text)
+    return Heard(_message(said, text, identity), _address(said), claim, bare.group(1).lower() if bare else "")
+
+
+def read_edited(event: object, identity: Identity) -> Heard | None:
+    """What a person has made of their own message. None where they changed no word, or it is nobody's."""
+    try:
+        changed = _Changed.model_validate(event)
+    except ValidationError:
+        return None
+    said, before = changed.message, changed.previous_message
+    if said.text == before.text or not _is_spoken(said, identity):
+        return None
+    said = said.model_copy(update={"channel": changed.channel})
+    text = readable(said.text, identity.bot_user)
+    return Heard(_message(said, text, identity), _address(said), Claim.ADDRESSED)
+
+
+def read_deleted(event: object, identity: Identity) -> str | None:
+    """The id of a message that was deleted; None when the event tells of something else."""
+    try:
+        gone = _Deleted.model_validate(event)
+    except ValidationError:
+        return None
+    is_tombstone = gone.subtype == "message_changed" and gone.message.subtype == "tombstone"
+    if gone.subtype != "message_deleted" and not is_tombstone:
+        return None
+    return message_id(identity.team, gone.channel, gone.deleted_ts or gone.message.ts)
+
+
+def author(user: str, name: str, team: str, identity: Identity) -> Author:
+    """As far as the event tells: what Slack knows of a person besides is looked up later."""
+    is_foreign = bool(team) and team != identity.team
+    return Author(user, name, groups=(team,) if is_foreign else (), is_foreign=is_foreign)
+
+
+def _message(said: "_Event", text: str, identity: Identity) -> Message:
+    return Message(
         id=message_id(identity.team, said.channel, said.ts),
-        scope=_scope(identity.team, said.channel, root),
-        author=Author(said.user, said.user),
+        scope=_scope(identity.team, said.channel, said.thread_ts or said.ts),
+        author=author(said.user, said.user, said.user_team or said.team, identity),
         text=text,
     )
-    bare = _BARE_COMMAND.match(text)
-    return Heard(message, SlackAddress(said.channel, root), claim, bare.group(1).lower() if bare else "")
+
+
+def _address(said: "_Event") -> SlackAddress:
+    files = tuple(
+        SlackFile(one.name or "file", one.url_private_download or one.url_private, one.size)
+        for one in said.files
+    )
+    return SlackAddress(
+        said.channel,
+        said.thread_ts or said.ts,
+        team=said.user_team or said.team,
+        files=files,
+        is_root=said.thread_ts in (None, said.ts),
+    )
 
 
 def read_command(body: Mapping[str, object], identity: Identity, skills: Collection[str]) -> Heard:
@@ -126,22 +234,23 @@ def read_command(body: Mapping[str, object], identity: Identity, skills: Collect
     message = Message(
         id=f"slack:{identity.team}:{said.channel_id}:{said.trigger_id}",
         scope=_scope(identity.team, said.channel_id, said.trigger_id),
-        author=Author(said.user_id, said.user_name or said.user_id),
+        author=author(said.user_id, said.user_name or said.user_id, said.team_id, identity),
         text=text if name in skills else _told_in_text(name, text, skills),
         command=name if name in skills else None,
     )
     address = SlackAddress(
         channel=said.channel_id,
-        opening=_opening(said.user_id, said.command, text),
+        opening=opening(said.user_id, said.command, text),
         response_url=said.response_url,
+        team=said.team_id,
     )
     return Heard(message, address, Claim.ADDRESSED)
 
 
-def in_thread(message: Message, root_ts: str) -> Message:
-    """A slash command's message as a part of the conversation that its opening message began."""
-    scope = _scope(message.scope.workspace, message.scope.channel, root_ts)
-    return replace(message, id=message_id(scope.workspace, scope.channel, root_ts), scope=scope)
+def in_thread(message: Message, channel: str, root_ts: str) -> Message:
+    """A message as a part of the conversation that its opening message began."""
+    scope = _scope(message.scope.workspace, channel, root_ts)
+    return replace(message, id=message_id(scope.workspace, channel, root_ts), scope=scope)
 
 
 def message_id(team: str, channel: str, ts: str) -> str:
@@ -198,7 +307,7 @@ def _told_in_text(name: str, text: str, skills: Collection[str]) -> str:
     return f"/{text}" if is_name and not text[first.end() :].startswith(":") else text
 
 
-def _opening(user: str, command: str, text: str) -> str:
+def opening(user: str, command: str, text: str) -> str:
     """Others see no slash command, so the bot says who asked what. The only mention in it is the one made here."""
     lines = text[:MAX_QUOTED_CHARACTERS].splitlines()
     if len(text) > MAX_QUOTED_CHARACTERS:

@@ -1,5 +1,6 @@
 """What Slack's error names mean for an answer and for the bot. Knows no SDK and no network."""
 
+from bots.slack_api import ApiFailed
 from bots.surface import Busy, MessageGone, Uncertain
 
 # Asking again with the same token will not help.
@@ -41,10 +42,30 @@ _HALF_DONE = frozenset(("", "fatal_error", "internal_error", "request_timeout", 
 _BUSY = frozenset(("rate_limited", "ratelimited"))
 
 
-def write_fault(code: str, status: int, retry_after_seconds: float) -> MessageGone | Busy | Uncertain | None:
-    """What a refused write means. `code` is empty where the answer was not Slack's. None: nothing was written."""
-    if status == 429 or code in _BUSY:
-        return Busy(retry_after_seconds)
-    if code in _GONE:
-        return MessageGone(code)
-    return Uncertain(code or f"HTTP {status}") if code in _HALF_DONE else None
+# What must be there before a thread can be read, where Slack does not name the scope itself.
+NEEDS_RIGHT = {
+    "missing_scope": "channels:history",
+    "not_in_channel": "/invite @Understudy",
+    "channel_not_found": "/invite @Understudy",
+}
+
+
+def write_fault(error: ApiFailed) -> MessageGone | Busy | Uncertain | None:
+    """What a refused write means. None: nothing was written."""
+    if error.is_unsent:
+        return None
+    if error.status == 429 or error.code in _BUSY:
+        return Busy(error.retry_after_seconds)
+    if error.code in _GONE:
+        return MessageGone(error.code)
+    return Uncertain(str(error)) if error.code in _HALF_DONE else None
+
+
+def stream_fault(error: ApiFailed) -> MessageGone | Busy | Uncertain | None:
+    """The same for a stream under way. A call that did not arrive is no different: the stream cannot be trusted any more."""
+    return Uncertain(str(error)) if error.is_unsent else write_fault(error)
+
+
+def is_streaming_conflict(code: str) -> bool:
+    """Whether Slack refuses an edit because the message is still a stream."""
+    return code == "streaming_state_conflict"

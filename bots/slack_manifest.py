@@ -4,7 +4,8 @@ from urllib.parse import quote
 
 import yaml
 
-from engine import JsonValue, Skill, usage
+from bots.slack_blocks import Dialog
+from engine import JsonValue, Skill, SlackWord, usage
 
 APP_NAME = "Understudy"
 COMMAND_FOR_ALL = "understudy"
@@ -22,9 +23,25 @@ NEEDED_SCOPES = (
     "groups:history",
     "im:history",
 )
-# What Slack asks of an app with an agent view; the bot answers without it as well.
-AGENT_SCOPE = "assistant:write"
-BOT_EVENTS = ("app_mention", "message.channels", "message.groups", "message.im")
+# What it can do without: the agent view, the welcome in a channel, files, guests and user groups told apart.
+WANTED_SCOPES = (
+    "assistant:write",
+    "channels:read",
+    "files:read",
+    "files:write",
+    "groups:read",
+    "usergroups:read",
+    "users:read",
+)
+BOT_EVENTS = (
+    "agent_session_stopped",
+    "app_home_opened",
+    "app_mention",
+    "member_joined_channel",
+    "message.channels",
+    "message.groups",
+    "message.im",
+)
 
 MAX_SLASH_COMMANDS = 25
 MAX_COMMAND_LENGTH = 32
@@ -45,7 +62,7 @@ SLACKS_OWN_COMMANDS = frozenset((
 
 def manifest(skills: tuple[Skill, ...]) -> dict[str, JsonValue]:
     """The app manifest: Socket Mode, the agent view, and a slash command for each skill that Slack has room for."""
-    scopes: list[JsonValue] = [*sorted((*NEEDED_SCOPES, AGENT_SCOPE))]
+    scopes: list[JsonValue] = [*sorted((*NEEDED_SCOPES, *WANTED_SCOPES))]
     events: list[JsonValue] = [*BOT_EVENTS]
     return {
         "display_information": {
@@ -55,17 +72,18 @@ def manifest(skills: tuple[Skill, ...]) -> dict[str, JsonValue]:
         "features": {
             "agent_view": _agent_view(skills),
             "app_home": {
-                "home_tab_enabled": False,
+                "home_tab_enabled": True,
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },
             "bot_user": {"display_name": APP_NAME, "always_online": False},
+            "shortcuts": _shortcuts(),
             "slash_commands": _slash_commands(skills),
         },
         "oauth_config": {"scopes": {"bot": scopes}},
         "settings": {
             "event_subscriptions": {"bot_events": events},
-            "interactivity": {"is_enabled": False},
+            "interactivity": {"is_enabled": True},
             "org_deploy_enabled": False,
             "socket_mode_enabled": True,
             "token_rotation_enabled": False,
@@ -120,9 +138,24 @@ def _command(name: str, description: str, hint: str) -> dict[str, JsonValue]:
 
 
 def _agent_view(skills: tuple[Skill, ...]) -> dict[str, JsonValue]:
+    return {"agent_description": AGENT_DESCRIPTION, "suggested_prompts": suggested_prompts(skills)}
+
+
+def suggested_prompts(skills: tuple[Skill, ...]) -> list[JsonValue]:
+    """What the agent view offers to begin with: the first examples of the first skills that have one."""
     with_examples = [skill for skill in skills if skill.examples]
-    prompts: list[JsonValue] = [_suggested_prompt(skill) for skill in with_examples[:MAX_SUGGESTED_PROMPTS]]
-    return {"agent_description": AGENT_DESCRIPTION, "suggested_prompts": prompts}
+    return [_suggested_prompt(skill) for skill in with_examples[:MAX_SUGGESTED_PROMPTS]]
+
+
+def _shortcuts() -> list[JsonValue]:
+    return [
+        _shortcut(SlackWord.USE_SHORTCUT, Dialog.USE, "Answers in the conversation under this message"),
+        _shortcut(SlackWord.TEACH_SHORTCUT, Dialog.TEACH, "Proposes this message as an example"),
+    ]
+
+
+def _shortcut(name: str, dialog: Dialog, description: str) -> dict[str, JsonValue]:
+    return {"name": str(name), "type": "message", "callback_id": dialog.value, "description": description}
 
 
 def _suggested_prompt(skill: Skill) -> dict[str, JsonValue]:

@@ -5,6 +5,7 @@ import logging
 import aiohttp
 
 from bots import markup
+from bots.surface import Controls
 
 # Slack takes five posts in 30 minutes: the notice, and what is left for the answer.
 MAX_PARTS = 4
@@ -33,12 +34,16 @@ class ResponseUrlSurface:
     def render(self, text: str) -> str:
         return markup.for_slack(text)
 
-    async def post(self, text: str) -> str:
+    async def post(self, text: str, controls: Controls) -> str:  # noqa: ARG002 - no buttons in a private answer
         self._parts.append(text)
         return str(len(self._parts) - 1)
 
-    async def edit(self, ref: str, text: str) -> None:
+    async def edit(self, ref: str, text: str, controls: Controls) -> None:  # noqa: ARG002
         self._parts[int(ref)] = text
+
+    async def whisper(self, text: str) -> None:
+        """Everything here is said to the person alone."""
+        self._parts.append(self.render(text))
 
     async def notice(self) -> None:
         await self._send(NOTICE)

@@ -1,7 +1,8 @@
 """The seam to a platform: what a reply needs of the place where it goes. Knows no answer and no engine."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
 
 
 class MessageGone(Exception):
@@ -26,6 +27,14 @@ class Uncertain(Exception):
     is posted once: at worst a piece that ends in "…" stands above the answer. An edit is never uncertain: raise
     anything else, and it is tried again.
     """
+
+
+class Controls(StrEnum):
+    """What a person can press under a message of ours. A place without buttons shows none."""
+
+    NONE = "none"  # earlier messages of an answer, errors, the bot's own words
+    STOP = "stop"  # the last message of an answer that waits or grows
+    RATE = "rate"  # the last message of a skill's whole answer: good, not good, once more
 
 
 class Surface(Protocol):
@@ -54,10 +63,35 @@ class Surface(Protocol):
         """The model's markdown as what is safe to send here: mentions and links neutralised."""
         ...
 
-    async def post(self, text: str) -> str:
+    async def post(self, text: str, controls: Controls) -> str:
         """Sends a new message and returns its reference, which still means something after a restart."""
         ...
 
-    async def edit(self, ref: str, text: str) -> None:
-        """Replaces the text of a message that `post` returned, now or before a restart."""
+    async def edit(self, ref: str, text: str, controls: Controls) -> None:
+        """Replaces text and controls of a message that `post` returned, now or before a restart."""
+        ...
+
+    async def whisper(self, text: str) -> None:
+        """Says something in the bot's own words that the author alone sees.
+
+        Raises:
+            MessageGone: nobody is there to hear it.
+            Exception: it cannot be said in private here; it is then posted.
+        """
+        ...
+
+
+class CannotAttach(Exception):
+    """Raised by `attach`: no file can be sent here. The text is posted instead."""
+
+
+@runtime_checkable
+class Attaching(Protocol):
+    """A surface that can also send a text as a file."""
+
+    async def attach(self, name: str, text: str, words: str, controls: Controls) -> str:
+        """Sends a message that says `words` and carries the file, and returns its reference as `post` does.
+
+        `text` is the model's own, as it came; it raises what `post` may raise, and `CannotAttach`.
+        """
         ...

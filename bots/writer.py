@@ -4,15 +4,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Protocol
 
 from bots.pace import Pace
 from bots.splitting import Splitter, split
-from bots.surface import Busy, MessageGone, Surface, Uncertain
+from bots.surface import Attaching, Busy, CannotAttach, Controls, MessageGone, Surface, Uncertain
+from engine import IN_FILE, Waiting
 
 UNFINISHED = " …"
 SEE_ABOVE = "(see above)"
+MAX_MESSAGES = 3  # an answer of more than these ends as a file, where there are files
 
 FIRST_LOOK_SECONDS = 0.3
 GIVE_UP_AFTER_SECONDS = 600.0
@@ -35,10 +38,32 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the person should see now."""
+    """What the person should see now. `skill` gave the answer; `waiting` is what a notice says in figures."""
 
     text: str
     stage: Stage
+    skill: str | None = None
+    waiting: Waiting | None = None
+
+
+class Pen(Protocol):
+    """What brings drafts to a place: `Writer`, or a place's own."""
+
+    def show(self, draft: Draft) -> None:
+        """Takes the place of the draft before. Returns at once."""
+        ...
+
+    async def run(self) -> None:
+        """Writes until a final draft is shown.
+
+        Raises:
+            MessageGone: there is nobody to write for any more.
+            Undeliverable: the place kept failing.
+        """
+        ...
+
+
+Remember = Callable[[tuple[str, ...]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +72,21 @@ class _Shown:
 
     ref: str | None
     text: str | None
+    controls: Controls = Controls.NONE
 
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """The next thing to do: message number `index` is to show `text`, which will not change any more if `is_full`."""
+    """The next thing to do: message number `index` is to show `text`, which will not change any more if `is_full`.
+
+    Where there is a `file_name`, the message carries the whole answer as that file.
+    """
 
     index: int
     text: str
     is_full: bool
+    controls: Controls = Controls.NONE
+    file_name: str = ""
 
 
 class Writer:
@@ -66,12 +97,14 @@ class Writer:
         surface: Surface,
         pace: Pace | None,
         refs: tuple[str, ...],
-        remember: Callable[[tuple[str, ...]], Awaitable[None]],
+        remember: Remember,
     ) -> None:
         self._surface = surface
+        self._may_attach = isinstance(surface, Attaching)
         self._paces = [Pace(surface.min_interval_seconds), *([pace] if pace is not None else [])]
         self._remember = remember
         self._shown = [_Shown(ref, None) for ref in refs]
+        self._num_old = len(refs)
         self._splitter = Splitter(surface.max_length, self._measure_rendered)
         self._draft = Draft("", Stage.NOTICE)
         self._changed = asyncio.Event()
@@ -119,11 +152,20 @@ class Writer:
             if write.index == len(self._shown):
                 return write
             shown = self._shown[write.index]
-            if shown.ref is not None and shown.text != write.text:
+            if shown.ref is not None and (shown.text, shown.controls) != (write.text, write.controls):
                 return write
         return None
 
     def _wanted(self) -> list[_Write]:
+        is_final = self._draft.stage is Stage.FINAL
+        writes = self._parts()
+        if self._may_attach and len(writes) > MAX_MESSAGES:
+            writes = self._beginning_and_file(writes)
+        if writes and (is_final or not self._is_unsure):
+            writes[-1] = replace(writes[-1], controls=self._controls())
+        return writes + (self._surplus(len(writes)) if is_final else [])
+
+    def _parts(self) -> list[_Write]:
         is_final = self._draft.stage is Stage.FINAL
         if self._draft.stage is Stage.NOTICE:
             parts, num_full = split(self._draft.text, self._surface.max_length, self._measure_rendered), 0
@@ -132,11 +174,33 @@ class Writer:
             num_full = len(parts) if is_final else self._splitter.num_full
         if self._is_unsure:
             parts = parts[:num_full]
-        surplus = (SEE_ABOVE,) * (len(self._shown) - len(parts)) if is_final else ()
-        texts = (*parts, *surplus)
         return [
-            _Write(index, self._surface.render(text), index < num_full) for index, text in enumerate(texts)
+            _Write(index, self._surface.render(text), index < num_full) for index, text in enumerate(parts)
         ]
+
+    def _beginning_and_file(self, parts: list[_Write]) -> list[_Write]:
+        """The first messages, and in the end the file: after what stood there before a restart, as no edit brings a file."""
+        beginning = parts[:MAX_MESSAGES]
+        if self._draft.stage is not Stage.FINAL:
+            return beginning
+        writes = beginning + self._surplus(MAX_MESSAGES, self._num_old)
+        words = self._surface.render(IN_FILE)
+        return [*writes, _Write(len(writes), words, is_full=True, file_name=self._file_name())]
+
+    def _surplus(self, start: int, end: int | None = None) -> list[_Write]:
+        """Messages of ours that show nothing of the answer any more."""
+        text = self._surface.render(SEE_ABOVE)
+        numbers = range(start, len(self._shown) if end is None else end)
+        return [_Write(number, text, is_full=True) for number in numbers]
+
+    def _controls(self) -> Controls:
+        if self._draft.stage is not Stage.FINAL:
+            return Controls.STOP
+        return Controls.NONE if self._draft.skill is None else Controls.RATE
+
+    def _file_name(self) -> str:
+        is_json = self._draft.text.startswith(("{", "["))
+        return f"{self._draft.skill or 'answer'}.{'json' if is_json else 'md'}"
 
     def _measure_rendered(self, text: str) -> int:
         return self._surface.measure(self._surface.render(text))
@@ -170,21 +234,30 @@ class Writer:
     async def _edit(self, write: _Write) -> None:
         ref = self._shown[write.index].ref
         if ref is not None:
-            await self._surface.edit(ref, write.text)
-            self._shown[write.index] = _Shown(ref, write.text)
+            await self._surface.edit(ref, write.text, write.controls)
+            self._shown[write.index] = _Shown(ref, write.text, write.controls)
 
     async def _post(self, write: _Write) -> None:
         try:
-            ref = await self._surface.post(write.text)
+            ref = await self._send(write)
+        except CannotAttach:
+            log.warning("no file can be sent here; the whole answer is posted", exc_info=True)
+            self._may_attach = False
+            return
         except Uncertain:
             log.warning("a post may or may not have arrived; it is not repeated")
             self._is_unsure = not write.is_full
             if write.is_full:
-                self._shown.append(_Shown(None, write.text))
+                self._shown.append(_Shown(None, write.text, write.controls))
             return
         self._is_unsure = False
-        self._shown.append(_Shown(ref, write.text))
+        self._shown.append(_Shown(ref, write.text, write.controls))
         await self._remember_refs()
+
+    async def _send(self, write: _Write) -> str:
+        if write.file_name and isinstance(self._surface, Attaching):
+            return await self._surface.attach(write.file_name, self._draft.text, write.text, write.controls)
+        return await self._surface.post(write.text, write.controls)
 
     async def _remember_refs(self) -> None:
         refs = tuple(shown.ref for shown in self._shown if shown.ref is not None)

@@ -23,12 +23,14 @@ class Finished:
     """The last event of every answer that did not fail. `text` is the whole answer.
 
     `skill` is None when the bot itself answered (`/help`). `is_cut` says that the token limit ended it, or
-    that the model began to repeat itself.
+    that the model began to repeat itself. `num_left_out` counts the older messages of a conversation that had no
+    room in what the skill was given.
     """
 
     text: str
     skill: str | None = None
     is_cut: bool = False
+    num_left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

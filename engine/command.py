@@ -14,8 +14,8 @@ from engine.errors import (
     UnknownCommand,
     UnknownInput,
 )
-from engine.message import Message
-from engine.skill import Input, Skill
+from engine.message import Line, Message
+from engine.skill import Input, Skill, Takes
 from engine.skillbook import Skillbook
 
 
@@ -31,10 +31,14 @@ class BuiltIn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SkillCall:
-    """`inputs` are checked: declared, not empty, choices in their declared spelling."""
+    """`inputs` are checked: declared, not empty, choices in their declared spelling.
+
+    Where there is a `transcript`, the main input is missing: it is to be made of that.
+    """
 
     skill: Skill
     inputs: Mapping[str, str]
+    transcript: tuple[Line, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,12 @@ def cleaned(message: Message) -> Message:
         author=replace(message.author, name=_clean(message.author.name)),
         command=None if message.command is None else _clean(message.command),
         inputs={_clean(name): _clean(value) for name, value in message.inputs.items()},
+        attachments=tuple(
+            replace(one, name=_clean(one.name), text=_clean(one.text)) for one in message.attachments
+        ),
+        transcript=tuple(
+            replace(one, author=_clean(one.author), text=_clean(one.text)) for one in message.transcript
+        ),
     )
 
 
@@ -71,17 +81,54 @@ def read_call(message: Message, skillbook: Skillbook, default_skill: str) -> Ski
     Raises:
         UnderstudyError: the command, an input or the whole text is missing or wrong.
     """
-    name, rest = (
-        (message.command.lower(), message.text) if message.command else _named(message.text, skillbook)
-    )
-    if name is None:
-        return _call_of_text(_default(skillbook, default_skill), rest)
+    name, rest = _called(message, skillbook)
     if name in set(BuiltIn):
         return BuiltInCall(BuiltIn(name), rest)
-    skill = skillbook.get(name)
-    if skill is None:
+    if name is None:
+        skill = _default(skillbook, default_skill)
+        return _call(skill, {skill.main_input.name: rest} if rest else {}, message, is_named=False)
+    found = skillbook.get(name)
+    if found is None:
         raise UnknownCommand(name, nearest_command(name, skillbook))
-    return SkillCall(skill, _checked(skill, _given(skill, rest, message.inputs)))
+    return _call(found, _given(found, rest, message.inputs), message)
+
+
+def wants_transcript(message: Message, skillbook: Skillbook, default_skill: str) -> bool:
+    """Whether a cleaned message calls a skill that takes the conversation itself, and gives no text."""
+    name, rest = _called(message, skillbook)
+    skill = skillbook.get(name or default_skill)
+    if skill is None or skill.takes is not Takes.CONVERSATION or name in set(BuiltIn) or message.attachments:
+        return False
+    given = _pairs(rest, _declared(skill)) if name else ({}, rest)
+    return not given[1] and skill.main_input.name not in given[0] | dict(message.inputs)
+
+
+def _called(message: Message, skillbook: Skillbook) -> tuple[str | None, str]:
+    """The command's name, if there is one, and what follows it."""
+    return (message.command.lower(), message.text) if message.command else _named(message.text, skillbook)
+
+
+def _call(skill: Skill, given: dict[str, str], message: Message, *, is_named: bool = True) -> SkillCall:
+    """Without a command every word is meant as it stands, also `key=value`."""
+    main = skill.main_input.name
+    if message.attachments:
+        given = given | {main: _with_attachments(given.get(main, ""), message)}
+    transcript = message.transcript if skill.takes is Takes.CONVERSATION and not given.get(main) else ()
+    if transcript:
+        others = _checked(skill, given | {main: "its conversation"})
+        return SkillCall(skill, {name: value for name, value in others.items() if name != main}, transcript)
+    if not is_named and not given:
+        raise EmptyMessage
+    return SkillCall(skill, _checked(skill, given))
+
+
+def _with_attachments(text: str, message: Message) -> str:
+    """A file alone is the text itself; beside other things each has its name before it."""
+    if not text and len(message.attachments) == 1:
+        return message.attachments[0].text
+    return "\n\n".join(
+        [*([text] if text else []), *(f"{one.name}:\n{one.text}" for one in message.attachments)]
+    )
 
 
 def nearest_command(name: str, skillbook: Skillbook) -> str | None:
@@ -100,13 +147,6 @@ def _default(skillbook: Skillbook, name: str) -> Skill:
     return skill
 
 
-def _call_of_text(skill: Skill, text: str) -> SkillCall:
-    """Without a command every word is meant as it stands, also `key=value`."""
-    if not text:
-        raise EmptyMessage
-    return SkillCall(skill, _checked(skill, {skill.main_input.name: text}))
-
-
 def _named(text: str, skillbook: Skillbook) -> tuple[str | None, str]:
     """The command's name and the rest. `name:` counts for skills alone, or every sentence with a colon would."""
     if found := _COMMAND.match(text):
@@ -118,7 +158,7 @@ def _named(text: str, skillbook: Skillbook) -> tuple[str | None, str]:
 
 def _given(skill: Skill, text: str, options: Mapping[str, str]) -> dict[str, str]:
     """All inputs that were given: a slash command's options, and the pairs and the rest of its text."""
-    declared = tuple(one.name for one in skill.inputs)
+    declared = _declared(skill)
     for name in options:
         if name not in declared:
             raise UnknownInput(skill.name, name, _nearest(name, declared))
@@ -127,6 +167,10 @@ def _given(skill: Skill, text: str, options: Mapping[str, str]) -> dict[str, str
     if rest:
         given[main] = f"{given[main]} {rest}" if main in given else rest
     return given | dict(options)
+
+
+def _declared(skill: Skill) -> tuple[str, ...]:
+    return tuple(one.name for one in skill.inputs)
 
 
 def _pairs(text: str, declared: tuple[str, ...]) -> tuple[dict[str, str], str]:

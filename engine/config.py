@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from engine import envfile
-from engine.configschema import SECTIONS, Config
+from engine.configschema import MAPS, SECTIONS, Config
 from engine.errors import Fault, FileFaults
 from engine.shape import Plain, check, named, nearest, plain
 from engine.yamlfile import (
@@ -46,6 +46,8 @@ class Secrets:
     slack_app_token: str | None = None
     discord_token: str | None = None
     hf_token: str | None = None
+    slack_config_token: str | None = None
+    slack_app_id: str | None = None
 
     def __repr__(self) -> str:
         given = (f"{one.name}={'***' if getattr(self, one.name) else None}" for one in fields(self))
@@ -71,7 +73,7 @@ def read_environment(folder: Path, environ: Mapping[str, str]) -> Mapping[str, s
 
 
 def read_secrets(environ: Mapping[str, str]) -> Secrets:
-    """The tokens of SLACK_BOT_TOKEN, SLACK_APP_TOKEN, DISCORD_TOKEN and HF_TOKEN."""
+    """Each is the variable of its name in capitals: SLACK_BOT_TOKEN and so on."""
     return Secrets(**{one.name: environ.get(one.name.upper(), "").strip() or None for one in fields(Secrets)})
 
 
@@ -161,7 +163,7 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
 
 def _variables() -> dict[str, tuple[str, ...]]:
     """Each setting's variable and its keys."""
-    keys: list[tuple[str, ...]] = [(key,) for key in Config.model_fields if key not in SECTIONS]
+    keys: list[tuple[str, ...]] = [(key,) for key in Config.model_fields if key not in (*SECTIONS, *MAPS)]
     keys += [(section, key) for section, model in SECTIONS.items() for key in model.model_fields]
     return {OVERRIDE_PREFIX + "__".join(one).upper(): one for one in keys}
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -13,11 +13,13 @@ from pydantic import (
     StringConstraints,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
+from engine.access import EVERYBODY
 from engine.inference import CacheType
 from engine.shape import Strict, fault
-from engine.skillschema import NAME_PATTERN
+from engine.skillschema import MAX_NAMED, NAME_PATTERN, Named
 
 AUTO = "auto"
 OFF = "off"
@@ -76,6 +78,12 @@ def _names(value: object) -> object:
     return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
 
+def _channel(value: str) -> str:
+    if not re.fullmatch(r"[CGD][A-Z0-9]{1,31}|[0-9]{5,25}", value):
+        raise fault("is no channel's id; write one such as C0123ABCD or 1234567890")
+    return value
+
+
 def _different(values: tuple[str, ...]) -> tuple[str, ...]:
     twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
     if twice is not None:
@@ -107,8 +115,12 @@ WebAddress = Annotated[str, AfterValidator(_web_address)]
 SocketAddress = Annotated[str, AfterValidator(_socket_address)]
 Folder = Annotated[Path, BeforeValidator(_folder)]
 Auto = BeforeValidator(_none_for_auto)
+ChannelId = Annotated[str, AfterValidator(_channel)]
 SkillName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 SkillNames = Annotated[tuple[SkillName, ...], BeforeValidator(_names), AfterValidator(_different)]
+NamedIds = Annotated[
+    tuple[Named, ...], Field(max_length=MAX_NAMED), BeforeValidator(_names), AfterValidator(_different)
+]
 Seconds = Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)]
 
 
@@ -148,6 +160,40 @@ class Limits(Strict):
     answer_seconds: Seconds = 600.0
 
 
+class FilesConfig(Strict):
+    """Of one message. Files count as they are sent, before they are read as text."""
+
+    max_files: int = Field(default=4, ge=0, le=10)
+    max_file_bytes: int = Field(default=100_000, ge=1, le=10_000_000)
+
+
+class AccessConfig(Strict):
+    """Ids of people, user groups or roles, channels and workspaces, and the words `everybody`, `guests`, `foreign`."""
+
+    use: NamedIds = (EVERYBODY,)
+    teach: NamedIds = (EVERYBODY,)
+    admin: NamedIds = ()
+
+
+class ChannelConfig(Strict):
+    """None for `skills` stands for all of them, for `default_skill` for that of everywhere."""
+
+    default_skill: SkillName | None = None
+    skills: SkillNames | None = None
+
+    @model_validator(mode="after")
+    def _has_its_default(self) -> Self:
+        if (
+            self.default_skill is not None
+            and self.skills is not None
+            and self.default_skill not in self.skills
+        ):
+            raise fault(
+                f"has the `default_skill` {self.default_skill}, which is not among its `skills`; add it there"
+            )
+        return self
+
+
 class MetricsConfig(Strict):
     """None stands for `off`."""
 
@@ -159,6 +205,7 @@ class SlackConfig(Strict):
 
 
 class DiscordConfig(Strict):
+    create_thread: bool = False
     api_url: WebAddress = "https://discord.com/api/v10"
     gateway_url: SocketAddress = "wss://gateway.discord.gg/"
 
@@ -175,6 +222,9 @@ class Config(Strict):
     pinned_skills: SkillNames = ()
     engine: EngineConfig = EngineConfig()
     limits: Limits = Limits()
+    files: FilesConfig = FilesConfig()
+    access: AccessConfig = AccessConfig()
+    channels: Mapping[ChannelId, ChannelConfig] = {}
     metrics: MetricsConfig = MetricsConfig()
     slack: SlackConfig = SlackConfig()
     discord: DiscordConfig = DiscordConfig()
@@ -183,7 +233,12 @@ class Config(Strict):
 SECTIONS: Mapping[str, type[Strict]] = {
     "engine": EngineConfig,
     "limits": Limits,
+    "files": FilesConfig,
+    "access": AccessConfig,
     "metrics": MetricsConfig,
     "slack": SlackConfig,
     "discord": DiscordConfig,
 }
+
+MAPS = ("channels",)
+"""Keys whose own keys are the person's: no variable of the environment can stand for them."""

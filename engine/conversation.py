@@ -1,18 +1,25 @@
 """What was said before in one conversation. Knows neither how it is kept nor how a prompt looks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from engine.message import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A question that was answered. `question` is what the model was shown of the message."""
+    """A question that was answered. `question` is what the model was shown of the message, `inputs` what the skill was given.
+
+    `speaker_ids` are those of others whose words are in it, where it was given a conversation.
+    """
 
     author_id: str
     skill: str
     question: str
     answer: str
+    inputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    speaker_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

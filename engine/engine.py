@@ -1,24 +1,28 @@
 """The straight line from a message to its answer. Knows skills and conversations; no platform, no tokens, no SQL."""
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
-
-import jsonschema
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AbstractContextManager, aclosing
+from dataclasses import dataclass, replace
 
 from engine import wording
+from engine.access import Right
 from engine.answer import Event, Finished, Text
-from engine.command import BuiltIn, BuiltInCall, SkillCall, cleaned, nearest_command, read_call
-from engine.configschema import Limits
-from engine.conversation import Turn
+from engine.command import (
+    BuiltIn,
+    BuiltInCall,
+    SkillCall,
+    cleaned,
+    nearest_command,
+    read_call,
+    wants_transcript,
+)
+from engine.configschema import AccessConfig, ChannelConfig, Limits
+from engine.conversation import Conversation, Turn
 from engine.deadline import Deadline
 from engine.errors import (
-    AnswerCut,
-    AnswerFailed,
     AnswerLate,
-    AnswerLooped,
-    EmptyAnswer,
+    AnswerStopped,
     FirstTokenLate,
     MessageTooLong,
     PromptTooLong,
@@ -27,25 +31,44 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
-from engine.inference import Delta, FailureCode, FinishReason, Inference, Request, RequestFailed, Usage
+from engine.feedback import Answered, Proposal, Verdict
+from engine.inference import Delta, Inference, Request, RequestFailed
 from engine.lane import Origin
-from engine.message import Delivery, Message, Platform, Scope
+from engine.message import Author, Delivery, Message, Platform, Scope
 from engine.meter import Answering, Meter
-from engine.prompt import MAX_TURNS, make_request, scope_key, spoken
+from engine.permissions import Permissions
+from engine.prompt import MAX_TURNS, fixed_part, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.transcript import Fitting
+from engine.underway import Stoppable, Underway
+from engine.writing import Writing
+
+EVERYBODY_MAY = AccessConfig()
+ANYBODY = Author("", "")  # who is named by no id: let in where everybody is
+NO_CHANNELS: Mapping[str, ChannelConfig] = {}
 
 
 class Engine:
     """One for all places. Everything it does for a message happens inside `respond`."""
 
     def __init__(
-        self, *, inference: Inference, skillbook: Skillbook, store: Store, limits: Limits, default_skill: str
+        self,
+        *,
+        inference: Inference,
+        skillbook: Skillbook,
+        store: Store,
+        limits: Limits,
+        default_skill: str,
+        access: AccessConfig = EVERYBODY_MAY,
+        channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
     ) -> None:
         self.inference, self.skillbook = inference, skillbook
-        self._store, self._limits, self._default_skill = store, limits, default_skill
+        self._store, self._limits = store, limits
+        self._permissions = Permissions(access, channels, default_skill, skillbook)
+        self._underway = Underway()
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
         self._estimator = Estimator()
@@ -76,6 +99,107 @@ class Engine:
         """Whether the bot has answered in this conversation."""
         return await self._store.takes_part(scope)
 
+    # Who may do what
+
+    def may(self, author: Author, scope: Scope, right: Right, skill_name: str | None = None) -> bool:
+        """To be asked at each call, also where a button or a form was shown before."""
+        return self._permissions.may(author, scope, right, skill_name)
+
+    def skills_for(self, author: Author, scope: Scope) -> tuple[Skill, ...]:
+        """Those that this person may use here, ordered by name."""
+        return self._permissions.skills_for(author, scope)
+
+    def default_skill(self, scope: Scope) -> str:
+        """The name of the one that answers without a command here."""
+        return self._permissions.default_skill(scope)
+
+    def welcome(self, scope: Scope) -> str:
+        """What is said once in a channel to which the bot is added, made of the skills that everybody may use there."""
+        return wording.welcome(self.skills_for(ANYBODY, scope), self.default_skill(scope))
+
+    def wants_transcript(self, message: Message) -> bool:
+        """Whether the message calls a skill that takes the conversation itself, and gives no text.
+
+        The place then puts the conversation into `Message.transcript`, all that it has: it is trimmed here.
+        """
+        return wants_transcript(cleaned(message), self.skillbook, self.default_skill(message.scope))
+
+    # While a message is answered
+
+    def delivery(self, message_id: str) -> AbstractContextManager[None]:
+        """To be held by a place as long as it makes and shows an answer: an edited message waits for its end."""
+        return self._underway.delivery(message_id)
+
+    def stop(self, message_id: str) -> bool:
+        """Ends an answer within one step, whether it waits or is written: `respond` raises `AnswerStopped`.
+
+        False: nothing of it is under way.
+        """
+        return self._underway.stop(message_id, AnswerStopped())
+
+    async def deleted(self, message_id: str) -> None:
+        """Its author has deleted the message: its answer stops, and it is forgotten. One that is not known is none."""
+        self._underway.delete(message_id)
+        await self._store.delete(message_id)
+
+    async def edited(self, message: Message, address: str) -> Delivery | None:
+        """The author has edited a message: what is to be delivered now, in the messages that show the first answer.
+
+        The answer to the first version ends here, if it is still under way. None: there is no such message, or it is
+        more than a minute old.
+        """
+        message = cleaned(message)
+        if not await self._store.is_fresh(message.id):
+            return None
+        await self._underway.supersede(message.id, message.text)
+        return await self._store.take_back(message, address)
+
+    async def first_time(self, key: str) -> bool:
+        """True once for ever: for what is said once."""
+        return await self._store.is_first_time(key)
+
+    # What people say of answers
+
+    async def answered(self, message_id: str) -> Answered | None:
+        """What a message asked and what was answered; None once that is forgotten."""
+        return await self._store.opinions.answered(message_id)
+
+    async def rate(self, message_id: str, by: Author, verdict: Verdict) -> None:
+        """Keeps what somebody thinks of an answer. One that is forgotten is not rated.
+
+        Raises:
+            NotAllowed: this person may not use the skill.
+        """
+        found = await self.answered(message_id)
+        if found is not None:
+            self._permissions.require(by, found.scope, Right.USE, found.skill)
+            await self._store.opinions.rate(message_id, by.id, verdict)
+
+    async def again(self, message_id: str, new_id: str, by: Author) -> Message | None:
+        """The same question as a new message of `by`; None once it is forgotten."""
+        found = await self.answered(message_id)
+        if found is None or not found.inputs:
+            return None
+        return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
+
+    async def propose(self, proposal: Proposal) -> None:
+        """Keeps what somebody would like the bot to learn.
+
+        Raises:
+            NotAllowed: this person may not teach the skill.
+            UnknownCommand: there is no such skill.
+        """
+        if self.skillbook.get(proposal.skill) is None:
+            raise UnknownCommand(proposal.skill, nearest_command(proposal.skill, self.skillbook))
+        self._permissions.require(proposal.author, proposal.scope, Right.TEACH, proposal.skill)
+        await self._store.opinions.propose(proposal)
+
+    async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
+        """What was proposed, oldest first; for one skill, or for all."""
+        return await self._store.opinions.proposals(skill)
+
+    # The straight line
+
     async def respond(self, message: Message) -> AsyncGenerator[Event, None]:
         """Answers a message: `Waiting` while it is not its turn, `Text` as it is written, one `Finished` at last.
 
@@ -85,47 +209,104 @@ class Engine:
             UnderstudyError: what a person can be told with `sentence`; nothing more comes.
         """
         message = cleaned(message)
+        with self._underway.answer(message.id, message.text) as stoppable:
+            call = self._counted_read(message)
+            made = (
+                self._run(call, message)
+                if isinstance(call, BuiltInCall)
+                else self._ask(call, message, stoppable)
+            )
+            async with aclosing(made) as events:
+                async for event in events:
+                    yield event
+
+    def _counted_read(self, message: Message) -> BuiltInCall | SkillCall:
         try:
-            call = self._read(message)
+            return self._read(message)
         except UnderstudyError as error:
             self.meter.refuse(error)
             raise
-        answering = self._run(call, message) if isinstance(call, BuiltInCall) else self._ask(call, message)
-        async with aclosing(answering) as events:
-            async for event in events:
-                yield event
 
     def _read(self, message: Message) -> BuiltInCall | SkillCall:
-        num_characters = len(message.text) + sum(map(len, message.inputs.values()))
-        if num_characters > self._limits.message_characters:
-            raise MessageTooLong(num_characters, self._limits.message_characters)
-        return read_call(message, self.skillbook, self._default_skill)
+        """What is asked for, by somebody who may. Who may nothing here is not told what is wrong with it either."""
+        author, scope = message.author, message.scope
+        try:
+            self._measure(message)
+            call = read_call(message, self.skillbook, self.default_skill(scope))
+        except UnderstudyError:
+            self._permissions.require(author, scope, Right.USE)
+            raise
+        if isinstance(call, SkillCall):
+            self._permissions.require(author, scope, Right.USE, call.skill.name)
+        elif call.command is not BuiltIn.FORGET:  # what a person has said is theirs, whatever they may do now
+            self._permissions.require(author, scope, Right.USE)
+        return call
 
-    async def _ask(self, call: SkillCall, message: Message) -> AsyncGenerator[Event, None]:
+    def _measure(self, message: Message) -> None:
+        """What is asked once more was short enough, or a file or a conversation, which count by themselves."""
+        num_characters = len(message.text) + sum(map(len, message.inputs.values()))
+        if num_characters > self._limits.message_characters and not message.again_of:
+            raise MessageTooLong(num_characters, self._limits.message_characters)
+
+    async def _ask(
+        self, call: SkillCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
         """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read."""
         scope, skill = message.scope, call.skill
-        cost = self._estimator.estimate(skill, call.inputs, self.inference.num_restarts)
+        fitting = self._fitting(call)
+        cost = self._estimator.estimate(skill, fitting.inputs, self.inference.num_restarts)
         with self.meter.answering(skill.name) as counted, self.queue.enter(_origin(message), cost) as ticket:
             while not ticket.is_running:
                 yield ticket.waiting
-                await self._turn(ticket)
+                await stoppable.keep(self._turn(ticket))
             counted.start()
-            conversation = await self._store.conversation(scope, before=message.id, max_turns=MAX_TURNS)
-            writing = _Writing(skill)
-            request = make_request(
-                skill, call.inputs, conversation.turns, scope_key(scope, conversation.chapter)
+            conversation = await self._store.conversation(
+                scope, before=message.id, max_turns=MAX_TURNS, again_of=message.again_of
             )
-            try:
-                async with aclosing(self._stream(request, writing)) as texts:
-                    async for text in texts:
-                        counted.show()
-                        yield text
-            finally:
-                self._settle(ticket, request, writing, counted)
-            finished = writing.finished()
-            turn = Turn(message.author.id, skill.name, spoken(skill, call.inputs), finished.text)
+            writing = Writing(skill)
+            making = _Making(ticket, stoppable, counted)
+            async with aclosing(self._write(fitting, conversation, writing, making)) as texts:
+                async for text in texts:
+                    counted.show()
+                    yield text
+            finished = replace(writing.finished(), num_left_out=fitting.num_left_out)
+            given = fitting.inputs
+            turn = Turn(
+                *(message.author.id, skill.name, spoken(skill, given), finished.text),
+                *(given, fitting.speaker_ids),
+            )
             await self._store.keep_turn(conversation, message.id, turn)
         yield finished  # the slot is free already, however slow the reader is
+
+    def _fitting(self, call: SkillCall) -> Fitting:
+        skill, info = call.skill, self.inference.info
+        per_token = self._estimator.characters_per_token
+        num_fixed = sum(len(message.content) for message in fixed_part(skill))
+        room_tokens = info.context_tokens - skill.sampling.max_tokens - int(num_fixed / per_token)
+        return Fitting(call, room_tokens, per_token)
+
+    async def _write(
+        self,
+        fitting: Fitting,
+        conversation: Conversation,
+        writing: Writing,
+        making: "_Making",
+    ) -> AsyncGenerator[Text, None]:
+        """Asks the model; of a conversation that is too long for it, with less and less."""
+        key = scope_key(conversation.scope, conversation.chapter)
+        while True:
+            request = make_request(writing.skill, fitting.inputs, conversation.turns, key)
+            try:
+                async with aclosing(self._stream(request, writing, making.stoppable)) as texts:
+                    async for text in texts:
+                        yield text
+            except PromptTooLong as error:
+                if not fitting.shrink(error):
+                    raise
+            else:
+                return
+            finally:
+                self._settle(request, writing, making)
 
     async def _turn(self, ticket: Ticket) -> None:
         """Returns when the ticket's place has changed, or it runs."""
@@ -137,11 +318,13 @@ class Engine:
             if not ticket.is_running:
                 raise
 
-    async def _stream(self, request: Request, writing: "_Writing") -> AsyncGenerator[Text, None]:
+    async def _stream(
+        self, request: Request, writing: Writing, stoppable: Stoppable
+    ) -> AsyncGenerator[Text, None]:
         deadline, whole = self._deadlines(writing.skill)
         try:
             async with aclosing(self.inference.stream(request)) as steps:
-                while (step := await deadline.keep(anext(steps, None))) is not None:
+                while (step := await stoppable.keep(deadline.keep(anext(steps, None)))) is not None:
                     deadline = whole
                     if not isinstance(step, Delta):
                         writing.reason, writing.usage = step.reason, step.usage
@@ -159,14 +342,14 @@ class Engine:
         whole = Deadline(now + limits.answer_seconds, AnswerLate(skill.name, limits.answer_seconds))
         return min(first, whole, key=lambda one: one.at_seconds), whole
 
-    def _settle(self, ticket: Ticket, request: Request, writing: "_Writing", counted: Answering) -> None:
+    def _settle(self, request: Request, writing: Writing, making: "_Making") -> None:
         """The person pays what the answer did cost, also one that ended early."""
-        skill = writing.skill
+        skill, ticket = writing.skill, making.ticket
         if writing.usage is None:
             estimated = ticket.entry.cost_tokens
             ticket.settle(self._estimator.interrupted(skill, estimated, writing.num_pieces))
         else:
-            counted.use(writing.usage)
+            making.counted.use(writing.usage)
             ticket.settle(cost_tokens(writing.usage))
             self._estimator.learn(skill, request.prompt, writing.usage, self.inference.num_restarts)
 
@@ -180,9 +363,9 @@ class Engine:
     async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str:
         match call.command:
             case BuiltIn.HELP:
-                return self._help(call.argument)
+                return self._help(call.argument, message)
             case BuiltIn.SKILLS:
-                return wording.skills_text(self.skillbook.skills)
+                return wording.skills_text(self.skills_for(message.author, message.scope))
             case BuiltIn.NEW:
                 await self._store.begin_chapter(message.scope)
                 return wording.NEW_CONVERSATION
@@ -193,14 +376,24 @@ class Engine:
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
 
-    def _help(self, argument: str) -> str:
+    def _help(self, argument: str, message: Message) -> str:
         name = argument.lstrip("/!").lower()
         skill = self.skillbook.get(name)
         if skill is not None:
             return wording.skill_text(skill)
         if name and name not in set(BuiltIn):
             raise UnknownCommand(name, nearest_command(name, self.skillbook))
-        return wording.help_text(self.skillbook.skills, self._default_skill)
+        skills = self.skills_for(message.author, message.scope)
+        return wording.help_text(skills, self.default_skill(message.scope))
+
+
+@dataclass(frozen=True, slots=True)
+class _Making:
+    """Who has to do with an answer while the model writes it: its place, whoever may stop it, whoever counts it."""
+
+    ticket: Ticket
+    stoppable: Stoppable
+    counted: Answering
 
 
 def _now() -> float:
@@ -212,66 +405,3 @@ def _origin(message: Message) -> Origin:
     scope = message.scope
     workspace = (scope.platform, scope.workspace)
     return Origin((*workspace, message.author.id), scope, (*workspace, scope.channel), workspace)
-
-
-class _Writing:
-    """One answer as it grows, without white space at its ends: what may still be its end is held back."""
-
-    def __init__(self, skill: Skill) -> None:
-        self.skill = skill
-        self.reason = FinishReason.CANCELLED  # until the model says otherwise
-        self.usage: Usage | None = None
-        self.num_pieces = 0
-        self._text = ""
-        self._held = ""
-
-    def add(self, piece: str) -> str:
-        """What can be shown now."""
-        self.num_pieces += 1
-        piece = self._held + piece
-        if not self._text:
-            piece = piece.lstrip()
-        shown = piece.rstrip()
-        self._held = piece[len(shown) :]
-        self._text += shown
-        return shown
-
-    def finished(self) -> Finished:
-        """The whole answer.
-
-        Raises:
-            UnderstudyError: it is none that may be kept.
-        """
-        skill, is_cut = self.skill, self.reason in {FinishReason.LENGTH, FinishReason.LOOP}
-        if self.reason is FinishReason.CANCELLED:
-            raise AnswerFailed(wording.STOPPED)
-        if is_cut and (skill.choices or skill.output_schema is not None):
-            raise self._not_whole()
-        if not self._text:
-            raise EmptyAnswer(skill.name)
-        if not _fits(skill, self._text):
-            raise AnswerFailed(wording.does_not_fit(skill.name))
-        return Finished(self._text, skill.name, is_cut)
-
-    def _not_whole(self) -> UnderstudyError:
-        name = self.skill.name
-        is_loop = self.reason is FinishReason.LOOP
-        return AnswerLooped(name) if is_loop else AnswerCut(name, self.skill.sampling.max_tokens)
-
-    def failure(self, error: RequestFailed) -> UnderstudyError:
-        if error.code is FailureCode.PROMPT_TOO_LONG:
-            return PromptTooLong(self.skill.name, error.num_tokens, error.max_tokens)
-        return AnswerFailed(wording.sentence(error))
-
-
-def _fits(skill: Skill, text: str) -> bool:
-    """The grammar keeps the shape; what it cannot express (a pattern, say) is looked at here."""
-    if skill.choices:
-        return text in skill.choices
-    if skill.output_schema is None:
-        return True
-    try:
-        jsonschema.validate(json.loads(text), json.loads(skill.output_schema))
-    except (ValueError, jsonschema.ValidationError, RecursionError):
-        return False
-    return True

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.access import Right
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -98,6 +100,66 @@ class Whose(StrEnum):
 class QueueFull(UnderstudyError):
     max_waiting: int
     whose: Whose
+
+
+@dataclass(eq=False)
+class NotAllowed(UnderstudyError):
+    """Not allowed to this person. `skill` is None for what is no skill's."""
+
+    right: Right
+    skill: str | None = None
+
+
+@dataclass(eq=False)
+class NotHere(UnderstudyError):
+    """The skill is not among those of this channel."""
+
+    skill: str
+
+
+@dataclass(eq=False)
+class MissingRight(UnderstudyError):
+    """The platform does not let the bot read what it was asked to read; `right` is the platform's own name for what is missing."""
+
+    right: str
+
+
+@dataclass(eq=False)
+class TooManyFiles(UnderstudyError):
+    max_files: int
+
+
+@dataclass(eq=False)
+class FileTooLarge(UnderstudyError):
+    name: str
+    max_bytes: int
+
+
+@dataclass(eq=False)
+class FileNotText(UnderstudyError):
+    name: str
+
+
+@dataclass(eq=False)
+class FileNotFetched(UnderstudyError):
+    """The platform did not give the file."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class AnswerStopped(UnderstudyError):
+    """The person stopped it."""
+
+
+@dataclass(eq=False)
+class MessageDeleted(UnderstudyError):
+    """The person took the message back: nobody waits for its answer."""
+
+
+@dataclass(eq=False)
+class Superseded(UnderstudyError):
+    """The person edited the message: the answer to its new version takes the place of this one."""
 
 
 @dataclass(eq=False)

@@ -27,10 +27,37 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """`id` is the platform's own and decides what a person may do; `name` is for reading only."""
+    """`id` is the platform's own and decides, with `groups`, what a person may do; `name` is for reading only.
+
+    `groups` are the ids of Slack user groups or Discord roles; for somebody of another workspace also that workspace's id.
+    """
 
     id: str
     name: str
+    groups: tuple[str, ...] = ()
+    is_guest: bool = False
+    is_foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A text file that came with a message: a part of what is asked."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What somebody said in a platform's conversation. `is_bot` marks other bots and ourselves.
+
+    `author` is the name that people see; by `author_id` it is forgotten when its author asks for that.
+    """
+
+    author: str
+    text: str
+    is_bot: bool = False
+    author_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +67,8 @@ class Message:
     `id` is the platform's delivery key (`slack:T1:C1:1718.2`): the same id is the same message, however often
     it arrives. `text` is without the mention of the bot. `command` is set where the platform itself knows
     it (a slash command); in plain text the engine reads it. `inputs` are a slash command's typed options.
+    `attachments` are its text files. `transcript` is the conversation around it, oldest first, for a skill that
+    takes it (`Engine.wants_transcript`). `again_of` is the message whose question this one asks once more.
     """
 
     id: str
@@ -48,6 +77,9 @@ class Message:
     text: str
     command: str | None = None
     inputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    attachments: tuple[Attachment, ...] = ()
+    transcript: tuple[Line, ...] = ()
+    again_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,18 @@ from types import TracebackType
 from typing import Self
 
 from engine.errors import (
+    AnswerStopped,
     BadInput,
     EmptyMessage,
+    MessageDeleted,
     MessageTooLong,
     MissingInput,
     NoDefaultSkill,
+    NotAllowed,
+    NotHere,
     PromptTooLong,
     QueueFull,
+    Superseded,
     UnderstudyError,
     UnknownCommand,
     UnknownInput,
@@ -36,6 +41,8 @@ _REFUSALS = (
     MessageTooLong,
     MissingInput,
     NoDefaultSkill,
+    NotAllowed,
+    NotHere,
     PromptTooLong,
     QueueFull,
     UnknownCommand,
@@ -67,6 +74,8 @@ def end_of(error: BaseException | None) -> End:
             return End(Outcome.ANSWERED)
         case asyncio.CancelledError() | GeneratorExit() | KeyboardInterrupt():
             return End(Outcome.CANCELLED)
+        case AnswerStopped() | MessageDeleted() | Superseded():
+            return End(Outcome.CANCELLED, _word(error))
         case _ if isinstance(error, _REFUSALS):
             return End(Outcome.REFUSED, _word(error))
         case UnderstudyError(__cause__=RequestFailed() as cause):

@@ -44,6 +44,48 @@ _TURNS = """
     ) STRICT
 """
 
+_RATINGS = """
+    CREATE TABLE ratings (
+        message_id TEXT NOT NULL REFERENCES turns (message_id) ON DELETE CASCADE,
+        author TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        rated_at REAL NOT NULL,
+        PRIMARY KEY (message_id, author)
+    ) STRICT
+"""
+
+_PROPOSALS = """
+    CREATE TABLE proposals (
+        number INTEGER PRIMARY KEY,
+        platform TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        conversation TEXT NOT NULL,
+        author TEXT NOT NULL,
+        author_name TEXT NOT NULL,
+        skill TEXT NOT NULL,
+        inputs TEXT NOT NULL,
+        output TEXT NOT NULL,
+        source TEXT NOT NULL,
+        proposed_at REAL NOT NULL
+    ) STRICT
+"""
+
+_SPEAKERS = """
+    CREATE TABLE speakers (
+        message_id TEXT NOT NULL REFERENCES turns (message_id) ON DELETE CASCADE,
+        author TEXT NOT NULL,
+        PRIMARY KEY (message_id, author)
+    ) STRICT
+"""
+
+_FIRST_TIMES = """
+    CREATE TABLE first_times (
+        key TEXT PRIMARY KEY,
+        happened_at REAL NOT NULL
+    ) STRICT
+"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _INBOX,
@@ -53,6 +95,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         _TURNS,
         "CREATE INDEX turns_of_conversation ON turns (conversation_number, chapter, number)",
         "CREATE INDEX turns_of_author ON turns (author)",
+    ),
+    (
+        "ALTER TABLE inbox ADD COLUMN accepted_at REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE turns ADD COLUMN inputs TEXT NOT NULL DEFAULT '{}'",
+        _RATINGS,
+        _PROPOSALS,
+        _SPEAKERS,
+        _FIRST_TIMES,
+        "CREATE INDEX speakers_of_author ON speakers (author)",
+        "CREATE INDEX proposals_of_skill ON proposals (skill, number)",
     ),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from engine.access import AS_THE_HOUSE_SAYS, Access
+
 JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 
 TEXT_INPUT = "text"
@@ -14,6 +16,13 @@ class Memory(StrEnum):
     """Whether a skill sees the turns before the message."""
 
     NONE = "none"
+    CONVERSATION = "conversation"
+
+
+class Takes(StrEnum):
+    """What a skill is given when it is called without a text."""
+
+    TEXT = "text"
     CONVERSATION = "conversation"
 
 
@@ -59,6 +68,8 @@ class Skill:
     output_schema: str | None = None
     sampling: SkillSampling = SkillSampling()
     memory: Memory = Memory.NONE
+    takes: Takes = Takes.TEXT
+    access: Access = AS_THE_HOUSE_SAYS
     version: str = ""
 
     @property

@@ -7,12 +7,14 @@ from types import MappingProxyType
 
 from pydantic import TypeAdapter
 
+from engine.access import Access
 from engine.errors import FileFaults
 from engine.outputschema import OutputSchema, read_output_schema
-from engine.shape import Location, attempt, check, did_you_mean, named, nearest
-from engine.skill import TEXT_INPUT, Example, Input, Skill, SkillSampling
+from engine.shape import Location, attempt, check, did_you_mean, named, nearest, plain
+from engine.skill import TEXT_INPUT, Example, Input, Skill, SkillSampling, Takes
 from engine.skillschema import (
     NAME_PATTERN,
+    AccessShape,
     Choices,
     ExampleShape,
     Inputs,
@@ -85,12 +87,19 @@ def read_skill(content: bytes, name: str, path: str) -> Skill:
         output_schema=None if reader.output is None else reader.output.text,
         sampling=_sampling(shape.sampling),
         memory=shape.memory,
+        takes=shape.takes,
+        access=_access(shape.access),
         version=hashlib.sha256(content).hexdigest(),
     )
 
 
 def _sampling(shape: SamplingShape) -> SkillSampling:
     return SkillSampling(shape.temperature, shape.max_tokens, tuple(shape.stop))
+
+
+def _access(shape: AccessShape) -> Access:
+    use, teach, admin = (None if one is None else tuple(one) for one in (shape.use, shape.teach, shape.admin))
+    return Access(use, teach, admin)
 
 
 def _inputs(node: Node | None) -> tuple[Input, ...] | None:
@@ -116,6 +125,7 @@ class _Reader:
         self.choices = tuple(choices or ())
         self.output = self._read_output()
         self._check_command()
+        self._check_takes()
 
     def examples(self) -> tuple[Example, ...]:
         node = self._root.get("examples")
@@ -141,6 +151,14 @@ class _Reader:
         if num_characters > MAX_COMMAND_CHARACTERS:
             what = f"`inputs` have {num_characters} characters, at most {MAX_COMMAND_CHARACTERS}; shorten the choices"
             self.faults.add(self._root.line, what)
+
+    def _check_takes(self) -> None:
+        entry = self._root.entry("takes")
+        is_conversation = entry is not None and plain(entry.value) == Takes.CONVERSATION
+        if entry is not None and is_conversation and self.inputs and all(one.choices for one in self.inputs):
+            self.faults.add(
+                entry.line, "a conversation needs an input without `choices` to stand in; add one"
+            )
 
     def _example(self, node: Node, index: int) -> Example | None:
         shape = attempt(_EXAMPLE, node)
@@ -250,4 +268,8 @@ examples:
 #   max_tokens: 300                 # the longest answer
 #
 # memory: conversation              # the skill sees what was said before
+# takes: conversation               # called without a text in a thread, it is given the thread
+#
+# access:                           # who may use and teach it; left out, as config.yaml says
+#   use: [U0123ABCD, everybody]     # ids of people, groups or roles, channels; everybody, guests, foreign
 """

@@ -1,11 +1,13 @@
 """What a skill file may hold: its keys, their types and limits, also as the JSON Schema that editors read. Knows no YAML."""
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag, WithJsonSchema
 
+from engine.access import WORDS
 from engine.shape import Strict, fault
-from engine.skill import JsonValue, Memory
+from engine.skill import JsonValue, Memory, Takes
 
 MAX_DESCRIPTION_CHARACTERS = 100  # Discord's limit for commands and options
 MAX_INPUTS = 25  # Discord's limit for the options of a command
@@ -15,6 +17,7 @@ MAX_CHOICE_CHARACTERS = 200
 MAX_EXAMPLES = 2000
 MAX_COMPLETION_TOKENS = 8192
 MAX_STOPS = 8
+MAX_NAMED = 1000
 
 # With its slash a command has at most 32 characters in Slack; in Discord it has 32 without.
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,30}$"
@@ -47,6 +50,13 @@ def _different(values: list[str]) -> list[str]:
     return values
 
 
+def _named(value: str) -> str:
+    """Slack's ids are capitals and digits, Discord's are digits: names of people can change hands."""
+    if value not in WORDS and not re.fullmatch(r"[A-Z][A-Z0-9]{1,31}|[0-9]{5,25}", value):
+        raise fault(f"is no id; write an id such as U0123ABCD or 1234567890, or {', '.join(WORDS)}")
+    return value
+
+
 def _input_kind(value: object) -> str:
     return "<inputs>" if isinstance(value, dict) else "<text>"
 
@@ -71,6 +81,8 @@ Choices = Annotated[list[Choice], Field(min_length=1, max_length=MAX_CHOICES), A
 InputChoices = Annotated[
     list[InputChoice], Field(min_length=1, max_length=MAX_CHOICES), AfterValidator(_different)
 ]
+Named = Annotated[str, AfterValidator(_named), WithJsonSchema(_ANY_SCALAR)]
+NamedList = Annotated[list[Named], Field(max_length=MAX_NAMED), AfterValidator(_different)]
 Values = dict[str, Text]
 ExampleInput = Annotated[
     Annotated[Text, Tag("<text>")] | Annotated[Values, Tag("<inputs>")], Discriminator(_input_kind)
@@ -86,6 +98,14 @@ class InputShape(Strict):
 class ExampleShape(Strict):
     input: ExampleInput = Field(description="What a person says: one text, or `name: text` for each input.")
     output: Annotated[object, WithJsonSchema({})] = Field(description="The answer to it.")
+
+
+class AccessShape(Strict):
+    """Ids of people, user groups or roles, channels and workspaces, and the words `everybody`, `guests`, `foreign`."""
+
+    use: NamedList | None = Field(default=None, description="Who may call it.")
+    teach: NamedList | None = Field(default=None, description="Who may teach it.")
+    admin: NamedList | None = Field(default=None, description="Who may do all of this and manage it.")
 
 
 class SamplingShape(Strict):
@@ -131,6 +151,13 @@ class SkillShape(Strict):
     sampling: SamplingShape = Field(default_factory=SamplingShape, description="How tokens are chosen.")
     memory: Memory = Field(
         default=Memory.NONE, description="`conversation`: the skill sees what was said before."
+    )
+    takes: Takes = Field(
+        default=Takes.TEXT,
+        description="`conversation`: called without a text in a thread, the skill is given the thread.",
+    )
+    access: AccessShape = Field(
+        default_factory=AccessShape, description="Who may use and teach it; left out: as config.yaml says."
     )
 
 

@@ -1,4 +1,7 @@
-"""What is kept: the inbox, conversations and turns. The only SQL about them; knows no skill, no prompt, no platform's shapes."""
+"""What is kept: the inbox, conversations and turns. The only SQL about them; knows no skill, no prompt, no platform's shapes.
+
+What people say of answers is kept beside it, in `opinions`.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,12 +13,15 @@ from pydantic import TypeAdapter
 from engine.conversation import Conversation, Forgotten, Turn
 from engine.database import Database, Row, Statement
 from engine.message import Delivery, Message, Platform, Scope
+from engine.opinions import FORGET_TURNS, Opinions
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
+EDIT_SECONDS = 60.0
 NUM_TURNS_LOOKED_AT = 1000  # what was used long ago says little about tomorrow
 
 _BODY = TypeAdapter(Message)
 _REFS = TypeAdapter(tuple[str, ...])
+_INPUTS = TypeAdapter(dict[str, str])
 
 _CONVERSATION = "platform = ? AND workspace = ? AND channel = ? AND conversation = ?"
 
@@ -27,6 +33,7 @@ class Store:
     """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self.opinions = Opinions(database, clock)
         self._database = database
         self._clock = clock
 
@@ -55,13 +62,15 @@ class Store:
     async def accept(self, message: Message, address: str) -> bool:
         """Keeps a message durably. False: it was here before, and nothing changed."""
         _full(message.scope)
-        body = _BODY.dump_json(replace(message, inputs=dict(message.inputs))).decode()
         scope = message.scope
         (inserted,) = await self._database.run(
             Statement(
-                "INSERT OR IGNORE INTO inbox (id, platform, workspace, author, body, address, reply_refs)"
-                " VALUES (?, ?, ?, ?, ?, ?, '[]') RETURNING id",
-                (message.id, scope.platform.value, scope.workspace, message.author.id, body, address),
+                "INSERT OR IGNORE INTO inbox (id, platform, workspace, author, body, address, reply_refs, accepted_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, '[]', ?) RETURNING id",
+                (
+                    *(message.id, scope.platform.value, scope.workspace, message.author.id),
+                    *(_body(message), address, self._clock()),
+                ),
             )
         )
         return bool(inserted)
@@ -75,11 +84,14 @@ class Store:
         )
 
     async def settle(self, message_id: str) -> None:
-        """Lets the content of an answered message go. Its id stays, so that a redelivery is still known."""
+        """Lets the content of an answered message go. Its id stays, so that a redelivery is still known.
+
+        So do the references of its answer, for when the message is edited.
+        """
         now = self._clock()
         await self._database.run(
             Statement(
-                "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL, reply_refs = NULL"
+                "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL"
                 " WHERE id = ? AND settled_at IS NULL",
                 (now, message_id),
             ),
@@ -97,17 +109,66 @@ class Store:
         )
         return tuple(_delivery(row) for row in rows)
 
+    async def is_fresh(self, message_id: str) -> bool:
+        """Whether it was accepted within the last minute."""
+        (found,) = await self._database.run(
+            Statement(
+                "SELECT 1 FROM inbox WHERE id = ? AND accepted_at >= ?",
+                (message_id, self._clock() - EDIT_SECONDS),
+            )
+        )
+        return bool(found)
+
+    async def take_back(self, message: Message, address: str) -> Delivery | None:
+        """The message in a new version, to be answered in the place of the old one; its turn is gone. None: there is no such message."""
+        updated, _ = await self._database.run(
+            Statement(
+                "UPDATE inbox SET body = ?, address = ?, settled_at = NULL WHERE id = ?"
+                " RETURNING body, address, coalesce(reply_refs, '[]')",
+                (_body(message), address, message.id),
+            ),
+            _without_turn(message.id),
+        )
+        return _delivery(updated[0]) if updated else None
+
+    async def delete(self, message_id: str) -> None:
+        """Its author has taken it back: no answer is owed any more, and what was answered is forgotten."""
+        await self._database.run(
+            Statement(
+                "UPDATE inbox SET settled_at = coalesce(settled_at, ?), body = NULL, address = NULL, reply_refs = NULL,"
+                " accepted_at = 0 WHERE id = ?",
+                (self._clock(), message_id),
+            ),
+            _without_turn(message_id),
+            leaves_no_trace=True,
+        )
+
+    async def is_first_time(self, key: str) -> bool:
+        """True once for ever."""
+        (inserted,) = await self._database.run(
+            Statement(
+                "INSERT OR IGNORE INTO first_times (key, happened_at) VALUES (?, ?) RETURNING key",
+                (key, self._clock()),
+            )
+        )
+        return bool(inserted)
+
     # Conversations
 
-    async def conversation(self, scope: Scope, *, before: str, max_turns: int) -> Conversation:
-        """The newest turns of the current chapter; not that of the message `before`, which may be answered again."""
+    async def conversation(
+        self, scope: Scope, *, before: str, max_turns: int, again_of: str = ""
+    ) -> Conversation:
+        """The newest turns of the current chapter; not that of the message `before`, which may be answered again.
+
+        Nor that of `again_of`, whose question is asked once more.
+        """
         chapters, turns = await self._database.run(
             Statement(f"SELECT chapter FROM conversations WHERE {_CONVERSATION}", _full(scope)),  # noqa: S608 - our own text
             Statement(
-                "SELECT author, skill, question, answer FROM turns JOIN conversations"  # noqa: S608 - our own text
+                "SELECT author, skill, question, answer, inputs FROM turns JOIN conversations"  # noqa: S608 - our own text
                 " ON conversations.number = conversation_number AND conversations.chapter = turns.chapter"
-                f" WHERE {_CONVERSATION} AND message_id <> ? ORDER BY turns.number DESC LIMIT ?",
-                (*_full(scope), before, max_turns),
+                f" WHERE {_CONVERSATION} AND message_id NOT IN (?, ?) ORDER BY turns.number DESC LIMIT ?",
+                (*_full(scope), before, again_of, max_turns),
             ),
         )
         chapter = int(str(chapters[0][0])) if chapters else 0
@@ -119,15 +180,25 @@ class Store:
         await self._database.run(
             _joining(scope),
             Statement(
-                "INSERT OR IGNORE INTO turns (message_id, conversation_number, chapter, author, skill, question, answer)"  # noqa: S608 - our own text
-                f" SELECT ?, number, ?, ?, ?, ?, ? FROM conversations WHERE {_CONVERSATION}"
+                "INSERT OR IGNORE INTO turns"  # noqa: S608 - our own text
+                " (message_id, conversation_number, chapter, author, skill, question, answer, inputs)"
+                f" SELECT ?, number, ?, ?, ?, ?, ?, ? FROM conversations WHERE {_CONVERSATION}"
                 " AND NOT EXISTS (SELECT 1 FROM inbox WHERE id = ? AND settled_at IS NOT NULL)",
                 (
                     *(message_id, conversation.chapter),
                     *(turn.author_id, turn.skill, turn.question, turn.answer),
+                    _INPUTS.dump_json(dict(turn.inputs)).decode(),
                     *scope,
                     message_id,
                 ),
+            ),
+            *(
+                Statement(
+                    "INSERT OR IGNORE INTO speakers (message_id, author)"
+                    " SELECT message_id, ? FROM turns WHERE message_id = ?",
+                    (speaker_id, message_id),
+                )
+                for speaker_id in turn.speaker_ids
             ),
         )
 
@@ -160,16 +231,14 @@ class Store:
         )
 
     async def forget(self, message: Message) -> Forgotten:
-        """Deletes what the message's author said in its workspace, and the answers. The message itself stays."""
+        """Deletes what the message's author said in its workspace, and the answers. The message itself stays.
+
+        With it goes what they said of answers, what was said of theirs, and answers for which their words were read.
+        """
         platform, workspace, *_ = _full(message.scope)
         author = message.author.id
-        turns, waiting = await self._database.run(
-            Statement(
-                "DELETE FROM turns WHERE author = ? AND conversation_number IN"
-                " (SELECT number FROM conversations WHERE platform = ? AND workspace = ?)"
-                " RETURNING conversation_number",
-                (author, platform, workspace),
-            ),
+        _, _, turns, waiting = await self._database.run(
+            *(Statement(sql, (author, platform, workspace)) for sql in FORGET_TURNS),
             Statement(
                 "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL, reply_refs = NULL"
                 " WHERE platform = ? AND workspace = ? AND author = ? AND id != ? AND settled_at IS NULL"
@@ -178,7 +247,16 @@ class Store:
             ),
             leaves_no_trace=True,
         )
-        return Forgotten(len(turns), len(set(turns)), len(waiting))
+        own = [number for number, asked_by in turns if asked_by == author]
+        return Forgotten(len(own), len(set(own)), len(waiting))
+
+
+def _body(message: Message) -> str:
+    return _BODY.dump_json(replace(message, inputs=dict(message.inputs))).decode()
+
+
+def _without_turn(message_id: str) -> Statement:
+    return Statement("DELETE FROM turns WHERE message_id = ?", (message_id,))
 
 
 def _full(scope: Scope) -> tuple[str, str, str, str]:
@@ -202,5 +280,5 @@ def _delivery(row: Row) -> Delivery:
 
 
 def _turn(row: Row) -> Turn:
-    author_id, skill, question, answer = map(str, row)
-    return Turn(author_id, skill, question, answer)
+    author_id, skill, question, answer, inputs = map(str, row)
+    return Turn(author_id, skill, question, answer, _INPUTS.validate_json(inputs))

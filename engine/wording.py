@@ -1,8 +1,10 @@
 """Every word that the bot says of its own: short, kind, and what to do next. Knows what went wrong, not where it is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
 
+from engine.access import Right
 from engine.answer import QueueView, Waiting, Work
 from engine.command import usage
 from engine.conversation import Forgotten
@@ -11,30 +13,43 @@ from engine.errors import (
     AnswerFailed,
     AnswerLate,
     AnswerLooped,
+    AnswerStopped,
     BadInput,
     EmptyAnswer,
     EmptyMessage,
     FileFaults,
+    FileNotFetched,
+    FileNotText,
+    FileTooLarge,
     FirstTokenLate,
+    MessageDeleted,
     MessageTooLong,
     MissingInput,
+    MissingRight,
     NoDefaultSkill,
+    NotAllowed,
+    NotHere,
     PromptTooLong,
     QueueFull,
     StoreFailed,
+    Superseded,
+    TooManyFiles,
     UnknownCommand,
     UnknownInput,
     WaitedTooLong,
     Whose,
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
-from engine.skill import Skill
+from engine.skill import Skill, Takes
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
 NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
 NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
+STOPPED_BY_PERSON = "(stopped)"
+IN_FILE = "The answer is long: all of it is in the file."
 _SHOWN_VALUE_CHARACTERS = 60
+_DONE_WITH = {Right.USE: "use", Right.TEACH: "teach", Right.ADMIN: "manage"}
 
 
 def sentence(error: BaseException) -> str:
@@ -92,6 +107,12 @@ def _of_input(error: BaseException) -> str:
             return f"/{error.skill} has no input called {_shown(error.name)}.{nearest}"
         case QueueFull():
             return _of_full_queue(error)
+        case NotAllowed() | NotHere():
+            return _of_refusal(error)
+        case MissingRight() | TooManyFiles() | FileTooLarge() | FileNotText() | FileNotFetched():
+            return _of_reading(error)
+        case AnswerStopped() | MessageDeleted() | Superseded():
+            return STOPPED_BY_PERSON
         case WaitedTooLong():
             return (
                 f"It was not your turn within {_span(error.max_seconds)}: there is much to do right now."
@@ -118,6 +139,40 @@ def _of_input(error: BaseException) -> str:
             return f"The model said nothing for /{error.skill}. Try other words, or give the skill more examples."
         case _:
             return WRONG_ON_OUR_SIDE
+
+
+def _of_refusal(error: NotAllowed | NotHere) -> str:
+    if isinstance(error, NotHere):
+        return f"/{error.skill} does not answer in this channel. /skills lists those that do."
+    what = f" /{error.skill}" if error.skill else " me here" if error.right is Right.USE else ""
+    return f"You may not {_DONE_WITH[error.right]}{what}. Whoever runs this bot can let you in."
+
+
+def _of_reading(error: BaseException) -> str:
+    match error:
+        case MissingRight():
+            return (
+                f"I may not read this conversation: I lack the right {error.right}."
+                " Whoever runs this place can give it to me."
+            )
+        case TooManyFiles(max_files=0):
+            return "I read no files. Send the text itself."
+        case TooManyFiles():
+            return f"I read up to {_count(error.max_files, 'file')} with a message. Send fewer."
+        case FileTooLarge():
+            return f"{_shown(error.name)} is too large: I read files up to {_size(error.max_bytes)}."
+        case FileNotText():
+            return f"{_shown(error.name)} is no text file, and I read text only: text, markdown, csv, logs and code."
+        case FileNotFetched():
+            return f"{_shown(error.name)} could not be fetched. Send it again in a moment."
+        case _:
+            return WRONG_ON_OUR_SIDE
+
+
+def _size(num_bytes: int) -> str:
+    if num_bytes >= 1_000_000:
+        return f"{num_bytes / 1_000_000:g} MB"
+    return f"{num_bytes / 1000:g} KB" if num_bytes >= 1000 else _count(num_bytes, "byte")
 
 
 def _of_full_queue(error: QueueFull) -> str:
@@ -246,11 +301,26 @@ def skill_text(skill: Skill) -> str:
             lines.append(f"- `{one.name}`: {one.description} ({', '.join(one.choices)})")
         elif len(skill.inputs) > 1:
             lines.append(f"- `{one.name}`: {one.description}")
+    if skill.takes is Takes.CONVERSATION:
+        lines.append("Without a text in a thread, it is given the thread.")
     if skill.choices:
         lines.append(f"It answers one of: {', '.join(skill.choices)}.")
     if skill.examples:
         example = skill.examples[0]
         lines += ["", "For example:", f"> {' · '.join(example.inputs.values())}", "", example.output]
+    return "\n".join(lines)
+
+
+def left_out(number: int) -> str:
+    """Under an answer that was given a part of a conversation."""
+    return f"({_count(number, 'older message')} had no room.)"
+
+
+def welcome(skills: Sequence[Skill], default_skill: str) -> str:
+    """Said once, when the bot is added to a channel."""
+    lines = ["Hello! Mention me to ask something, or call a skill by its command:", "", *_skill_lines(skills)]
+    if any(skill.name == default_skill for skill in skills):
+        lines += ["", f"Without a command, `{default_skill}` answers. `/help` tells the rest."]
     return "\n".join(lines)
 
 
@@ -364,3 +434,145 @@ def damaged_database(path: Path, moved: Path) -> str:
 
 def empty_database(path: Path) -> str:
     return f"The database {path} was an empty file. The bot begins with a new one and remembers nothing of before."
+
+
+# Slack: what stands on its buttons, in its windows and on its home tab
+
+
+class SlackWord(StrEnum):
+    """Short enough for where they stand: 24 characters in a window's title and on its buttons, 75 elsewhere."""
+
+    APP = "Understudy"
+    GOOD = "Good answer"
+    NOT_GOOD = "Say what is right"
+    AGAIN = "Again"
+    STOP = "Stop"
+    TRY = "Try"
+    RUN = "Run"
+    PROPOSE = "Propose"
+    CANCEL = "Cancel"
+    CLOSE = "Close"
+    SKILL = "Skill"
+    USE_SHORTCUT = "Use a skill on this…"
+    USE_TITLE = "Use a skill"
+    TEACH_SHORTCUT = "Teach from this…"
+    TEACH_TITLE = "Teach a skill"
+    CORRECT_TITLE = "The right answer"
+    RIGHT_ANSWER = "What should the answer have been?"
+    ANSWER_SHOULD_BE = "What should the answer be?"
+    HOME_TITLE = "What I can do"
+    HOME_INTRO = (
+        "Mention me in a channel, write to me under *Messages*, or call a skill by its name. "
+        "I run on your own machine, and I learn from examples."
+    )
+    HOME_PROPOSALS = "Being taught"
+    HOME_HEALTH = "For admins"
+    THINKING = "is thinking…"
+    STATUS_WAITS = "has other answers to write first…"
+    LOADING_READS = "Reading your message…"
+    LOADING_WRITES = "Thinking about the answer…"
+    THANKS_GOOD = "Thank you. I will remember that this was a good answer."
+    THANKS_PROPOSED = "Thank you. I keep it as an example to learn from."
+    NO_ANSWER_THERE = "I do not remember this answer any more."
+    NO_SKILLS = "There are no skills yet."
+    NOT_FOR_YOU = "You may not use this skill here."
+    NEEDS_TEXT = "There is nothing here yet."
+    PROMPTS_TITLE = "Try one of these"
+
+
+def slack_not_member() -> str:
+    """Said to somebody who wants an answer where the bot is not."""
+    return "I am not in this channel. `/invite @Understudy` lets me answer here."
+
+
+def skill_shown_left_out(left_out: Mapping[str, str]) -> str:
+    """On the home tab: which skills have no slash command of their own."""
+    names = ", ".join(f"{name} ({reason})" for name, reason in left_out.items())
+    return f"Without a slash command of their own, called by /understudy NAME: {names}"
+
+
+def slack_manifest_news(names: Sequence[str]) -> str:
+    """Told to the admins once: skills that have no slash command yet."""
+    listed = ", ".join(f"`/{name}`" for name in names)
+    return (
+        f"New skills have no slash command yet: {listed}. They work at once by a mention, `!name` and `/understudy name`."
+        " For the slash command, run `understudy slack-manifest` and paste what it prints under App Manifest on"
+        " https://api.slack.com/apps, or run `understudy slack-manifest --push` with SLACK_CONFIG_TOKEN and SLACK_APP_ID."
+    )
+
+
+def slack_push_failed(reason: str, details: Sequence[str]) -> str:
+    """Slack did not take the app's new manifest; `reason` is Slack's own name for it."""
+    if reason in ("not_authed", "invalid_auth", "token_expired", "token_revoked", "not_allowed_token_type"):
+        advice = (
+            "SLACK_CONFIG_TOKEN is no good any more (such a token lasts twelve hours): generate a new one under"
+            " Your App Configuration Tokens on https://api.slack.com/apps."
+        )
+    elif reason in ("app_not_found", "invalid_app_id", "no_permission"):
+        advice = "SLACK_APP_ID is the App ID on the app's page Basic Information, and the token's owner must own the app."
+    else:
+        advice = (
+            " ".join(details) or "Print the manifest with `understudy slack-manifest` and paste it by hand."
+        )
+    return f"Slack did not take the manifest ({reason}). {advice}"
+
+
+def slack_pushed(*, is_reinstall_needed: bool) -> str:
+    """Said after `slack-manifest --push`."""
+    if is_reinstall_needed:
+        return "Slack has the manifest of these skills. The app's rights have changed: reinstall it under Install App."
+    return "Slack has the manifest of these skills."
+
+
+SLACK_PUSH_NEEDS = "--push needs SLACK_CONFIG_TOKEN and SLACK_APP_ID, in the environment or in .env. docs/slack.md says how to get them."
+
+
+# Discord: what stands on its buttons, in its menus and in its windows
+
+
+class DiscordWord(StrEnum):
+    """Short enough for where they stand: 32 characters in a menu, 45 in a window's title and labels, 80 on a button."""
+
+    GOOD = "Good"
+    NOT_GOOD = "Not good"
+    AGAIN = "Again"
+    STOP = "Stop"
+    FILL_IN = "Fill in the rest"
+    USE = "Use a skill on this"
+    TEACH = "Teach from this"
+    FILE_OPTION = "A text file to read instead of a text, or beside it"
+    SKILL = "Skill"
+    CHOOSE_SKILL = "Choose a skill"
+    TEXT = "Text"
+    RIGHT_TITLE = "The right answer"
+    RIGHT_ANSWER = "What should I have answered?"
+    TEACH_QUESTION = "When somebody writes this"
+    TEACH_ANSWER = "I should answer this"
+    RATED_GOOD = "Thank you, noted."
+    RATED_NOT_GOOD = "Noted. I may not learn from you here, so I asked for no right answer."
+    PROPOSED = "Thank you. I keep this as a proposal; it is taught when somebody has looked at it."
+    NOT_YOURS_TO_STOP = "Only who asked can stop this answer."
+    NOTHING_TO_STOP = "This answer has ended already."
+    NOT_KNOWN = "I do not remember this answer any more."
+    NO_SKILL_HERE = "There is no skill that you may use here."
+    GOES_ON_BELOW = "(The answer goes on below.)"
+    FORM_GONE = "I do not remember what this belongs to. Please begin once more."
+
+
+def discord_more_inputs(skill: str, names: Sequence[str]) -> str:
+    return f"`/{skill}` also takes {', '.join(f'`{name}`' for name in names)}."
+
+
+def discord_reads(*, is_everything: bool) -> str:
+    """Which of the two ways of listening is on."""
+    if is_everything:
+        return "the Message Content intent is on: conversations go on without a mention."
+    return (
+        "the Message Content intent is off: mentions, replies with the ping on and direct messages are heard."
+    )
+
+
+def thread_name(text: str) -> str:
+    """Of a thread that the bot opens for a conversation; Discord takes 100 characters."""
+    line = " ".join(text.split()) or "A question"
+    return line if len(line) <= 80 else f"{line[:79].rstrip()}…"

@@ -53,5 +53,8 @@ def starter_model() -> Path:
 @pytest.fixture
 def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment without any token of the places."""
-    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "DISCORD_TOKEN", "HF_TOKEN"):
+    for name in (
+        *("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_CONFIG_TOKEN", "SLACK_APP_ID"),
+        *("DISCORD_TOKEN", "HF_TOKEN"),
+    ):
         monkeypatch.delenv(name, raising=False)

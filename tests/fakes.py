@@ -26,7 +26,8 @@ from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
 
-from engine import Engine, Limits, Store
+from engine import AccessConfig, ChannelConfig, Engine, Limits, Store
+from engine.access import AS_THE_HOUSE_SAYS, Access
 from engine.answer import Event
 from engine.errors import Fault
 from engine.inference import (
@@ -44,7 +45,7 @@ from engine.inference import (
     Usage,
 )
 from engine.message import Author, Message, Platform, Scope
-from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling
+from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
 
 
 class Gate:
@@ -361,6 +362,8 @@ def make_skill(
     output_schema: str | None = None,
     sampling: SkillSampling = DEFAULT_SAMPLING,
     memory: Memory = Memory.NONE,
+    takes: Takes = Takes.TEXT,
+    access: Access = AS_THE_HOUSE_SAYS,
 ) -> Skill:
     """A skill that checks would let through, with what the test does not care about filled in."""
     return Skill(
@@ -373,6 +376,8 @@ def make_skill(
         output_schema=output_schema,
         sampling=sampling,
         memory=memory,
+        takes=takes,
+        access=access,
         version=f"version of {name}",
     )
 
@@ -415,7 +420,12 @@ async def collect(events: AsyncIterator[Event]) -> list[Event]:
 
 @asynccontextmanager
 async def open_engine(
-    folder: Path, inference: FakeInference, *skills: Skill, limits: Limits | None = None
+    folder: Path,
+    inference: FakeInference,
+    *skills: Skill,
+    limits: Limits | None = None,
+    access: AccessConfig | None = None,
+    channels: Mapping[str, ChannelConfig] | None = None,
 ) -> AsyncGenerator[Engine, None]:
     """A whole engine with a real store in `folder`. Without skills it has the chat skill alone."""
     store = await Store.open(folder / "understudy.db")
@@ -426,6 +436,8 @@ async def open_engine(
             store=store,
             limits=limits or Limits(),
             default_skill="chat",
+            access=access or AccessConfig(),
+            channels=channels or {},
         )
     finally:
         await store.close()

@@ -24,7 +24,8 @@ LANGUAGES = tuple(f"language {number}" for number in range(40))
 
 
 def command(skill: Skill) -> Payload:
-    return command_list([skill]).payload[-1]
+    (found,) = [one for one in command_list([skill]).payload if one["name"] == skill.name]
+    return found
 
 
 def faults(*skills: Skill) -> list[str]:
@@ -33,14 +34,33 @@ def faults(*skills: Skill) -> list[str]:
 
 
 def options(skill: Skill) -> list[Payload]:
+    """Of its inputs."""
     given = command(skill)["options"]
     assert isinstance(given, list)
-    return [one for one in given if isinstance(one, dict)]
+    return [one for one in given if isinstance(one, dict) and one["type"] == 3]
 
 
 def test_required_options_come_first() -> None:
     inputs = (Input("tone", "How"), Input("text", "What", is_required=True), Input("to", "Who"))
     assert [one["name"] for one in options(make_skill("rewrite", inputs=inputs))] == ["text", "tone", "to"]
+    needed = Input("to", "Who", is_required=True, choices=("ann", "bob"))
+    mixed = options(make_skill("rewrite", inputs=(*inputs[:2], needed)))
+    assert [(one["name"], one["required"]) for one in mixed] == [("to", True), ("text", False), ("tone", False)]
+
+
+def test_a_file_may_stand_for_the_text_unless_the_skill_has_a_use_for_the_name() -> None:
+    def files(skill: Skill) -> list[str]:
+        given = command(skill)["options"]
+        assert isinstance(given, list)
+        return [str(one["name"]) for one in given if isinstance(one, dict) and one["type"] == 11]
+
+    assert files(make_skill("x")) == ["file"]
+    assert files(make_skill("x", inputs=(Input("file", "Which", is_required=True),))) == []
+
+
+def test_commands_are_there_for_servers_and_for_people_everywhere() -> None:
+    for one in command_list([make_skill("x")]).payload:
+        assert (one["integration_types"], one["contexts"]) == ([0, 1], [0, 1, 2])
 
 
 def test_few_choices_are_fixed_and_many_are_completed() -> None:
@@ -77,7 +97,8 @@ def many_skills(number: int) -> list[Skill]:
 
 def test_skills_beyond_the_limit_are_named() -> None:
     listed = command_list(many_skills(120))
-    assert len(listed.payload) == MAX_COMMANDS
+    assert listed.num_slash == MAX_COMMANDS
+    assert [one["name"] for one in listed.payload[MAX_COMMANDS:]] == ["Use a skill on this", "Teach from this"]
     assert listed.left_out == tuple(f"skill{n:03}" for n in range(95, 120))
 
 

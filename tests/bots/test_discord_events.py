@@ -88,7 +88,8 @@ def test_mentions_become_what_people_see(content: str, text: str) -> None:
 
 
 def test_the_option_being_typed_is_known() -> None:
-    command = read_command({"name": "tr", "options": [{"name": "to", "value": "Fr", "focused": True}]})
+    option = {"name": "to", "type": 3, "value": "Fr", "focused": True}
+    command = read_command({"name": "tr", "options": [option]})
     assert (command.name, dict(command.options), command.focused) == ("tr", {"to": "Fr"}, "to")
 
 

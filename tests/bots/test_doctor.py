@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bots.__main__ import main
 from bots.doctor import examine
@@ -37,7 +39,7 @@ BOT_TOKEN, APP_TOKEN = "xoxb-0000000000", "xapp-1-0000000000"
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_secrets: None) -> Path:
     monkeypatch.chdir(tmp_path)
-    write_home(tmp_path)
+    write_home(tmp_path, "model: starter\ndiscord: {api_url: http://127.0.0.1:9/}\n")
     return Path("config.yaml")
 
 
@@ -104,6 +106,38 @@ async def test_tokens_are_named_with_their_origin_and_never_shown(
     assert named(checks, "Slack").found == "SLACK_BOT_TOKEN (environment), SLACK_APP_TOKEN (.env)"
     assert named(checks, "Discord").found == "DISCORD_TOKEN (.env)"
     assert not any(secret in str(checks) for secret in (BOT_TOKEN, APP_TOKEN, "verysecret"))
+
+
+@pytest.mark.parametrize(("flags", "words"), [(1 << 18, "is on"), (1 << 19, "is on"), (1 << 15, "is off")])
+async def test_it_says_whether_discord_lets_the_bot_read_everything(
+    config: Path, monkeypatch: pytest.MonkeyPatch, flags: int, words: str
+):
+    asked = []
+
+    async def tell(request: web.Request) -> web.Response:
+        asked.append((request.path, request.headers["Authorization"]))
+        return web.json_response({"id": "1", "flags": flags})
+
+    application = web.Application()
+    application.router.add_get("/api/v10/applications/@me", tell)
+    async with TestServer(application) as server:
+        config.write_text(f"discord: {{api_url: {server.make_url('/api/v10')}}}\n")
+        monkeypatch.setenv("DISCORD_TOKEN", "verysecret")
+        checks = [check for check in await examined(config) if check.name == "Discord"]
+    assert asked == [("/api/v10/applications/@me", "Bot verysecret")]
+    assert [check.mark for check in checks] == [Mark.OK, Mark.OK]
+    assert words in checks[1].found
+
+
+async def test_a_discord_that_cannot_be_asked_is_a_warning_without_the_token(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DISCORD_TOKEN", "verysecret")
+    checks = await examined(config)
+    warning = next(check for check in checks if check.mark is Mark.WARN)
+    assert warning.name == "Discord"
+    assert warning.advice
+    assert "verysecret" not in str(checks)
 
 
 async def test_a_token_in_the_wrong_variable_is_noticed(config: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,7 +1,8 @@
 """Laws of delivery: the final text always arrives, once, whole and in time; what is cancelled stops at once."""
 
 import asyncio
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -12,20 +13,41 @@ from bots.markup import for_discord
 from bots.pace import Pace
 from bots.reply import INTERRUPTED, deliver
 from bots.splitting import split
-from bots.surface import Busy, MessageGone, Uncertain
-from bots.writer import FIRST_LOOK_SECONDS, GIVE_UP_AFTER_SECONDS, SEE_ABOVE, UNFINISHED
+from bots.surface import Busy, CannotAttach, Controls, MessageGone, Uncertain
+from bots.writer import (
+    FIRST_LOOK_SECONDS,
+    GIVE_UP_AFTER_SECONDS,
+    MAX_MESSAGES,
+    SEE_ABOVE,
+    UNFINISHED,
+    Draft,
+    Stage,
+)
 from engine import (
+    IN_FILE,
+    STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
+    AnswerStopped,
+    Attachment,
     Author,
     Delivery,
+    FileTooLarge,
     Finished,
     Message,
+    MessageDeleted,
+    NotAllowed,
+    NotHere,
     Platform,
+    QueueFull,
+    Right,
     Scope,
+    Superseded,
     Text,
     UnknownCommand,
     Waiting,
+    Whose,
     sentence,
+    waiting,
 )
 from tests.virtual_time import run
 
@@ -54,8 +76,10 @@ class FakeEngine:
         self.settled = []
         self.is_open = False
         self.num_given = 0
+        self.num_deliveries = 0
 
     async def respond(self, message):
+        self.message = message
         self.is_open = True
         try:
             for step in self.script:
@@ -68,6 +92,11 @@ class FakeEngine:
                     yield step
         finally:
             self.is_open = False
+
+    @contextmanager
+    def delivery(self, message_id):
+        self.num_deliveries += 1
+        yield
 
     async def remember_reply(self, message_id, refs):
         self.refs.append(refs)
@@ -86,6 +115,9 @@ class FakeSurface:
     faults: list = field(default_factory=list)
     messages: dict = field(default_factory=dict)
     history: list = field(default_factory=list)
+    controls: dict = field(default_factory=dict)
+    whispers: list = field(default_factory=list)
+    whisper_fault: Exception | None = None
 
     def measure(self, text):
         return len(text)
@@ -93,16 +125,21 @@ class FakeSurface:
     def render(self, text):
         return for_discord(text)
 
-    async def post(self, text):
+    async def post(self, text, controls):
         await self._write("post", text)
         ref = f"m{len(self.messages) + 1}"
-        self.messages[ref] = text
+        self.messages[ref], self.controls[ref] = text, controls
         return ref
 
-    async def edit(self, ref, text):
+    async def edit(self, ref, text, controls):
         await self._write("edit", text)
         assert ref in self.messages
-        self.messages[ref] = text
+        self.messages[ref], self.controls[ref] = text, controls
+
+    async def whisper(self, text):
+        if self.whisper_fault:
+            raise self.whisper_fault
+        self.whispers.append(text)
 
     async def _write(self, kind, text):
         assert len(text) <= self.max_length
@@ -354,6 +391,14 @@ def test_after_an_uncertain_post_of_a_beginning_the_whole_answer_is_posted_once(
     assert len(surface.texts) == 2
 
 
+def test_after_an_uncertain_beginning_the_whole_answer_has_its_controls_at_once():
+    *script, finished = answer("one two three four", every=2.0)
+    surface = FakeSurface(faults=[Uncertain()])
+    delivered(FakeEngine(*script, replace(finished, skill="chat")), surface)
+    assert len(surface.texts) == 2
+    assert surface.controls == {"m1": Controls.RATE}
+
+
 def test_what_can_not_be_written_is_given_up_in_the_end_and_not_settled(caplog):
     engine, surface = FakeEngine(Finished("All of it")), FakeSurface(faults=[OSError("no")] * 10_000)
     delivered(engine, surface)
@@ -420,3 +465,244 @@ def test_a_held_pace_holds_everybody_and_eases_back():
     assert times[0] == pytest.approx(1010)
     assert gaps(times)[0] > gaps(times)[1] > 1.0
     assert gaps(times)[-1] == pytest.approx(1.0)
+
+
+# Refusals
+
+
+REFUSALS = [NotAllowed(Right.USE, "triage"), NotHere("triage"), QueueFull(5, Whose.PERSON)]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda one: type(one).__name__)
+def test_a_refusal_is_heard_by_its_person_alone(refusal):
+    engine, surface = FakeEngine(refusal), FakeSurface()
+    assert delivered(engine, surface) == ()
+    assert surface.whispers == [sentence(refusal)]
+    assert engine.settled == ["m:1"]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda one: type(one).__name__)
+def test_a_refusal_that_cannot_be_whispered_is_posted(refusal, caplog):
+    engine, surface = FakeEngine(refusal), FakeSurface(max_length=2000, whisper_fault=OSError("no"))
+    assert delivered(engine, surface) == (sentence(refusal),)
+    assert engine.settled == ["m:1"]
+
+
+def test_a_refusal_takes_the_place_of_what_stands_there():
+    surface = FakeSurface(max_length=2000, messages={"m1": "old"})
+    assert delivered(FakeEngine(REFUSALS[0]), surface, "m1") == (sentence(REFUSALS[0]),)
+    assert surface.whispers == []
+
+
+def test_who_is_gone_hears_no_refusal():
+    engine, surface = FakeEngine(REFUSALS[0]), FakeSurface(whisper_fault=MessageGone())
+    assert delivered(engine, surface) == ()
+    assert engine.settled == ["m:1"]
+
+
+# Stopped, deleted, edited
+
+
+def test_a_stopped_answer_ends_with_what_was_written_and_says_so():
+    engine = FakeEngine(Text("Well, it "), Pause(3), AnswerStopped())
+    surface = FakeSurface()
+    assert delivered(engine, surface) == (f"Well, it\n\n{STOPPED_BY_PERSON}",)
+    assert surface.controls == {"m1": Controls.NONE}
+    assert engine.settled == ["m:1"]
+
+
+def test_one_that_was_stopped_in_line_says_so_in_the_waiting_message():
+    surface = FakeSurface()
+    assert delivered(FakeEngine(Waiting(2), Pause(3), AnswerStopped()), surface) == (STOPPED_BY_PERSON,)
+
+
+def test_nothing_is_said_to_a_message_that_was_deleted_in_time():
+    engine, surface = FakeEngine(MessageDeleted()), FakeSurface()
+    assert delivered(engine, surface) == ()
+    assert engine.settled == ["m:1"]
+
+
+def test_what_stands_there_when_the_message_is_deleted_is_ended():
+    surface = FakeSurface()
+    shown = delivered(FakeEngine(Text("Well, it "), Pause(3), MessageDeleted()), surface)
+    assert shown == (f"Well, it\n\n{STOPPED_BY_PERSON}",)
+
+
+def test_a_superseded_answer_writes_nothing_more_and_is_not_settled():
+    engine, surface = FakeEngine(Text("Well, it "), Pause(3), Superseded()), FakeSurface()
+    assert delivered(engine, surface) == (f"Well, it{UNFINISHED}",)
+    assert engine.settled == []
+    assert engine.refs == [("m1",)]
+
+
+# Controls
+
+
+def test_what_grows_can_be_stopped_and_a_whole_answer_can_be_judged():
+    surface = FakeSurface()
+    seen = []
+
+    async def scenario():
+        script = [Waiting(1), Pause(3), Text("one two "), Pause(3), Finished("one two three", "chat")]
+        task = asyncio.create_task(deliver(FakeEngine(*script), delivery(), surface))
+        for _ in range(2):
+            await asyncio.sleep(2.5)
+            seen.append(dict(surface.controls))
+        await task
+
+    run(scenario())
+    assert seen == [{"m1": Controls.STOP}] * 2
+    assert surface.controls == {"m1": Controls.RATE}
+
+
+@given(every=st.sampled_from([0, 0.05, 0.4, 1.5]), skill=st.sampled_from([None, "chat"]))
+@settings(max_examples=20, deadline=None)
+def test_at_every_moment_at_most_one_message_has_controls_and_in_the_end_the_last(every, skill):
+    class Watched(FakeSurface):
+        async def _write(self, kind, text):
+            await super()._write(kind, text)
+            assert sum(one is not Controls.NONE for one in self.controls.values()) <= 1
+
+    surface = Watched()
+    *script, finished = answer(LONG, every=every)
+    shown = delivered(FakeEngine(*script, replace(finished, skill=skill)), surface)
+    last = Controls.NONE if skill is None else Controls.RATE
+    assert list(surface.controls.values()) == [Controls.NONE] * (len(shown) - 1) + [last]
+
+
+@pytest.mark.parametrize("error", [UnknownCommand("x", None), RuntimeError("boom")])
+def test_an_error_can_be_neither_stopped_nor_judged(error, caplog):
+    surface = FakeSurface(max_length=2000)
+    delivered(FakeEngine(Text("one two "), Pause(3), error), surface)
+    assert surface.controls == {"m1": Controls.NONE}
+
+
+# Long answers
+
+
+@dataclass
+class FakeShelf(FakeSurface):
+    """A surface that takes files. `attach_faults` are raised by the next ones."""
+
+    files: dict = field(default_factory=dict)
+    attach_faults: list = field(default_factory=list)
+
+    async def attach(self, name, text, words, controls):
+        if self.attach_faults and (fault := self.attach_faults.pop(0)):
+            raise fault
+        ref = await self.post(words, controls)
+        self.files[ref] = (name, text)
+        return ref
+
+
+def test_an_answer_of_more_than_three_messages_ends_as_a_file():
+    *script, finished = answer(LONG, every=0.4)
+    surface = FakeShelf()
+    engine = FakeEngine(*script, replace(finished, skill="chat"))
+    shown = delivered(engine, surface)
+    assert shown[:MAX_MESSAGES] == split(LONG, 100, len)[:MAX_MESSAGES]
+    assert shown[MAX_MESSAGES:] == (IN_FILE,)
+    assert surface.files == {"m4": ("chat.md", LONG)}
+    assert list(surface.controls.values()) == [Controls.NONE] * 3 + [Controls.RATE]
+    assert engine.refs[-1] == ("m1", "m2", "m3", "m4")
+    assert engine.settled == ["m:1"]
+
+
+def test_an_answer_of_three_messages_has_no_file():
+    text = " ".join(split(LONG, 100, len)[:3])
+    surface = FakeShelf()
+    assert " ".join(delivered(FakeEngine(Finished(text)), surface)) == text
+    assert surface.files == {}
+
+
+def test_after_a_restart_the_file_comes_after_what_stands_there():
+    old = {f"m{number}": "old" for number in range(1, 6)}
+    surface = FakeShelf(messages=old)
+    shown = delivered(FakeEngine(Finished(LONG, "chat")), surface, *old)
+    assert shown == (*split(LONG, 100, len)[:3], SEE_ABOVE, SEE_ABOVE, IN_FILE)
+    assert surface.files == {"m6": ("chat.md", LONG)}
+    assert list(surface.controls.values()) == [Controls.NONE] * 5 + [Controls.RATE]
+
+
+def test_json_is_a_json_file():
+    surface = FakeShelf()
+    delivered(FakeEngine(Finished("[" + "1, " * 300 + "1]", "actions")), surface)
+    assert surface.files["m4"][0] == "actions.json"
+
+
+@pytest.mark.parametrize("fault", [CannotAttach(), OSError("reset")], ids=["never", "not now"])
+def test_a_file_that_cannot_be_sent_is_tried_again_or_posted(fault, caplog):
+    surface = FakeShelf(attach_faults=[fault])
+    shown = delivered(FakeEngine(Finished(LONG, "chat")), surface)
+    if isinstance(fault, CannotAttach):
+        assert " ".join(shown) == LONG
+    else:
+        assert surface.files["m4"][1] == LONG
+    assert list(surface.controls.values()) == [Controls.NONE] * (len(shown) - 1) + [Controls.RATE]
+
+
+# What is fetched first, and other pens
+
+
+def test_what_is_slow_to_fetch_is_brought_before_the_answer():
+    engine, surface = FakeEngine(Finished("Read.", "chat")), FakeSurface()
+
+    async def complete(message):
+        await asyncio.sleep(2)
+        return replace(message, attachments=(Attachment("a.log", "x"),))
+
+    run(deliver(engine, delivery(), surface, complete=complete))
+    assert engine.message.attachments == (Attachment("a.log", "x"),)
+    assert surface.shown == ("Read.",)
+
+
+@pytest.mark.parametrize("error", [FileTooLarge("a.log", 1000), RuntimeError("boom")])
+def test_what_cannot_be_fetched_is_said(error, caplog):
+    engine, surface = FakeEngine(Finished("never")), FakeSurface(max_length=2000)
+
+    async def complete(_message):
+        raise error
+
+    run(deliver(engine, delivery(), surface, complete=complete))
+    assert surface.shown == (sentence(error),)
+    assert engine.num_given == 0
+    assert engine.settled == ["m:1"]
+
+
+def test_a_place_may_bring_its_own_pen():
+    class Pen:
+        def __init__(self, refs, remember):
+            self.refs, self.remember, self.drafts = refs, remember, []
+            self.ended = asyncio.Event()
+
+        def show(self, draft):
+            self.drafts.append(draft)
+            if draft.stage is Stage.FINAL:
+                self.ended.set()
+
+        async def run(self):
+            await self.ended.wait()
+            await self.remember(("p1",))
+
+    pens = []
+
+    def make_pen(refs, remember):
+        pens.append(Pen(refs, remember))
+        return pens[0]
+
+    engine, surface = FakeEngine(Waiting(1, 2.0), Finished("All.", "chat")), FakeSurface()
+    run(deliver(engine, delivery("r1"), surface, make_pen=make_pen))
+    assert pens[0].refs == ("r1",)
+    assert pens[0].drafts == [
+        Draft(waiting(1, 2.0), Stage.NOTICE, waiting=Waiting(1, 2.0)),
+        Draft("All.", Stage.FINAL, "chat"),
+    ]
+    assert engine.refs == [("p1",)]
+    assert surface.shown == ()
+    assert engine.settled == ["m:1"]
+
+
+def test_an_answer_to_a_part_of_a_conversation_says_how_much_is_missing():
+    surface = FakeSurface(max_length=2000)
+    delivered(FakeEngine(Finished("They met.", "summarize", num_left_out=3)), surface)
+    assert surface.shown == ("They met.\n\n(3 older messages had no room.)",)

@@ -39,6 +39,17 @@ def test_a_page_shows_instructions_inputs_and_examples(home: Path, capsys):
         assert part in out
 
 
+def test_a_page_shows_who_may_use_the_skill_and_what_it_takes(home: Path, capsys):
+    skills("show", "triage")
+    assert "as config.yaml says" in capsys.readouterr().out
+    text = "description: d\ninstructions: i\ntakes: conversation\naccess: {use: [U0123, guests], teach: []}\n"
+    write_skill(home, "recap", text)
+    skills("show", "recap")
+    shown = capsys.readouterr().out
+    assert "use: U0123, guests; teach: nobody" in shown
+    assert "conversation" in shown
+
+
 def test_markup_in_a_skill_is_shown_and_not_obeyed(home: Path, capsys):
     write_skill(
         home,

@@ -11,8 +11,11 @@ from bots.slack_events import (
     Claim,
     Identity,
     SlackAddress,
+    SlackFile,
     in_thread,
     read_command,
+    read_deleted,
+    read_edited,
     read_event,
     readable,
 )
@@ -133,7 +136,8 @@ def test_the_thread_is_the_conversation() -> None:
     assert root is not None
     assert reply is not None
     assert root.message.scope == reply.message.scope == Scope(Platform.SLACK, "T1", "C1", "1.2")
-    assert root.address == reply.address == SlackAddress("C1", "1.2")
+    assert root.address == SlackAddress("C1", "1.2", is_root=True)
+    assert reply.address == SlackAddress("C1", "1.2")
 
 
 @pytest.mark.parametrize(
@@ -159,7 +163,7 @@ def test_slash_commands(name: str, text: str, expected: tuple[str | None, str]) 
 
 def test_a_slash_command_moves_into_the_thread_that_it_opened() -> None:
     before = read_command(command("/triage", "it burns"), ME, SKILLS).message
-    after = in_thread(before, "7.7")
+    after = in_thread(before, "C1", "7.7")
     assert (after.scope.conversation, after.command, after.text) == ("7.7", "triage", "it burns")
     assert after.id != before.id
     assert before.id == read_command(command("/triage", "it burns"), ME, SKILLS).message.id
@@ -179,5 +183,66 @@ def test_an_opening_fits_whatever_was_asked() -> None:
 
 
 def test_an_address_comes_back() -> None:
-    address = SlackAddress("C1", "1.2", "“hello”", "http://127.0.0.1/r")
+    file = SlackFile("a.txt", "http://127.0.0.1/f", 7)
+    address = SlackAddress("C1", "1.2", "“hello”", "http://127.0.0.1/r", "T2", (file,), is_root=True)
     assert SlackAddress.from_json(address.to_json()) == address
+
+
+def test_an_address_of_an_older_version_is_still_read() -> None:
+    kept = '{"channel": "C1", "thread_ts": "1.2", "opening": "", "response_url": ""}'
+    assert SlackAddress.from_json(kept) == SlackAddress("C1", "1.2")
+
+
+def test_who_comes_from_another_workspace_is_foreign_and_names_it() -> None:
+    heard = read_event(event(text="<@UBOT> hi", user_team="T9"), ME)
+    assert heard is not None
+    assert (heard.message.author.is_foreign, heard.message.author.groups) == (True, ("T9",))
+    at_home = read_event(event(text="<@UBOT> hi", user_team="T1"), ME)
+    assert at_home is not None
+    assert not at_home.message.author.is_foreign
+
+
+def changed(text: str, before: str, **more: Any) -> dict[str, Any]:
+    message = {"type": "message", "user": "U1", "ts": "1.2", "text": text} | more
+    previous = {"type": "message", "user": "U1", "ts": "1.2", "text": before}
+    told = {"type": "message", "subtype": "message_changed", "channel": "C1", "ts": "9.9"}
+    return told | {"message": message, "previous_message": previous}
+
+
+def test_an_edit_is_the_same_message_with_another_text() -> None:
+    first, edited = (
+        read_event(event(text="<@UBOT> hi"), ME),
+        read_edited(changed("<@UBOT> ho", "<@UBOT> hi"), ME),
+    )
+    assert first is not None
+    assert edited is not None
+    assert (edited.message.id, edited.message.scope) == (first.message.id, first.message.scope)
+    assert (edited.message.text, edited.address) == ("ho", first.address)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        changed("hi", "hi"),  # a preview was added, a reply counted
+        changed("ho", "hi", bot_id="B1"),
+        changed("ho", "hi", user="UBOT"),
+        event(),
+        None,
+    ],
+)
+def test_what_is_no_edit_of_a_persons_words_is_none(told: Any) -> None:
+    assert read_edited(told, ME) is None
+
+
+def test_a_deletion_names_the_message_that_is_gone() -> None:
+    gone = {
+        "type": "message",
+        "subtype": "message_deleted",
+        "channel": "C1",
+        "ts": "9.9",
+        "deleted_ts": "1.2",
+    }
+    with_replies = changed("This message was deleted.", "hi", subtype="tombstone")
+    assert read_deleted(gone, ME) == read_deleted(with_replies, ME) == "slack:T1:C1:1.2"
+    assert read_deleted(changed("ho", "hi"), ME) is None
+    assert read_deleted(event(), ME) is None

@@ -66,19 +66,37 @@ def test_it_asks_for_no_more_than_it_needs() -> None:
             "app_mentions:read",
             "assistant:write",
             "channels:history",
+            "channels:read",
             "chat:write",
             "commands",
+            "files:read",
+            "files:write",
             "groups:history",
+            "groups:read",
             "im:history",
+            "usergroups:read",
+            "users:read",
         ]
     }
     assert declared["settings"]["event_subscriptions"]["bot_events"] == [
+        "agent_session_stopped",
+        "app_home_opened",
         "app_mention",
+        "member_joined_channel",
         "message.channels",
         "message.groups",
         "message.im",
     ]
     assert declared["settings"]["socket_mode_enabled"] is True
+    assert declared["settings"]["interactivity"]["is_enabled"] is True
+
+
+def test_a_message_has_two_shortcuts() -> None:
+    declared: Any = manifest(FEW)
+    assert [(one["name"], one["type"]) for one in declared["features"]["shortcuts"]] == [
+        ("Use a skill on this…", "message"),
+        ("Teach from this…", "message"),
+    ]
 
 
 def test_each_skill_has_a_command_with_its_inputs_as_the_hint() -> None:

@@ -4,6 +4,7 @@ import aiohttp
 import pytest
 
 from bots.slack_response import MAX_PARTS, TOO_LONG, ResponseUrlSurface
+from bots.surface import Controls
 from tests.emulators.slack import SlackEmulator
 
 
@@ -13,8 +14,8 @@ async def test_notice_and_answer_fit_into_the_five_posts_that_slack_takes(num_pa
         surface = ResponseUrlSurface(session, slack.api_url.replace("/api/", "/response/1"))
         await surface.notice()
         for number in range(num_parts):
-            ref = await surface.post("growing")
-            await surface.edit(ref, f"part {number}")
+            ref = await surface.post("growing", Controls.STOP)
+            await surface.edit(ref, f"part {number}", Controls.NONE)
         assert len(slack.responses) == 1
         await surface.flush()
     shown = [one["blocks"][0]["text"] for one in slack.responses[1:]]

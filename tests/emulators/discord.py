@@ -19,9 +19,21 @@ from aiohttp import web
 
 from tests.emulators.discord_faults import Fault
 from tests.emulators.discord_server import TOKEN, DiscordServer, Request
-from tests.emulators.discord_world import DIRECT, PUBLIC_THREAD, Channel, Interaction, Said
+from tests.emulators.discord_world import (
+    DIRECT,
+    PUBLIC_THREAD,
+    Attached,
+    Channel,
+    Interaction,
+    Kind,
+    Said,
+)
 
 __all__ = ["TOKEN", "DiscordEmulator"]
+
+MESSAGE_COMMAND = 3
+STRING, ATTACHMENT = 3, 11  # kinds of option
+TEXT_INPUT, LABEL = 4, 18  # kinds of component
 
 _MENTION = re.compile(r"<@!?(\d+)>")
 
@@ -64,6 +76,7 @@ class DiscordEmulator(DiscordServer):
         is_pinging: bool = True,
         is_bot: bool = False,
         is_webhook: bool = False,
+        files: tuple[Attached, ...] = (),
     ) -> Said:
         """`mention` puts the bot in front. A reply to the bot pings it, unless the person switched that off."""
         content = f"<@{self.bot.id}> {text}" if mention else text
@@ -80,35 +93,124 @@ class DiscordEmulator(DiscordServer):
             reply_to=reply_to.id if reply_to else None,
             is_webhook=is_webhook,
             history=[content],
+            files=files,
         )
         self.messages[said.id] = said
         await self.tell(said)
         return said
 
     async def slash(
-        self, person: str, channel: str | Channel, name: str, /, *, age_seconds: float = 0.0, **options: str
+        self,
+        person: str,
+        channel: str | Channel,
+        name: str,
+        /,
+        *,
+        age_seconds: float = 0.0,
+        is_own: bool = False,
+        **options: str | Attached,
     ) -> Interaction:
         """Runs a command as Discord lets people run it: it must be there, and its options must fit."""
         self._check_options(name, options)
-        given = [{"name": key, "type": 3, "value": value} for key, value in options.items()]
-        ran = self._interaction(person, channel, name, given, age_seconds)
-        await self.gateway.dispatch("INTERACTION_CREATE", ran.data(self.bot.id))
+        ran = self._interaction(
+            person, channel, Kind.COMMAND, _command_data(name, options), age_seconds, is_own=is_own
+        )
+        await self._send(ran)
         return ran
 
     async def complete(
         self, person: str, channel: str | Channel, name: str, option: str, typed: str
     ) -> list[str]:
         """What is suggested for an option while it is typed."""
-        given = [{"name": option, "type": 3, "value": typed, "focused": True}]
-        asked = self._interaction(person, channel, name, given, 0.0)
-        asked.is_autocomplete = True
-        await self.gateway.dispatch("INTERACTION_CREATE", asked.data(self.bot.id))
+        given = [{"name": option, "type": STRING, "value": typed, "focused": True}]
+        detail = {"id": "77", "name": name, "type": 1, "options": given}
+        asked = self._interaction(person, channel, Kind.AUTOCOMPLETE, detail)
+        await self._send(asked)
         await self.until(lambda: asked.choices is not None)
         return asked.choices or []
 
-    def delete(self, said: Said) -> None:
+    async def use_on(self, person: str, said: Said, name: str) -> Interaction:
+        """A message command, from the menu of a message. Its content comes with it, whatever the intents are."""
+        assert any(one["name"] == name and one["type"] == MESSAGE_COMMAND for one in self.commands), name
+        resolved = {"messages": {str(said.id): said.data(self._before(said))}}
+        detail = {"id": "78", "name": name, "type": MESSAGE_COMMAND}
+        ran = self._interaction(
+            person,
+            said.channel,
+            Kind.COMMAND,
+            {**detail, "target_id": str(said.id), "resolved": resolved},
+        )
+        await self._send(ran)
+        return ran
+
+    async def press(
+        self, person: str, said: Said, label: str, *values: str, age_seconds: float = 0.0
+    ) -> Interaction:
+        """Presses a button, or chooses `values` in a select."""
+        assert label in said.controls, f"{label} is not among {[*said.controls]}"
+        control = said.controls[label]
+        assert not control.get("disabled"), f"{label} is switched off"
+        known = [option["value"] for option in control.get("options", [])]
+        assert not known or {*values} <= {*known}, f"{values} are not among {known}"
+        detail = {"custom_id": control["custom_id"], "component_type": control["type"]}
+        if known:
+            detail["values"] = [*values]
+        pressed = self._interaction(person, said.channel, Kind.COMPONENT, detail, age_seconds)
+        pressed.message = said
+        await self._send(pressed)
+        return pressed
+
+    async def opened(self, ran: Interaction) -> dict[str, dict[str, Any]]:
+        """Waits for the modal; returns its fields by label."""
+        await self.until(lambda: ran.modal is not None)
+        return ran.fields
+
+    async def submit(self, ran: Interaction, **given: str) -> Interaction:
+        """Fills in the modal as Discord lets people: `given` by label (with _ for a space); the rest stays as it was."""
+        fields = await self.opened(ran)
+        values = {label.replace(" ", "_"): component for label, component in fields.items()}
+        assert given.keys() <= values.keys(), f"{[*given]} are not all among {[*values]}"
+        filled = [_filled(component, given.get(label)) for label, component in values.items()]
+        assert ran.modal is not None
+        components = [
+            {"type": LABEL, "id": number, "component": one} for number, one in enumerate(filled, start=1)
+        ]
+        detail = {"custom_id": ran.modal["custom_id"], "components": components}
+        submitted = self._interaction(ran.person.name, ran.channel, Kind.MODAL, detail, is_own=ran.is_own)
+        submitted.message = ran.message
+        await self._send(submitted)
+        return submitted
+
+    async def _send(self, ran: Interaction) -> None:
+        await self.gateway.dispatch("INTERACTION_CREATE", ran.data(self.bot.id))
+
+    async def delete(self, said: Said) -> None:
         said.is_deleted = True
+        await self.gateway.dispatch("MESSAGE_DELETE", _names(said))
         self._notify()
+
+    async def edit(self, said: Said, text: str) -> None:
+        """The mention that it began with stays."""
+        mention = f"<@{self.bot.id}> "
+        said.content = mention + text if said.content.startswith(mention) else text
+        said.edited_at = self.clock.now()
+        await self.update(said)
+
+    async def update(self, said: Said) -> None:
+        """Discord tells of a message again: an edit, or a link's preview that was found."""
+        data = said.data(self._before(said), is_hidden=self._is_hidden(said))
+        await self.gateway.dispatch("MESSAGE_UPDATE", data)
+
+    async def add_to_server(self, name: str) -> Channel:
+        """The bot is invited to another server, which has one channel."""
+        guild_id = self._ids.next()
+        channel = Channel(self._ids.next(), name, guild_id=guild_id)
+        self._channels[name] = channel
+        guild = self.guild_data() | {"id": str(guild_id), "name": name, "threads": []}
+        guild |= {"channels": [channel.data()], "system_channel_id": str(channel.id)}
+        guild |= {"joined_at": "2026-01-01T00:00:00+00:00"}
+        await self.gateway.dispatch("GUILD_CREATE", guild)
+        return channel
 
     async def open_thread(self, name: str, parent: str = "general") -> Channel:
         thread = Channel(
@@ -136,8 +238,9 @@ class DiscordEmulator(DiscordServer):
     # What a test sees
 
     def answers_to(self, asked: Said | Interaction) -> list[Said]:
-        """The bot's messages that reply to this, in order."""
-        return [said for said in self.messages.values() if self._answers(said, asked)]
+        """The bot's messages that reply to this and are there, in order."""
+        found = [said for said in self.messages.values() if self._answers(said, asked)]
+        return [said for said in found if not said.is_deleted]
 
     def text_of(self, asked: Said | Interaction) -> str:
         return "\n".join(said.content for said in self.answers_to(asked))
@@ -171,25 +274,63 @@ class DiscordEmulator(DiscordServer):
         self,
         person: str,
         channel: str | Channel,
-        name: str,
-        options: list[dict[str, Any]],
-        age_seconds: float,
+        kind: Kind,
+        detail: dict[str, Any],
+        age_seconds: float = 0.0,
+        *,
+        is_own: bool = False,
     ) -> Interaction:
         number = self._ids.next(age_seconds)
         token = f"token-of-{number}"
         where, who = self._channel(channel), self.person(person)
         made = Interaction(
-            number, token, where, who, name, options, created_at=self.clock.now() - age_seconds
+            number, token, where, who, kind, detail, is_own, created_at=self.clock.now() - age_seconds
         )
         self.interactions[token] = made
         return made
 
-    def _check_options(self, name: str, options: dict[str, str]) -> None:
+    def _check_options(self, name: str, options: dict[str, str | Attached]) -> None:
         known = {command["name"]: command for command in self.commands}
         assert name in known, f"/{name} is not among {sorted(known)}"
         declared = {option["name"]: option for option in known[name]["options"]}
         assert options.keys() <= declared.keys(), f"/{name} has {sorted(declared)}"
         for option in declared.values():
-            assert not option["required"] or option["name"] in options, f"{option['name']} is required"
+            given = options.get(option["name"])
+            assert given is not None or not option["required"], f"{option['name']} is required"
+            assert given is None or isinstance(given, Attached) == (option["type"] == ATTACHMENT)
             values = [choice["value"] for choice in option.get("choices", [])]
-            assert not values or options.get(option["name"], values[0]) in values
+            assert given is None or not values or given in values
+
+
+def _command_data(name: str, options: dict[str, str | Attached]) -> dict[str, Any]:
+    given, files = [], {}
+    for key, value in options.items():
+        if isinstance(value, Attached):
+            files[str(value.id)] = value.data()
+            given.append({"name": key, "type": ATTACHMENT, "value": str(value.id)})
+        else:
+            given.append({"name": key, "type": STRING, "value": value})
+    resolved = {"resolved": {"attachments": files}} if files else {}
+    return {"id": "77", "name": name, "type": 1, "options": given, **resolved}
+
+
+def _filled(component: dict[str, Any], given: str | None) -> dict[str, Any]:
+    """What Discord sends of one field. It keeps people to the field's limits."""
+    start = {"type": component["type"], "id": 99, "custom_id": component["custom_id"]}
+    is_required = component.get("required", True)
+    if component["type"] == TEXT_INPUT:
+        value = component.get("value", "") if given is None else given
+        assert value or not is_required, f"{component['custom_id']} is required"
+        assert len(value) <= component.get("max_length", 4000)
+        return {**start, "value": value}
+    options = component["options"]
+    default = [one["value"] for one in options if one.get("default")]
+    values = default if given is None else [given]
+    assert values or not is_required, f"{component['custom_id']} is required"
+    assert {*values} <= {one["value"] for one in options}
+    return {**start, "values": values}
+
+
+def _names(said: Said) -> dict[str, str]:
+    names = {"id": str(said.id), "channel_id": str(said.channel.id)}
+    return names | ({"guild_id": str(said.channel.guild_id)} if said.channel.guild_id else {})

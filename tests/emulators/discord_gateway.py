@@ -24,6 +24,7 @@ class Op(IntEnum):
 
 
 AUTHENTICATION_FAILED = 4004
+DISALLOWED_INTENTS = 4014
 HEARTBEAT_SECONDS = 41.25
 
 
@@ -69,7 +70,13 @@ class Session:
 class Gateway:
     """Accepts clients that know the token, and sends every event to each of them."""
 
-    def __init__(self, token: str, ready: Callable[[], dict[str, Any]], notify: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        token: str,
+        ready: Callable[[], dict[str, Any]],
+        notify: Callable[[], None],
+        forbidden_intents: Callable[[], int],
+    ) -> None:
         self.sessions: list[Session] = []
         self.num_identified = 0
         self.num_resumed = 0
@@ -79,6 +86,7 @@ class Gateway:
         self._token = token
         self._ready = ready
         self._notify = notify
+        self._forbidden_intents = forbidden_intents
         self._numbers = count(1)
 
     @property
@@ -126,6 +134,8 @@ class Gateway:
             await connection.send(Op.HEARTBEAT_ACK)
         elif data["token"] != self._token:
             await connection.close(AUTHENTICATION_FAILED)
+        elif frame["op"] == Op.IDENTIFY and data["intents"] & self._forbidden_intents():
+            await connection.close(DISALLOWED_INTENTS)
         elif frame["op"] == Op.IDENTIFY:
             await self._identify(connection, data)
         elif frame["op"] == Op.RESUME:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from tests.emulators import discord_spec
 from tests.emulators.discord_faults import (
     ACKNOWLEDGED,
     MISSING_ACCESS,
+    THREAD_EXISTS,
+    TOO_MANY_FOLLOW_UPS,
     UNAUTHORIZED,
     UNKNOWN_CHANNEL,
     UNKNOWN_INTERACTION,
@@ -27,11 +30,14 @@ from tests.emulators.discord_faults import (
 from tests.emulators.discord_gateway import Gateway
 from tests.emulators.discord_world import (
     DIRECT,
+    EPHEMERAL,
     MESSAGE_CONTENT,
     PUBLIC_THREAD,
+    Attached,
     Channel,
     Clock,
     Interaction,
+    Kind,
     Person,
     Said,
     Snowflakes,
@@ -43,6 +49,13 @@ WAIT_SECONDS = 20.0
 
 ACKNOWLEDGE_SECONDS = 3.0
 TOKEN_SECONDS = 15 * 60.0
+MAX_OWN_FOLLOW_UPS = 5  # of an app that only the person has installed
+MAX_HISTORY = 100
+
+MESSAGE_CONTENT_LIMITED_FLAG = 1 << 19  # what the portal's switch sets for a bot in few servers
+
+# Kinds of callback
+REPLY_NOW, REPLY_LATER, UPDATE_LATER, UPDATE_NOW, SUGGEST, OPEN_MODAL = 4, 5, 6, 7, 8, 9
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,11 @@ class DiscordServer:
         self.commands: list[dict[str, Any]] = []
         self.num_syncs = 0
         self.num_rate_limited = 0
+        self.num_fetched: Counter[str] = Counter()  # of files, by name
+        self.roles: dict[str, int] = {}
+        self.has_message_content = False  # the switch in the portal
+        self.unreadable: set[int] = set()  # channels whose history the bot may not read
+        self.mute: set[int] = set()  # channels where it may not open threads
         self.url = ""
         self._bucket_size = bucket_size
         self._bucket_seconds = bucket_seconds
@@ -81,7 +99,8 @@ class DiscordServer:
         self._channels: dict[str, Channel] = {}
         for name in ("general", "random"):
             self._channels[name] = Channel(self._ids.next(), name, guild_id=self.guild_id)
-        self.gateway = Gateway(TOKEN, self._ready, self._notify)
+        self.gateway = Gateway(TOKEN, self._ready, self._notify, self._forbidden_intents)
+        self._files: dict[str, Attached] = {}
         self._resume_host = resume_host
 
     @property
@@ -101,14 +120,29 @@ class DiscordServer:
         before = self.messages.get(said.reply_to or 0)
         return None if before is None or before.is_deleted else before
 
-    def person(self, name: str, *, is_bot: bool = False) -> Person:
+    def person(self, name: str, *, is_bot: bool = False, roles: tuple[str, ...] = ()) -> Person:
+        """The roles are those of the first time that a person is named."""
         if name not in self._people:
-            self._people[name] = Person(self._ids.next(), name, is_bot)
+            ids = tuple(self.roles.setdefault(role, self._ids.next()) for role in roles)
+            self._people[name] = Person(self._ids.next(), name, is_bot, ids)
         return self._people[name]
 
+    def file(
+        self, name: str, content: bytes | str, content_type: str = "text/plain", url: str = ""
+    ) -> Attached:
+        """A file as Discord keeps it. `url` puts another address into what the bot is told."""
+        number = self._ids.next()
+        raw = content.encode() if isinstance(content, str) else content
+        own = f"http://{self.url}/attachments/1/{number}/{name}"
+        attached = Attached(number, name, raw, url or own, content_type)
+        self._files[str(number)] = attached
+        return attached
+
     def bot_messages(self, channel: str | Channel) -> list[Said]:
+        """What everybody in the channel sees of the bot's."""
         where = self._channel(channel)
-        return [said for said in self.messages.values() if said.author == self.bot and said.channel == where]
+        own = [said for said in self.messages.values() if said.author == self.bot and said.channel == where]
+        return [said for said in own if not said.is_ephemeral and not said.is_deleted]
 
     async def until(self, condition: Callable[[], bool], timeout_seconds: float = WAIT_SECONDS) -> None:
         """Waits until `condition` holds; it is looked at whenever something here changes."""
@@ -127,18 +161,21 @@ class DiscordServer:
         is_meant = said.channel.type == DIRECT or self.bot in said.mentions or said.author == self.bot
         return not is_meant and not intents & MESSAGE_CONTENT
 
+    def _forbidden_intents(self) -> int:
+        return 0 if self.has_message_content else MESSAGE_CONTENT
+
     def _notify(self) -> None:
         while self._waiting:
             waiting = self._waiting.pop()
             if not waiting.done():
                 waiting.set_result(None)
 
-    def _ready(self) -> dict[str, Any]:
-        guild = {
+    def guild_data(self) -> dict[str, Any]:
+        return {
             "id": str(self.guild_id),
             "name": "Team",
             "unavailable": False,
-            "roles": [],
+            "roles": [self._role("@everyone", self.guild_id), *map(self._role, *_unzipped(self.roles))],
             "emojis": [],
             "stickers": [],
             "members": [],
@@ -149,9 +186,12 @@ class DiscordServer:
             "channels": [
                 channel.data()
                 for channel in self._channels.values()
-                if channel.guild_id and channel.type != PUBLIC_THREAD
+                if channel.guild_id == self.guild_id and channel.type != PUBLIC_THREAD
             ],
         }
+
+    def _ready(self) -> dict[str, Any]:
+        guild = self.guild_data()
         threads = [one.data() for one in self._channels.values() if one.type == PUBLIC_THREAD]
         self.gateway.welcome = [("GUILD_CREATE", {**guild, "threads": threads})]
         return {
@@ -161,6 +201,10 @@ class DiscordServer:
             "resume_gateway_url": self._resume_host or self.gateway_url,
             "application": {"id": str(self.bot.id), "flags": 0},
         }
+
+    def _role(self, name: str, number: int) -> dict[str, Any]:
+        looks = {"color": 0, "colors": {"primary_color": 0}, "hoist": False, "mentionable": False}
+        return {**looks, "id": str(number), "name": name, "position": 1, "permissions": "0", "managed": False}
 
     # REST
 
@@ -175,13 +219,17 @@ class DiscordServer:
             ("PUT", "/applications/{application}/commands", self._put_commands),
             ("POST", "/channels/{channel}/typing", self._post_typing),
             ("POST", "/channels/{channel}/messages", self._post_message),
+            ("GET", "/channels/{channel}/messages", self._get_history),
             ("GET", message, self._get_message),
             ("PATCH", message, self._patch_message),
+            ("POST", message + "/threads", self._post_thread),
             ("POST", "/interactions/{id}/{token}/callback", self._post_callback),
             ("POST", by_token, self._post_follow_up),
             ("PATCH", by_token + "/messages/{message}", self._patch_response),
+            ("DELETE", by_token + "/messages/{message}", self._delete_response),
         ):
             route(method, PREFIX + path, handler)
+        route("GET", "/attachments/1/{number}/{name}", self._get_file)
         route("GET", "/gateway", self.gateway.serve)
         route("GET", "/gateway/", self.gateway.serve)
         return application
@@ -190,7 +238,7 @@ class DiscordServer:
     async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not request.path.startswith(PREFIX):
             return await handler(request)
-        body = json.loads(await request.text() or "null")
+        body = await _body(request)
         path = request.path.removeprefix(PREFIX)
         now = asyncio.get_running_loop().time()
         self.requests.append(Request(request.method, path, body, now))
@@ -227,12 +275,12 @@ class DiscordServer:
         return response
 
     def _limits(self, request: web.Request, path: str) -> dict[str, str]:
-        """One bucket for a channel's edits, one for its new messages, one for each interaction."""
-        is_write = request.method in {"POST", "PATCH"} and not path.endswith("/typing")
+        """One bucket for all of a channel's writes, one for each interaction: the strictest that Discord is known for."""
+        is_write = request.method in {"POST", "PATCH"} and not path.endswith(("/typing", "/threads"))
         if not is_write or not path.startswith(("/channels/", "/webhooks/")):
             return {}
         place = path.split("/")[2 if path.startswith("/channels/") else 3]
-        name = f"{request.method}-{place}"
+        name = f"bucket-{place}"
         bucket = self._buckets.setdefault(name, Bucket(self._bucket_size, self._bucket_seconds))
         return bucket.take(name)
 
@@ -245,7 +293,8 @@ class DiscordServer:
 
     async def _get_application(self, _request: web.Request) -> web.Response:
         me = self.bot
-        fields = {"id": str(me.id), "name": me.name, "description": "", "icon": None, "flags": 0}
+        flags = MESSAGE_CONTENT_LIMITED_FLAG if self.has_message_content else 0
+        fields = {"id": str(me.id), "name": me.name, "description": "", "icon": None, "flags": flags}
         rights = {"bot_public": False, "bot_require_code_grant": False, "verify_key": "0" * 64}
         return json_response({**fields, **rights, "owner": self.person("owner").data(), "team": None})
 
@@ -257,21 +306,68 @@ class DiscordServer:
     async def _post_typing(self, _request: web.Request) -> web.Response:
         return web.Response(status=204)
 
+    async def _get_file(self, request: web.Request) -> web.Response:
+        kept = self._files[request.match_info["number"]]
+        self.num_fetched[kept.filename] += 1
+        self._notify()
+        return web.Response(body=kept.content, headers={"Content-Type": kept.content_type})
+
     async def _post_message(self, request: web.Request) -> web.Response:
-        body = await request.json()
+        body = await _body(request)
         channel = self._channel_by_id(request)
         own = [said for said in self.bot_messages(channel) if said.nonce is not None]
         same = [said for said in own if body.get("enforce_nonce") and said.nonce == body["nonce"]]
         if same:
             return json_response(same[0].data())
         reference = body.get("message_reference") or {}
-        said = self._add(channel, body, reply_to=int(reference.get("message_id", 0)) or None)
+        if reference and self.messages[int(reference["message_id"])].channel != channel:
+            raise UNKNOWN_MESSAGE
+        files = await self._uploaded(request)
+        said = self._add(channel, body, reply_to=int(reference.get("message_id", 0)) or None, files=files)
         await self.tell(said)
         return json_response(said.data())
 
+    async def _uploaded(self, request: web.Request) -> tuple[Attached, ...]:
+        if not request.content_type.startswith("multipart/"):
+            return ()
+        form = await request.post()
+        parts = [part for part in form.values() if isinstance(part, web.FileField)]
+        return tuple(self.file(part.filename, part.file.read(), part.content_type) for part in parts)
+
+    async def _get_history(self, request: web.Request) -> web.Response:
+        """Newest first, as Discord has it."""
+        channel = self._channel_by_id(request)
+        if channel.id in self.unreadable:
+            raise MISSING_ACCESS
+        before = int(request.query.get("before", 1 << 63))
+        limit = int(request.query.get("limit", 50))
+        assert 1 <= limit <= MAX_HISTORY
+        there = [
+            one
+            for one in self.messages.values()
+            if one.channel == channel and one.id < before and not one.is_deleted and not one.is_ephemeral
+        ]
+        newest = sorted(there, key=lambda one: -one.id)[:limit]
+        return json_response([one.data(self._before(one), is_hidden=self._is_hidden(one)) for one in newest])
+
+    async def _post_thread(self, request: web.Request) -> web.Response:
+        """A thread has the id of the message that it begins with."""
+        parent, said = self._channel_by_id(request), self._message_by_id(request.match_info["message"])
+        if parent.id in self.mute:
+            raise MISSING_ACCESS
+        if any(channel.id == said.id for channel in self._channels.values()):
+            raise THREAD_EXISTS
+        name = (await request.json())["name"]
+        thread = Channel(said.id, name, PUBLIC_THREAD, guild_id=self.guild_id, parent_id=parent.id)
+        self._channels[name] = thread
+        await self.gateway.dispatch("THREAD_CREATE", thread.data())
+        return json_response(thread.data(), 201)
+
     async def _get_message(self, request: web.Request) -> web.Response:
         said = self._message_by_id(request.match_info["message"])
-        return json_response(said.data(self._before(said)))
+        if said.channel.id in self.unreadable:
+            raise MISSING_ACCESS
+        return json_response(said.data(self._before(said), is_hidden=self._is_hidden(said)))
 
     async def _patch_message(self, request: web.Request) -> web.Response:
         self._channel_by_id(request)
@@ -290,28 +386,55 @@ class DiscordServer:
             raise ACKNOWLEDGED
         ran.replied_at = self.clock.now()
         interaction: dict[str, Any] = {"id": str(ran.id), "type": 2}
-        if body["type"] == 8:
-            ran.choices = [choice["value"] for choice in body["data"]["choices"]]
-        else:
-            ran.original = self._add(ran.channel, body.get("data") or {}, ran)
-            ran.original.is_thinking = body["type"] == 5
-            interaction["response_message_id"] = str(ran.original.id)
+        match body["type"]:
+            case kind if kind in {REPLY_NOW, REPLY_LATER}:
+                ran.original = self._add(ran.channel, body.get("data") or {}, ran)
+                ran.original.is_thinking = kind == REPLY_LATER
+                interaction["response_message_id"] = str(ran.original.id)
+            case kind if kind in {UPDATE_NOW, UPDATE_LATER}:
+                assert ran.message is not None, "there is no message to update"
+                ran.original = ran.message
+                if kind == UPDATE_NOW:
+                    self._change(ran.message, body["data"])
+            case kind if kind == SUGGEST:
+                assert ran.kind is Kind.AUTOCOMPLETE
+                ran.choices = [choice["value"] for choice in body["data"]["choices"]]
+            case kind:
+                assert kind == OPEN_MODAL
+                assert ran.kind is not Kind.MODAL, "a modal cannot open a modal"
+                ran.modal = body["data"]
         return json_response({"interaction": interaction})
 
     async def _post_follow_up(self, request: web.Request) -> web.Response:
         ran = self._living_interaction(request)
-        said = self._add(ran.channel, await request.json(), ran)
-        await self.tell(said)
+        body, files = await _body(request), await self._uploaded(request)
+        if ran.original is not None and ran.original.is_thinking and not ran.original.is_deleted:
+            self._change(ran.original, {**body, "flags": ran.original.flags}, files)  # as Discord does it
+            return json_response(ran.original.data())
+        ran.num_follow_ups += 1
+        if ran.is_own and ran.num_follow_ups > MAX_OWN_FOLLOW_UPS:
+            raise TOO_MANY_FOLLOW_UPS
+        said = self._add(ran.channel, body, ran, files=files)
+        if not said.is_ephemeral:
+            await self.tell(said)
         return json_response(said.data())
 
     async def _patch_response(self, request: web.Request) -> web.Response:
+        said = self._response(request)
+        self._change(said, await _body(request), await self._uploaded(request))
+        return json_response(said.data())
+
+    async def _delete_response(self, request: web.Request) -> web.Response:
+        self._response(request).is_deleted = True
+        return web.Response(status=204)
+
+    def _response(self, request: web.Request) -> Said:
         ran = self._living_interaction(request)
         name = request.match_info["message"]
         said = ran.original if name == "@original" else self._message_by_id(name)
         if said is None or said.is_deleted:
             raise UNKNOWN_MESSAGE
-        self._change(said, await request.json())
-        return json_response(said.data())
+        return said
 
     def _living_interaction(self, request: web.Request) -> Interaction:
         ran = self._interaction_by_token(request)
@@ -347,6 +470,7 @@ class DiscordServer:
         ran: Interaction | None = None,
         *,
         reply_to: int | None = None,
+        files: tuple[Attached, ...] = (),
     ) -> Said:
         content = body.get("content") or ""
         said = Said(
@@ -359,12 +483,29 @@ class DiscordServer:
             nonce=body.get("nonce"),
             interaction_id=ran.id if ran else None,
             history=[content] if content else [],
+            files=files,
+            components=body.get("components") or [],
         )
         self.messages[said.id] = said
         return said
 
-    def _change(self, said: Said, body: dict[str, Any]) -> None:
-        said.content = body["content"]
-        said.flags = body.get("flags", said.flags)
+    def _change(self, said: Said, body: dict[str, Any], files: tuple[Attached, ...] = ()) -> None:
+        """What is not named stays; a message that is ephemeral stays so."""
+        said.content = body.get("content", said.content)
+        said.flags = (body.get("flags", said.flags) & ~EPHEMERAL) | (said.flags & EPHEMERAL)
+        said.components = body.get("components", said.components)
+        said.files = files or said.files
         said.is_thinking = False
+        said.edited_at = self.clock.now()
         said.history.append(said.content)
+
+
+async def _body(request: web.Request) -> Any:
+    """What is sent, also where files come with it."""
+    if request.content_type.startswith("multipart/"):
+        return json.loads(str((await request.post())["payload_json"]))
+    return json.loads(await request.text() or "null")
+
+
+def _unzipped(pairs: dict[str, int]) -> tuple[list[str], list[int]]:
+    return [*pairs.keys()], [*pairs.values()]

@@ -15,6 +15,8 @@ FILE = SPECS / "discord-openapi.json"
 
 MAX_CONTENT = 2000
 MAX_COMMANDS = 100
+MAX_MESSAGE_COMMANDS = 15
+CHAT_INPUT, MESSAGE = 1, 3
 COMMAND_NAME = re.compile(r"^[-_'\w]{1,32}$")
 
 # What discord.py sends and the file does not know.
@@ -69,33 +71,67 @@ def _by_hand(method: str, path: str, body: Any) -> list[str]:
         return _commands_by_hand(body)
     if not isinstance(body, dict):
         return []
+    where = f"{method} {path}"
+    written = body.get("data", {}) if path.endswith("/callback") else body
+    return [*_written_by_hand(where, written), *_components_by_hand(where, written)]
+
+
+def _written_by_hand(where: str, body: dict[str, Any]) -> list[str]:
     content = body.get("content") or ""
     units = len(content.encode("utf-16-le", "surrogatepass")) // 2
-    faults = [f"{method} {path}: {units} characters"] if units > MAX_CONTENT else []
+    faults = [f"{where}: {units} characters"] if units > MAX_CONTENT else []
     if "content" in body and body.get("allowed_mentions") != {"parse": []}:
-        faults.append(f"{method} {path}: mentions are not switched off")
+        faults.append(f"{where}: mentions are not switched off")
+    return faults
+
+
+def _components_by_hand(where: str, body: dict[str, Any]) -> list[str]:
+    outer = body.get("components") or []
+    inner = [one for row in outer for one in row.get("components", [row.get("component", {})])]
+    ids = [one["custom_id"] for one in inner if "custom_id" in one]
+    faults = [] if len({*ids}) == len(ids) else [f"{where}: two components of one custom_id"]
+    if any(one.get("type") == 2 and not one.get("label") for one in inner):
+        faults.append(f"{where}: a button without a label")
+    if "title" in body and len(outer) > 5:
+        faults.append(f"{where}: a modal of {len(outer)} parts")
+    for one in inner:
+        options = one.get("options", [])
+        if len({option["value"] for option in options}) != len(options):
+            faults.append(f"{where}: two options of one value")
+        if len(one.get("value") or "") > one.get("max_length", 4000):
+            faults.append(f"{where}: more is filled in than may be written")
     return faults
 
 
 def _commands_by_hand(commands: list[dict[str, Any]]) -> list[str]:
-    faults = [] if len(commands) <= MAX_COMMANDS else [f"{len(commands)} commands"]
-    names = [command["name"] for command in commands]
-    if len({*names}) != len(names):
-        faults.append("two commands of one name")
-    for command in commands:
-        options = command.get("options", [])
-        own_names = (command["name"], *(option["name"] for option in options))
-        faults += [f"{name} is no name" for name in own_names if not COMMAND_NAME.match(name)]
-        faults += [f"{name} is not in lower case" for name in own_names if name != name.lower()]
-        needs = [option.get("required", False) for option in options]
-        if needs != sorted(needs, reverse=True):
-            faults.append(f"/{command['name']}: required options come first")
-        if any(option.get("choices") and option.get("autocomplete") for option in options):
-            faults.append(f"/{command['name']}: choices and autocomplete together")
-        if not 1 <= len(command.get("description", "")) <= 100:
-            faults.append(f"/{command['name']}: description of 1 to 100 characters")
-        if _size(command) > 8000:
-            faults.append(f"/{command['name']}: more than 8000 characters")
+    by_kind = {kind: [one for one in commands if one["type"] == kind] for kind in (CHAT_INPUT, MESSAGE)}
+    faults = []
+    for kind, most in ((CHAT_INPUT, MAX_COMMANDS), (MESSAGE, MAX_MESSAGE_COMMANDS)):
+        names = [command["name"] for command in by_kind[kind]]
+        faults += [f"{len(names)} commands of kind {kind}"] if len(names) > most else []
+        faults += ["two commands of one name"] if len({*names}) != len(names) else []
+    for command in by_kind[MESSAGE]:
+        if not 1 <= len(command["name"]) <= 32 or command.get("description") or command.get("options"):
+            faults.append(f"{command['name']}: a message command is a name of 1 to 32 characters")
+    return [*faults, *(fault for command in by_kind[CHAT_INPUT] for fault in _command_by_hand(command))]
+
+
+def _command_by_hand(command: dict[str, Any]) -> list[str]:
+    options = command.get("options", [])
+    own_names = (command["name"], *(option["name"] for option in options))
+    faults = [f"{name} is no name" for name in own_names if not COMMAND_NAME.match(name)]
+    faults += [f"{name} is not in lower case" for name in own_names if name != name.lower()]
+    needs = [option.get("required", False) for option in options]
+    if needs != sorted(needs, reverse=True):
+        faults.append(f"/{command['name']}: required options come first")
+    if any(option.get("choices") and option.get("autocomplete") for option in options):
+        faults.append(f"/{command['name']}: choices and autocomplete together")
+    if len({*own_names[1:]}) != len(options):
+        faults.append(f"/{command['name']}: two options of one name")
+    if not 1 <= len(command.get("description", "")) <= 100:
+        faults.append(f"/{command['name']}: description of 1 to 100 characters")
+    if _size(command) > 8000:
+        faults.append(f"/{command['name']}: more than 8000 characters")
     return faults
 
 

@@ -3,11 +3,13 @@
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import IntEnum
 from itertools import count
 from typing import Any
 
 EPOCH_SECONDS = 1_420_070_400
 MESSAGE_CONTENT = 1 << 15
+EPHEMERAL = 1 << 6
 
 TEXT_CHANNEL = 0
 DIRECT = 1
@@ -46,6 +48,7 @@ class Person:
     id: int
     name: str
     is_bot: bool = False
+    roles: tuple[int, ...] = ()
 
     def data(self) -> dict[str, Any]:
         return {
@@ -59,7 +62,7 @@ class Person:
 
     def member(self) -> dict[str, Any]:
         return {
-            "roles": [],
+            "roles": [str(role) for role in self.roles],
             "joined_at": "2020-01-01T00:00:00+00:00",
             "deaf": False,
             "mute": False,
@@ -100,6 +103,27 @@ class Channel:
         return data
 
 
+@dataclass(frozen=True)
+class Attached:
+    """A file that a person sent, or that the bot sent. `url` is where the emulator has it, unless a test says another."""
+
+    id: int
+    filename: str
+    content: bytes
+    url: str
+    content_type: str = "text/plain; charset=utf-8"
+
+    def data(self) -> dict[str, Any]:
+        return {
+            "id": str(self.id),
+            "filename": self.filename,
+            "size": len(self.content),
+            "url": self.url,
+            "proxy_url": self.url,
+            "content_type": self.content_type,
+        }
+
+
 @dataclass
 class Said:
     """A message. `history` are its texts, the present one last; `writes` the bodies that made them."""
@@ -116,7 +140,21 @@ class Said:
     interaction_id: int | None = None
     is_thinking: bool = False
     is_deleted: bool = False
+    edited_at: float | None = None
     history: list[str] = field(default_factory=list)
+    files: tuple[Attached, ...] = ()
+    components: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_ephemeral(self) -> bool:
+        """One person sees it, and only now."""
+        return bool(self.flags & EPHEMERAL)
+
+    @property
+    def controls(self) -> dict[str, dict[str, Any]]:
+        """The buttons and selects under it, by label or placeholder."""
+        found = [one for row in self.components for one in row["components"]]
+        return {one.get("label") or one["placeholder"]: one for one in found}
 
     def data(
         self, before: "Said | None" = None, *, is_hidden: bool = False, is_nested: bool = False
@@ -127,18 +165,18 @@ class Said:
             "channel_id": str(self.channel.id),
             "author": self.author.data(),
             "content": "" if is_hidden else self.content,
-            "timestamp": datetime.fromtimestamp((self.id >> 22) / 1000 + EPOCH_SECONDS, UTC).isoformat(),
-            "edited_timestamp": None,
+            "timestamp": _iso((self.id >> 22) / 1000 + EPOCH_SECONDS),
+            "edited_timestamp": _iso(self.edited_at) if self.edited_at else None,
             "tts": False,
             "mention_everyone": False,
             "mentions": [person.data() for person in self.mentions],
             "mention_roles": [],
-            "attachments": [],
+            "attachments": [] if is_hidden else [one.data() for one in self.files],
             "embeds": [],
             "pinned": False,
             "type": REPLY if self.reply_to else 0,
             "flags": self.flags,
-            "components": [],
+            "components": [] if is_hidden else self.components,
         }
         if self.channel.guild_id is not None:
             data |= {"guild_id": str(self.channel.guild_id), "member": self.author.member()}
@@ -161,40 +199,74 @@ class Said:
         return data
 
 
+class Kind(IntEnum):
+    """What a person did."""
+
+    COMMAND = 2
+    COMPONENT = 3
+    AUTOCOMPLETE = 4
+    MODAL = 5
+
+
+GUILD_INSTALL = "0"
+USER_INSTALL = "1"
+
+
 @dataclass
 class Interaction:
-    """A slash command that a person sent. `replied_at` is when it was acknowledged."""
+    """What a person did with a command, a button or a modal. `replied_at` is when it was acknowledged.
+
+    `detail` is Discord's `data`. `modal` is what the bot opened, `choices` what it suggested. `is_own` says that only
+    the person has installed the bot, not the server.
+    """
 
     id: int
     token: str
     channel: Channel
     person: Person
-    name: str
-    options: list[dict[str, Any]]
-    is_autocomplete: bool = False
+    kind: Kind
+    detail: dict[str, Any]
+    is_own: bool = False
+    message: Said | None = None
     created_at: float = 0.0
     replied_at: float | None = None
     original: Said | None = None
     choices: list[str] | None = None
+    modal: dict[str, Any] | None = None
+    num_follow_ups: int = 0
+
+    @property
+    def fields(self) -> dict[str, dict[str, Any]]:
+        """The fields of the modal, by label."""
+        labels = self.modal["components"] if self.modal else []
+        return {one["label"]: one["component"] for one in labels}
 
     def data(self, application_id: int) -> dict[str, Any]:
+        owners = {} if self.is_own else {GUILD_INSTALL: str(self.channel.guild_id or 0)}
         data: dict[str, Any] = {
             "id": str(self.id),
             "application_id": str(application_id),
-            "type": 4 if self.is_autocomplete else 2,
+            "type": int(self.kind),
             "token": self.token,
             "version": 1,
             "locale": "en-US",
             "attachment_size_limit": 10_000_000,
             "entitlements": [],
-            "authorizing_integration_owners": {},
+            "authorizing_integration_owners": owners
+            | ({USER_INSTALL: str(self.person.id)} if self.is_own else {}),
             "context": 0 if self.channel.guild_id else 1,
             "app_permissions": "0",
             "channel_id": str(self.channel.id),
             "channel": self.channel.data(),
-            "data": {"id": "77", "name": self.name, "type": 1, "options": self.options},
+            "data": self.detail,
         }
+        if self.message is not None:
+            data["message"] = self.message.data()
         if self.channel.guild_id is None:
             return {**data, "user": self.person.data()}
         member = {**self.person.member(), "user": self.person.data(), "permissions": "0"}
         return {**data, "guild_id": str(self.channel.guild_id), "member": member}
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -21,15 +21,28 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
-from tests.emulators import slack_spec
+from tests.emulators import slack_spec, slack_streams
+from tests.emulators.slack_limits import Tiers
+from tests.emulators.slack_streams import Stream
 
 TEAM = "T1"
 BOT_USER = "UBOT"
 BOT_ID = "BBOT"
 BOT_TOKEN = "xoxb-emulated"
 APP_TOKEN = "xapp-emulated"
-SCOPES = "app_mentions:read,assistant:write,channels:history,chat:write,commands,groups:history,im:history"
+CONFIG_TOKEN = "xoxe.xoxp-emulated"
+APP_ID = "A1"
+SCOPES = (
+    "app_mentions:read,assistant:write,channels:history,channels:read,chat:write,commands,files:read,files:write,"
+    "groups:history,groups:read,im:history,usergroups:read,users:read"
+)
 UNFINISHED = "…"
+
+TOKENS = {
+    "apps.connections.open": APP_TOKEN,
+    "apps.manifest.update": CONFIG_TOKEN,
+    "apps.manifest.export": CONFIG_TOKEN,
+}
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +58,31 @@ class Posted:
     thread_ts: str | None = None
     metadata: dict[str, Any] | None = None
     bot_id: str | None = None
+    blocks: list[dict[str, Any]] = field(default_factory=list)
+    stream: Stream | None = None
 
     @property
     def text(self) -> str:
         return self.versions[-1]
+
+    @property
+    def is_growing(self) -> bool:
+        is_open = self.stream is not None and not self.stream.is_stopped
+        return is_open or self.text.endswith(UNFINISHED)
+
+    def button(self, action_id: str) -> dict[str, Any]:
+        """What a press of it would tell."""
+        elements = [element for block in self.blocks for element in block.get("elements", ())]
+        return next(one for one in elements if one.get("action_id") == action_id)
+
+    @property
+    def buttons(self) -> set[str]:
+        return {
+            element["action_id"]
+            for block in self.blocks
+            for element in block.get("elements", ())
+            if "action_id" in element
+        }
 
 
 @dataclass
@@ -101,6 +135,18 @@ class SlackEmulator:
     def __init__(self) -> None:
         self.api_url = ""
         self.scopes = SCOPES
+        self.tiers = Tiers()
+        self.moved_seconds = 0.0
+        self.has_streams = True
+        self.users: dict[str, dict[str, Any]] = {}
+        self.groups: list[dict[str, Any]] = []
+        self.files: dict[str, bytes] = {}
+        self.uploads: list[dict[str, Any]] = []
+        self.views: dict[str, dict[str, Any]] = {}
+        self.homes: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.whispers: list[dict[str, Any]] = []
+        self.statuses: list[dict[str, Any]] = []
+        self.manifests: list[dict[str, Any]] = []
         self.members = {"C1", "G1"}
         self.archived: set[str] = set()
         self.messages: dict[tuple[str, str], Posted] = {}
@@ -127,6 +173,8 @@ class SlackEmulator:
         app.router.add_get("/api/{method}", slack._call)
         app.router.add_get("/link", slack._link)
         app.router.add_post("/response/{number}", slack._respond)
+        app.router.add_get("/files/{name}", slack._download)
+        app.router.add_post("/upload/{number}", slack._take_upload)
         runner = web.AppRunner(app, shutdown_timeout=1.0, access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -138,6 +186,7 @@ class SlackEmulator:
         finally:
             await runner.cleanup()
         assert not slack.violations, slack.violations
+        assert not slack.tiers.refused, f"429 of the bot's own making: {slack.tiers.refused}"
 
     # What people do
 
@@ -145,7 +194,7 @@ class SlackEmulator:
         self, user: str, channel: str, text: str, thread_ts: str | None = None, **extra: Any
     ) -> str:
         """A person writes; the bot is told in each way in which Slack tells. Returns the message's `ts`."""
-        posted = self._keep(Posted(self._ts(), channel, user, [text], thread_ts))
+        posted = self._keep(Posted(self._ts(), channel, user, [text], thread_ts, bot_id=extra.get("bot_id")))
         for body in self._events_of(posted, extra):
             await self._tell("events_api", body)
         return posted.ts
@@ -176,6 +225,135 @@ class SlackEmulator:
     def delete(self, channel: str, ts: str) -> None:
         del self.messages[channel, ts]
 
+    async def take_back(self, channel: str, ts: str) -> Envelope:
+        """A person deletes what they said."""
+        posted = self.messages.pop((channel, ts))
+        previous = {"type": "message", "user": posted.user, "text": posted.text, "ts": ts}
+        return await self.event(
+            {
+                "type": "message",
+                "subtype": "message_deleted",
+                "channel": channel,
+                "ts": self._ts(),
+                "deleted_ts": ts,
+                "previous_message": previous,
+            }
+        )
+
+    async def rewrite(self, channel: str, ts: str, text: str) -> Envelope:
+        """A person edits what they said."""
+        posted = self.messages[channel, ts]
+        before = {"type": "message", "user": posted.user, "text": posted.text, "ts": ts}
+        posted.versions.append(text)
+        after = before | {"text": text, "edited": {"user": posted.user, "ts": self._ts()}, "team": TEAM}
+        if posted.thread_ts:
+            after["thread_ts"] = posted.thread_ts
+        return await self.event(
+            {
+                "type": "message",
+                "subtype": "message_changed",
+                "channel": channel,
+                "ts": self._ts(),
+                "message": after,
+                "previous_message": before,
+            }
+        )
+
+    async def press(self, user: str, posted: Posted, action_id: str, value: str | None = None) -> Envelope:
+        """A button under a message of the bot; `value` where the button has more than one."""
+        button = posted.button(action_id)
+        container = {"type": "message", "message_ts": posted.ts, "channel_id": posted.channel}
+        if posted.thread_ts:
+            container["thread_ts"] = posted.thread_ts
+        action = {"type": button["type"], "action_id": action_id, "value": value or button.get("value")}
+        body = {"type": "block_actions", "container": container, "channel": {"id": posted.channel}}
+        return await self._interact(user, body | {"actions": [action], "message": {"ts": posted.ts}})
+
+    async def press_at_home(self, user: str, action_id: str, value: str) -> Envelope:
+        view = {**self.homes[user][-1], "id": "VHOME", "callback_id": "", "private_metadata": ""}
+        action = {"type": "button", "action_id": action_id, "value": value}
+        return await self._interact(user, {"type": "block_actions", "view": view, "actions": [action]})
+
+    async def shortcut(self, user: str, callback_id: str, channel: str, ts: str) -> Envelope:
+        """A shortcut on a message, of a person or of anybody else."""
+        posted = self.messages[channel, ts]
+        message = {"type": "message", "user": posted.user, "ts": ts, "text": posted.text}
+        if posted.thread_ts:
+            message["thread_ts"] = posted.thread_ts
+        body = {"type": "message_action", "callback_id": callback_id, "message": message}
+        return await self._interact(user, body | {"channel": {"id": channel}, "message_ts": ts})
+
+    async def choose(self, user: str, view_id: str, block_id: str, value: str) -> Envelope:
+        """An option of a select that tells at once; what was typed before goes with it."""
+        view = self.views[view_id]
+        element = next(one["element"] for one in view["blocks"] if one.get("block_id") == block_id)
+        option = next(one for one in element["options"] if one["value"] == value)
+        action = {"type": "static_select", "action_id": element["action_id"], "selected_option": option}
+        told = {**view, "state": {"values": self._state(view, {})}}
+        return await self._interact(user, {"type": "block_actions", "view": told, "actions": [action]})
+
+    async def submit(self, user: str, view_id: str, **typed: str) -> Envelope:
+        """Sends a window, with what stands in it and what is typed: by the end of a block's id, or its value for a choice."""
+        view = self.views[view_id]
+        told = {**view, "state": {"values": self._state(view, typed)}}
+        return await self._interact(user, {"type": "view_submission", "view": told})
+
+    def _state(self, view: dict[str, Any], typed: dict[str, str]) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        for block in (one for one in view["blocks"] if one["type"] == "input"):
+            element, name = block["element"], block["block_id"].rpartition(".")[2]
+            value: dict[str, Any] = {"type": element["type"]}
+            if element["type"] == "static_select":
+                chosen = [one for one in element["options"] if one["text"]["text"] == typed.get(name)]
+                value["selected_option"] = chosen[0] if chosen else element.get("initial_option")
+            else:
+                value["value"] = typed.get(name, element.get("initial_value"))
+            values[block["block_id"]] = {element["action_id"]: value}
+        return values
+
+    async def open_app(self, user: str, tab: str) -> Envelope:
+        return await self.event(
+            {
+                "type": "app_home_opened",
+                "user": user,
+                "channel": f"D{user}",
+                "tab": tab,
+                "event_ts": self._ts(),
+            }
+        )
+
+    async def press_stop(self, channel: str, thread_ts: str) -> Envelope:
+        """Slack's own stop button: the streams have ended when the bot is told."""
+        growing = [one for one in self.thread(channel, thread_ts) if one.stream is not None]
+        for posted in growing:
+            assert posted.stream is not None
+            posted.stream.is_stopped = True
+        return await self.event(
+            {
+                "type": "agent_session_stopped",
+                "channel": channel,
+                "thread_ts": thread_ts,
+                "user": "U1",
+                "streaming_message_ts": [one.ts for one in growing],
+            }
+        )
+
+    def move(self, seconds: float) -> None:
+        """The clock, as far as streams see it."""
+        self.moved_seconds += seconds
+
+    async def _interact(self, user: str, body: dict[str, Any]) -> Envelope:
+        number = next(self._numbers)
+        common = {
+            "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": TEAM},
+            "team": {"id": TEAM, "domain": "team"},
+            "api_app_id": APP_ID,
+            "token": "emulated",
+            "trigger_id": f"{number}.{number}",
+            "response_url": self.api_url.replace("/api/", f"/response/{number}"),
+        }
+        return await self._tell("interactive", common | body)
+
     # What tests look at
 
     def fail(self, method: str, *faults: Fault) -> None:
@@ -190,7 +368,7 @@ class SlackEmulator:
         return [
             one
             for (where, _), one in self.messages.items()
-            if where == channel and one.thread_ts == ts and one.bot_id
+            if where == channel and one.thread_ts == ts and one.user == BOT_USER
         ]
 
     def roots(self, channel: str) -> list[Posted]:
@@ -198,7 +376,7 @@ class SlackEmulator:
         return [
             one
             for (where, _), one in self.messages.items()
-            if where == channel and not one.thread_ts and one.bot_id
+            if where == channel and not one.thread_ts and one.user == BOT_USER
         ]
 
     async def answer_in(self, channel: str, ts: str, containing: str = "") -> Posted:
@@ -206,7 +384,7 @@ class SlackEmulator:
 
         def is_there() -> bool:
             seen = self.thread(channel, ts)
-            return bool(seen) and not seen[-1].text.endswith(UNFINISHED) and containing in seen[-1].text
+            return bool(seen) and not seen[-1].is_growing and containing in seen[-1].text
 
         await self.until(is_there)
         return self.thread(channel, ts)[-1]
@@ -233,9 +411,9 @@ class SlackEmulator:
 
     # What Slack does
 
-    async def redeliver(self, envelope: Envelope) -> None:
+    async def redeliver(self, envelope: Envelope, kind: str = "events_api") -> None:
         """The same thing again, as Slack does when it saw no acknowledgement."""
-        await self._send(envelope, "events_api")
+        await self._send(envelope, kind)
 
     async def refresh(self) -> None:
         """Slack asks to change to a new connection."""
@@ -303,7 +481,7 @@ class SlackEmulator:
         payload = {
             "envelope_id": envelope.id,
             "type": kind,
-            "accepts_response_payload": kind == "slash_commands",
+            "accepts_response_payload": kind in ("slash_commands", "interactive"),
         }
         if kind == "events_api":
             payload |= {
@@ -359,6 +537,9 @@ class SlackEmulator:
         self.calls.append((method, arguments))
         self.violations += slack_spec.violations(method, arguments)
         fault = self._faults[method].popleft() if self._faults[method] else None
+        channel = str(arguments.get("channel", ""))
+        if self.tiers.is_exceeded_by(method, channel, asyncio.get_running_loop().time()):
+            fault = fault or RateLimited(1)
         match fault:
             case Held():
                 self.changed()
@@ -389,7 +570,7 @@ class SlackEmulator:
     async def _carry_out(
         self, request: web.Request, method: str, arguments: dict[str, Any]
     ) -> dict[str, Any] | str:
-        wanted = APP_TOKEN if method == "apps.connections.open" else BOT_TOKEN
+        wanted = TOKENS.get(method, BOT_TOKEN)
         if request.headers.get("Authorization") != f"Bearer {wanted}":
             return "invalid_auth"
         match method:
@@ -410,22 +591,65 @@ class SlackEmulator:
                 return await self._post(arguments)
             case "chat.update":
                 return self._update(arguments)
-            case "conversations.replies":
-                return self._listed(arguments["channel"], arguments["ts"])
-            case "conversations.history":
-                return self._listed(arguments["channel"], None)
+            case "conversations.replies" | "conversations.history":
+                return self._read(method, arguments)
+            case "chat.startStream":
+                return self._start_stream(arguments)
+            case "chat.appendStream" | "chat.stopStream":
+                return self._grow_stream(method, arguments)
+            case "chat.postEphemeral":
+                return self._whisper(arguments)
             case "assistant.threads.setStatus":
+                self.statuses.append(arguments)
                 return {}
+            case (
+                "assistant.threads.setTitle"
+                | "assistant.threads.setSuggestedPrompts"
+                | "agents.sessions.setStatus"
+            ):
+                return {}
+        return self._carry_out_more(request, method, arguments)
+
+    def _carry_out_more(
+        self, request: web.Request, method: str, arguments: dict[str, Any]
+    ) -> dict[str, Any] | str:
+        match method:
+            case "users.info":
+                found = {"id": arguments["user"], "name": arguments["user"].lower(), "team_id": TEAM}
+                return {"user": found | self.users.get(arguments["user"], {})}
+            case "usergroups.list":
+                return {"usergroups": self.groups}
+            case "views.open":
+                return self._open_view(arguments["view"])
+            case "views.update":
+                return self._update_view(arguments["view_id"], arguments["view"])
+            case "views.publish":
+                self.homes[arguments["user_id"]].append(arguments["view"])
+                return {"view": arguments["view"]}
+            case "files.getUploadURLExternal":
+                number = next(self._numbers)
+                self.uploads.append({"id": f"F{number}", **arguments})
+                url = str(request.url.origin().join(request.url.with_path(f"/upload/{number}").relative()))
+                return {"file_id": f"F{number}", "upload_url": url}
+            case "files.completeUploadExternal":
+                return self._complete_upload(arguments)
+            case "apps.manifest.export" if arguments["app_id"] != APP_ID:
+                return "app_not_found"
+            case "apps.manifest.export":
+                return {"manifest": self.manifests[-1] if self.manifests else {}}
+            case "apps.manifest.update":
+                self.manifests.append(json.loads(arguments["manifest"]))
+                return {"app_id": arguments["app_id"], "permissions_updated": False}
         self.violations.append(f"{method} is not emulated")
         return "fatal_error"
 
     async def _post(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
         channel = arguments["channel"]
-        if not channel.startswith("D") and channel not in self.members:
-            return "not_in_channel" if channel.startswith("C") else "channel_not_found"
-        if channel in self.archived:
-            return "is_archived"
-        text = arguments.get("markdown_text") or arguments["text"]
+        if fault := self._closed(channel):
+            return fault
+        if channel.startswith("U"):
+            channel = f"D{channel}"
+        text = _text_of(arguments)
         posted = Posted(
             self._ts(),
             channel,
@@ -434,6 +658,7 @@ class SlackEmulator:
             arguments.get("thread_ts"),
             arguments.get("metadata"),
             BOT_ID,
+            arguments.get("blocks") or [],
         )
         self._keep(posted)
         if self._sockets:  # the bot hears itself
@@ -447,17 +672,115 @@ class SlackEmulator:
             return "message_not_found"
         if posted.user != BOT_USER:
             return "cant_update_message"
-        text = arguments.get("markdown_text") or arguments["text"]
+        if posted.stream is not None and not posted.stream.is_over(self.now()):
+            return "streaming_state_conflict"
+        text = _text_of(arguments)
         posted.versions.append(text)
+        posted.blocks = arguments.get("blocks") or []
         return {"channel": posted.channel, "ts": posted.ts, "text": text, "message": {"text": text}}
+
+    def _closed(self, channel: str) -> str | None:
+        if not channel.startswith(("D", "U")) and channel not in self.members:
+            return "not_in_channel" if channel.startswith("C") else "channel_not_found"
+        return "is_archived" if channel in self.archived else None
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time() + self.moved_seconds
+
+    def _start_stream(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        channel = arguments["channel"]
+        if fault := self._closed(channel):
+            return fault
+        if not self.has_streams:
+            return "channel_type_not_supported"
+        if fault := slack_streams.fault_of_start(arguments):
+            self.violations.append(fault)
+            return fault
+        text = slack_streams.text_of(arguments)
+        posted = Posted(self._ts(), channel, BOT_USER, [text], arguments.get("thread_ts"), bot_id=BOT_ID)
+        posted.stream = Stream(self.now())
+        self._keep(posted)
+        return {"channel": channel, "ts": posted.ts}
+
+    def _grow_stream(self, method: str, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        posted = self.messages.get((arguments["channel"], arguments["ts"]))
+        if posted is None:
+            return "message_not_found"
+        if posted.stream is None or posted.stream.is_over(self.now()):
+            return "message_not_in_streaming_state"
+        posted.versions.append(posted.text + slack_streams.text_of(arguments))
+        if len(posted.text) > slack_spec.MAX_MARKDOWN:
+            self.violations.append(f"a streamed message of {len(posted.text)} characters")
+        if method == "chat.stopStream":
+            posted.stream.is_stopped = True
+            posted.blocks = arguments.get("blocks") or []
+        return {"channel": posted.channel, "ts": posted.ts, "message": {"text": posted.text}}
+
+    def _whisper(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if fault := self._closed(arguments["channel"]):
+            return "not_in_channel" if fault == "not_in_channel" else "channel_not_found"
+        self.whispers.append({**arguments, "text": _text_of(arguments)})
+        return {"message_ts": self._ts()}
+
+    def _open_view(self, view: dict[str, Any]) -> dict[str, Any]:
+        view_id = f"V{next(self._numbers)}"
+        self.views[view_id] = {"id": view_id, **view}
+        return {"view": self.views[view_id]}
+
+    def _update_view(self, view_id: str, view: dict[str, Any]) -> dict[str, Any] | str:
+        if view_id not in self.views:
+            return "not_found"
+        self.views[view_id] = {"id": view_id, **view}
+        return {"view": self.views[view_id]}
+
+    async def _take_upload(self, request: web.Request) -> web.Response:
+        number = request.match_info["number"]
+        upload = next(one for one in self.uploads if one["id"] == f"F{number}")
+        upload["content"] = (await request.read()).decode()
+        return web.Response(text="OK")
+
+    def _complete_upload(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        files = arguments["files"]
+        done = json.loads(files) if isinstance(files, str) else files
+        for one in done:
+            upload = next(upload for upload in self.uploads if upload["id"] == one["id"])
+            upload |= {"channel": arguments.get("channel_id"), "thread_ts": arguments.get("thread_ts")}
+        return {"files": done}
+
+    async def _download(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if request.headers.get("Authorization") != f"Bearer {BOT_TOKEN}":
+            return web.Response(text="<html>sign in</html>", content_type="text/html")
+        if name not in self.files:
+            return web.Response(status=404)
+        return web.Response(body=self.files[name], content_type="text/plain")
+
+    def file(self, name: str, content: bytes) -> dict[str, Any]:
+        """A file in Slack's store, as an event tells of it."""
+        self.files[name] = content
+        url = self.api_url.replace("/api/", f"/files/{name}")
+        return {"id": f"F{name}", "name": name, "size": len(content), "url_private_download": url}
+
+    def _read(self, method: str, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if self._closed(arguments["channel"]) in ("not_in_channel", "channel_not_found"):
+            return "channel_not_found"
+        return self._listed(arguments["channel"], arguments.get("ts"))
 
     def _listed(self, channel: str, ts: str | None) -> dict[str, Any]:
         wanted = [
             {"ts": one.ts, "user": one.user, "text": one.text, "metadata": one.metadata or {}}
+            | ({"bot_id": one.bot_id} if one.bot_id else {})
             for (where, _), one in self.messages.items()
             if where == channel and (one.thread_ts is None if ts is None else ts in (one.ts, one.thread_ts))
         ]
         return {"messages": wanted if ts else wanted[::-1], "has_more": False}
+
+
+def _text_of(arguments: dict[str, Any]) -> str:
+    """What people read: the markdown of the blocks, before the text that stands in for them."""
+    blocks = arguments.get("blocks") or []
+    shown = "\n".join(block["text"] for block in blocks if block["type"] == "markdown")
+    return shown or arguments.get("markdown_text") or arguments["text"]
 
 
 async def _arguments(request: web.Request) -> dict[str, Any]:

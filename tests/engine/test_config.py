@@ -111,12 +111,33 @@ def test_a_variable_wins_over_the_file(tmp_path):
         ("UNDERSTUDY__ENGINE__SLOTS", "many", "whole number"),
         ("UNDERSTUDY__DISCORD__GATEWAY_URL", "https://x", "wss:// or ws://"),
         ("UNDERSTUDY__MODEL", "", "is empty"),
+        ("UNDERSTUDY__ACCESS__USE", "bob", "is no id"),
+        ("UNDERSTUDY__CHANNELS", "C0123", "is no setting"),
     ],
 )
 def test_a_bad_variable_is_a_fault_that_names_it(tmp_path, name, value, words):
     (fault,) = faults_of(tmp_path, "model: a\n", {name: value})
     assert fault.startswith(f"{name}: ")
     assert words in fault
+
+
+def test_rights_and_channels_are_ids(tmp_path):
+    text = (
+        "access: {use: [everybody, guests], admin: [U0123ABCD, 80351110224678912]}\n"
+        "channels:\n"
+        "  C0123ABCD: {default_skill: triage, skills: [triage, chat]}\n"
+        "  1234567890: {skills: []}\n"
+        "  G0123: {default_skill: chat}\n"
+    )
+    config = read_config(written(tmp_path, text), {"UNDERSTUDY__ACCESS__TEACH": "S0123, foreign"})
+    assert config.access.use == ("everybody", "guests")
+    assert config.access.teach == ("S0123", "foreign")
+    assert config.access.admin == ("U0123ABCD", "80351110224678912")
+    assert [(one.default_skill, one.skills) for one in config.channels.values()] == [
+        ("triage", ("triage", "chat")),
+        (None, ()),
+        ("chat", None),
+    ]
 
 
 def test_other_variables_are_nobodys_business(tmp_path):
@@ -152,6 +173,18 @@ def test_other_variables_are_nobodys_business(tmp_path):
             "engine:\n  kv_cache: q8_0\n  flash_attention: off\n",
             "3: `engine.flash_attention` cannot be `off` with `kv_cache: q8_0`",
         ),
+        ("access: {use: ['@ada']}\n", "1: `access.use` item 1 is no id; write an id such as U0123ABCD"),
+        ("access: {uses: [U123]}\n", "1: unknown key `uses`; did you mean `use`?"),
+        ("access:\n  admin: [U123, U123]\n", "2: `access.admin` holds `U123` twice"),
+        ("channels: [C0123]\n", "1: `channels` must be made of"),
+        ("channels: {general: {}}\n", "1: `channels.general` is no channel's id"),
+        ("channels:\n  C0123: {skill: [a]}\n", "2: unknown key `skill`; did you mean `skills`?"),
+        (
+            "channels:\n  C0123: {default_skill: chat, skills: [triage]}\n",
+            "2: `channels.C0123` has the `default_skill` chat, which is not among its `skills`",
+        ),
+        ("files: {max_files: 11}\n", "1: `files.max_files` must be at most 10"),
+        ("discord: {create_thread: often}\n", "1: `discord.create_thread` must be `true` or `false`"),
         ("slack: {api_url: slack.com}\n", "1: `slack.api_url` must be an address"),
         ('slack: {api_url: "https://h:99999"}\n', "1: `slack.api_url` must be an address"),
         ('discord: {gateway_url: "wss://"}\n', "1: `discord.gateway_url` must be an address"),
@@ -245,6 +278,7 @@ def test_secrets_are_never_printed():
     assert secrets.slack_bot_token == TOKEN
     assert (
         repr(secrets)
-        == "Secrets(slack_bot_token=***, slack_app_token=None, discord_token=None, hf_token=None)"
+        == "Secrets(slack_bot_token=***, slack_app_token=None, discord_token=None, hf_token=None,"
+        " slack_config_token=None, slack_app_id=None)"
     )
     assert TOKEN not in f"{secrets}"

@@ -23,7 +23,7 @@ LIMITS = Limits(waiting_seconds=600, first_token_seconds=120, answer_seconds=600
 class NoStore:
     """Keeps nothing: a database has a thread, and threads know no virtual time."""
 
-    async def conversation(self, scope: Scope, *, before: str, max_turns: int) -> Conversation:
+    async def conversation(self, scope: Scope, *, before: str, max_turns: int, again_of: str) -> Conversation:
         return Conversation(scope, 0, ())
 
     async def keep_turn(self, conversation: Conversation, message_id: str, turn: Turn) -> None:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from engine.access import Access
 from engine.errors import FileFaults
-from engine.skill import Input, Memory, Skill, SkillSampling
+from engine.skill import Input, Memory, Skill, SkillSampling, Takes
 from engine.skillfile import RESERVED_NAMES, fault_of_name, read_skill, skill_template
 from engine.skillschema import skill_schema
 from engine.yamlfile import MAX_BYTES
@@ -83,6 +84,38 @@ def test_a_whole_file_becomes_a_whole_skill():
     assert skill.choices == ("urgent", "normal", "low")
     assert skill.sampling == SkillSampling(0.5, 20, ("\n", "3"))
     assert skill.memory is Memory.CONVERSATION
+
+
+def test_a_skill_says_who_may_use_it_and_whether_it_takes_a_conversation():
+    skill = read(
+        short("takes: conversation", "access:", "  use: [U0123, 1234567890, everybody]", "  teach: []")
+    )
+    assert skill.takes is Takes.CONVERSATION
+    assert skill.access == Access(use=("U0123", "1234567890", "everybody"), teach=())
+    plain = read(short())
+    assert (plain.takes, plain.access) == (Takes.TEXT, Access())
+
+
+def test_a_conversation_needs_an_input_to_stand_in():
+    inputs = ["inputs:", "  tone: {description: d, choices: [a, b]}"]
+    (fault,) = faults_of(short("takes: conversation", *inputs))
+    assert fault.startswith("skills/triage.yaml:3: a conversation needs an input without `choices`")
+    assert read(short("takes: conversation", *inputs, "  about: {description: d}")).main_input.name == "about"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("access: {use: [Ada]}", "`access.use` item 1 is no id; write an id such as U0123ABCD"),
+        ("access: {use: everybody}", "`access.use` must be a list"),
+        ("access: {user: [U1234]}", "unknown key `user`; did you mean `use`?"),
+        ("access: [U1234]", "`access` must be made of"),
+        ("takes: thread", "`takes` must be 'text' or 'conversation'"),
+    ],
+)
+def test_a_wrong_right_is_a_fault(line, expected):
+    (fault,) = faults_of(short(line))
+    assert fault.startswith(f"skills/triage.yaml:3: {expected}")
 
 
 def test_a_plain_example_is_the_main_inputs_and_given_inputs_stand_in_the_declared_order():

@@ -11,11 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine import database
 from engine.conversation import Turn
+from engine.database import Database, Statement
 from engine.errors import StoreFailed
-from engine.message import Delivery, Platform, Scope
-from engine.migrations import MIGRATIONS
-from engine.store import Store
+from engine.feedback import Proposal, Verdict
+from engine.message import Author, Delivery, Platform, Scope
+from engine.migrations import APPLICATION_ID, MIGRATIONS
+from engine.store import EDIT_SECONDS, Store
 from tests.fakes import make_message, scope_of
 
 
@@ -261,3 +264,161 @@ async def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StoreFailed):
         await Store.open(tmp_path / "file" / "db")
+
+
+# A database of an older version
+
+
+def write_old_database(path: Path) -> None:
+    """As the first version of the program left it: a message that waits, one that was answered, a turn."""
+    body = (
+        '{"id":"m1","scope":{"platform":"terminal","workspace":"workspace","channel":"channel","conversation":"c"},'
+        '"author":{"id":"ada","name":"Ada"},"text":"hello","command":null,"inputs":{}}'
+    )
+    connection = sqlite3.connect(path)
+    with connection:
+        for sql in (
+            *MIGRATIONS[0],
+            f"PRAGMA application_id = {APPLICATION_ID}",
+            "PRAGMA user_version = 1",
+        ):
+            connection.execute(sql)
+        connection.execute(
+            "INSERT INTO inbox (id, platform, workspace, author, body, address, reply_refs)"
+            " VALUES ('m1', 'terminal', 'workspace', 'ada', ?, 'there', '[\"r1\"]')",
+            (body,),
+        )
+        connection.execute(
+            "INSERT INTO inbox (id, platform, workspace, author, settled_at) VALUES ('m0', 'terminal', 'workspace', 'ada', 1e12)"
+        )
+        connection.execute("INSERT INTO conversations VALUES (1, 'terminal', 'workspace', 'channel', 'c', 0)")
+        connection.execute("INSERT INTO turns VALUES (1, 'm0', 1, 0, 'ada', 'chat', 'q', 'a')")
+    connection.close()
+
+
+async def check_old_database(path: Path) -> None:
+    store = await Store.open(path)
+    assert store.warning is None
+    (delivery,) = await store.left_over(Platform.TERMINAL)
+    assert (delivery.message.text, delivery.address, delivery.reply_refs) == ("hello", "there", ("r1",))
+    assert await turns(store, scope_of("c")) == (Turn("ada", "chat", "q", "a"),)
+    answered = await store.opinions.answered("m0")
+    assert answered is not None
+    assert (answered.answer, dict(answered.inputs)) == ("a", {})
+    assert not await store.is_fresh("m1")  # nobody noted when it came
+    assert not await store.accept(make_message("hello", message_id="m0"), "")
+    await store.opinions.rate("m0", "bob", Verdict.GOOD)
+    assert await store.is_first_time("key")
+    await store.close()
+
+
+async def test_a_database_of_an_older_version_is_brought_up_to_date_with_all_that_is_in_it(
+    tmp_path: Path,
+) -> None:
+    write_old_database(tmp_path / "db")
+    await check_old_database(tmp_path / "db")
+
+
+@pytest.mark.parametrize("number", range(len(MIGRATIONS[1]) + 1))
+async def test_an_update_that_is_cut_off_at_any_statement_leaves_the_old_database_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path = tmp_path / "db"
+    write_old_database(path)
+    step = (*MIGRATIONS[1][:number], "the power is cut", *MIGRATIONS[1][number:])
+    with monkeypatch.context() as cut:
+        cut.setattr(database, "MIGRATIONS", (MIGRATIONS[0], step))
+        with pytest.raises(StoreFailed):
+            await Store.open(path)
+    await check_old_database(path)
+
+
+# Edited, deleted, judged
+
+
+async def test_what_is_edited_is_owed_again_and_its_old_turn_is_gone(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    message = make_message("wrong", scope=scope_of("c"))
+    assert await store.take_back(message, "") is None
+    await store.accept(message, "there")
+    await keep(store, message.scope, message.id)
+    await store.opinions.rate(message.id, "bob", Verdict.NOT_GOOD)
+    await store.remember_reply(message.id, ("r1",))
+    await store.settle(message.id)
+    edited = replace(message, text="right")
+    delivery = Delivery(edited, "here", ("r1",))
+    assert await store.take_back(edited, "here") == delivery
+    assert await store.left_over(Platform.TERMINAL) == (delivery,)
+    assert await turns(store, scope_of("c")) == ()
+    assert await store.opinions.ratings(message.id) == {}
+    await keep(store, message.scope, message.id, answer="new")
+    await store.settle(message.id)
+    assert [one.answer for one in await turns(store, scope_of("c"))] == ["new"]
+    await store.close()
+
+
+async def test_only_what_came_within_a_minute_is_fresh(tmp_path: Path) -> None:
+    now = 1000.0
+    store = Store(await Database.open(tmp_path / "db"), clock=lambda: now)
+    message = make_message("hello")
+    await store.accept(message, "")
+    assert await store.is_fresh(message.id)
+    now += EDIT_SECONDS
+    assert await store.is_fresh(message.id)
+    now += 0.1
+    assert not await store.is_fresh(message.id)
+    await store.close()
+
+
+async def test_what_is_deleted_is_in_no_file_any_more_and_is_not_answered_when_it_comes_again(
+    tmp_path: Path,
+) -> None:
+    store = await Store.open(tmp_path / "db")
+    message = make_message("a canary", scope=scope_of("c"))
+    await store.accept(message, "")
+    await keep(store, message.scope, message.id, question="a canary")
+    await keep(store, message.scope, "other")
+    await store.delete(message.id)
+    await keep(store, message.scope, message.id, question="a canary")  # an answer that was just ending
+    assert len(await turns(store, message.scope)) == 1
+    assert await store.left_over(Platform.TERMINAL) == ()
+    assert not await store.is_fresh(message.id)
+    assert not await store.accept(replace(message, text="hello"), "")
+    assert not any(b"canary" in file.read_bytes() for file in tmp_path.iterdir())
+    await store.delete("unknown")
+    await store.close()
+
+
+async def test_what_is_forgotten_takes_answers_with_it_for_which_ones_words_were_read(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    conversation = await store.conversation(scope_of("c"), before="", max_turns=1)
+    summary = Turn(
+        "bob", "summarize", "Ada: a canary", "They met.", {"text": "Ada: a canary"}, ("ada", "cid")
+    )
+    await store.keep_turn(conversation, "m1", summary)
+    await keep(store, scope_of("c"), "m2", author="bob")
+    forgotten = await store.forget(make_message("/forget"))
+    assert (forgotten.num_messages, forgotten.num_conversations) == (0, 0)  # Ada asked nothing herself
+    assert [one.question for one in await turns(store, scope_of("c"))] == ["q"]
+    assert not any(b"canary" in file.read_bytes() for file in tmp_path.iterdir())
+    (rows,) = await store._database.run(Statement("SELECT * FROM speakers"))
+    assert rows == []
+    await store.close()
+
+
+async def test_what_is_forgotten_takes_opinions_with_it(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    asking = make_message("/forget")
+    for number, author in enumerate(("ada", "bob")):
+        await keep(store, scope_of("c"), f"m{number}", author=author)
+        for judge in ("ada", "bob"):
+            await store.opinions.rate(f"m{number}", judge, Verdict.GOOD)
+            source = f"m{number}"
+            proposal = Proposal("chat", {"text": "x"}, "y", Author(judge, judge), scope_of("c"), source)
+            await store.opinions.propose(proposal)
+    await store.forget(asking)
+    assert await store.opinions.ratings("m0") == {}
+    assert await store.opinions.ratings("m1") == {"bob": Verdict.GOOD}
+    left = await store.opinions.proposals()
+    assert [(one.author.id, one.source) for one in left] == [("bob", "m1")]
+    await store.close()

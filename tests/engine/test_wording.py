@@ -3,6 +3,7 @@
 import pytest
 
 from engine import errors
+from engine.access import Right
 from engine.answer import QueueView, Waiting, Work
 from engine.errors import Fault, FileFaults, UnderstudyError, Whose
 from engine.inference import CacheType, FailureCode, ModelInfo, ModelUnusable, RequestFailed
@@ -20,6 +21,16 @@ ERRORS = [
     errors.BadInput("rewrite", "tone", "x" * 500, ("a", "b")),
     errors.UnknownInput("rewrite", "colour", "tone"),
     *(errors.QueueFull(number, whose) for number in (0, 1, 200) for whose in Whose),
+    *(errors.NotAllowed(right, skill) for right in Right for skill in (None, "triage")),
+    errors.NotHere("triage"),
+    errors.MissingRight("channels:history"),
+    *(errors.TooManyFiles(number) for number in (0, 1, 4)),
+    *(errors.FileTooLarge("x" * 500, number) for number in (1, 999, 100_000, 2_500_000)),
+    errors.FileNotText("photo.txt"),
+    errors.FileNotFetched("server.log"),
+    errors.AnswerStopped(),
+    errors.MessageDeleted(),
+    errors.Superseded(),
     errors.WaitedTooLong(600),
     errors.FirstTokenLate("chat", 1),
     errors.AnswerLate("chat", 90.5),

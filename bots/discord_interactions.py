@@ -1,0 +1,224 @@
+"""What is done about commands, menus and windows on Discord: who wants what, and how they are answered. Knows no SDK."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from bots.discord_buttons import ButtonDesk
+from bots.discord_commands import HELP_OPTION, suggestions
+from bots.discord_events import (
+    Command,
+    from_command,
+    message_key,
+    read_command,
+    read_target,
+    readable,
+)
+from bots.discord_files import FileRef
+from bots.discord_replies import Asked, Kind, Replies
+from bots.discord_running import Running
+from bots.discord_views import (
+    ANSWER_FIELD,
+    TEXT_FIELD,
+    Action,
+    chosen_skill,
+    fill_in,
+    read_fields,
+    read_part,
+    shown_inputs,
+    skill_window,
+    teach_from_message,
+    use_on_message,
+)
+from engine import (
+    DiscordWord,
+    Engine,
+    Message,
+    Proposal,
+    Right,
+    Skill,
+    UnderstudyError,
+    discord_more_inputs,
+    sentence,
+)
+
+MAX_NOTES = 1000
+MESSAGE_COMMAND = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What a window or a button does not carry itself. Lost in a restart: then only what was typed into a window counts."""
+
+    given: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[FileRef, ...] = ()
+
+
+class InteractionDesk:
+    """Which skills there are and what a person may do is asked each time: commands, windows and buttons outlive both."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        replies: Replies,
+        buttons: ButtonDesk,
+        running: Running,
+        own_id: Callable[[], int],
+    ) -> None:
+        self._engine = engine
+        self._replies = replies
+        self._buttons = buttons
+        self._running = running
+        self._own_id = own_id
+        self._notes: OrderedDict[str, Note] = OrderedDict()
+
+    async def handle(self, asked: Asked) -> None:
+        try:
+            await self._handle(asked)
+        except UnderstudyError as error:
+            await self._replies.whisper(asked, sentence(error))
+
+    async def _handle(self, asked: Asked) -> None:
+        match asked.kind:
+            case Kind.SUGGEST:
+                await self._suggest(asked)
+            case Kind.COMMAND if asked.data.get("type") == MESSAGE_COMMAND:
+                await self._open_menu(asked)
+            case Kind.COMMAND:
+                await self._obey(asked)
+            case Kind.PRESS | Kind.WINDOW:
+                await self._act(asked)
+
+    # Slash commands
+
+    async def _suggest(self, asked: Asked) -> None:
+        command = read_command(asked.data)
+        skill = self._engine.skillbook.get(command.name)
+        inputs = skill.inputs if skill else ()
+        values = next((one.choices for one in inputs if one.name == command.focused), ())
+        if command.focused == HELP_OPTION and skill is None:
+            values = tuple(one.name for one in self._engine.skills_for(asked.author, asked.room.scope(0)))
+        typed = command.options.get(command.focused or "", "")
+        await self._replies.suggest(asked, suggestions(values, typed))
+
+    async def _obey(self, asked: Asked) -> None:
+        command = read_command(asked.data)
+        skill = self._engine.skillbook.get(command.name)
+        if skill is not None and self._needs_window(asked, command, skill):
+            key = f"{skill.name}:{self._noted(asked, Note(command.options))}"
+            await self._replies.open(asked, skill_window(key, skill, command.options))
+            return
+        await self._running.run(asked, self._message(asked, command.name, command.options), command.files)
+
+    def _needs_window(self, asked: Asked, command: Command, skill: Skill) -> bool:
+        """The text is long, or was not thought of: there is more room for it in a window. A thread may stand for it."""
+        if command.files or command.options.get(skill.main_input.name):
+            return False
+        is_meant = skill.main_input.is_required or not command.options
+        takes_thread = asked.room.is_thread and self._engine.wants_transcript(
+            self._message(asked, command.name, command.options)
+        )
+        return is_meant and not takes_thread and self._is_admitted(asked, skill)
+
+    def _is_admitted(self, asked: Asked, skill: Skill) -> bool:
+        return skill in self._engine.skills_for(asked.author, asked.room.scope(asked.address.interaction_id))
+
+    # Message commands
+
+    async def _open_menu(self, asked: Asked) -> None:
+        target = read_target(asked.data)
+        text = readable(target.content, self._own_id(), target.names)
+        is_use = asked.data["name"] == DiscordWord.USE
+        skills = self._skills(asked, Right.USE if is_use else Right.TEACH)
+        if not skills:
+            await self._replies.whisper(asked, DiscordWord.NO_SKILL_HERE)
+        elif is_use:
+            key = self._noted(asked, Note(files=target.files))
+            await self._replies.open(asked, use_on_message(key, skills, text))
+        else:
+            await self._replies.open(asked, teach_from_message(str(target.message_id), skills, text))
+
+    def _skills(self, asked: Asked, right: Right) -> tuple[Skill, ...]:
+        scope = asked.room.scope(asked.address.interaction_id)
+        return tuple(
+            one
+            for one in self._engine.skills_for(asked.author, scope)
+            if self._engine.may(asked.author, scope, right, one.name)
+        )
+
+    # Windows and buttons
+
+    async def _act(self, asked: Asked) -> None:
+        part = read_part(asked.data["custom_id"])
+        if part is None:
+            await self._replies.whisper(asked, DiscordWord.FORM_GONE)
+            return
+        fields = read_fields(asked.data)
+        match part.action:
+            case Action.USE:
+                await self._use(asked, part.about, fields)
+            case Action.FILL:
+                await self._fill(asked, part.about)
+            case Action.RUN:
+                await self._run_filled(asked, part.about, fields)
+            case Action.TEACH:
+                await self._teach(asked, part.about, fields)
+            case _:
+                await self._buttons.act(asked, part, fields)
+
+    async def _use(self, asked: Asked, key: str, fields: Mapping[str, str]) -> None:
+        skill = self._engine.skillbook.get(chosen_skill(fields) or "")
+        if skill is None:
+            await self._replies.whisper(asked, DiscordWord.NO_SKILL_HERE)
+            return
+        note = self._notes.get(key, Note())
+        text = fields.get(TEXT_FIELD, "")
+        given = {skill.main_input.name: text} if text else {}
+        others = [one.name for one in skill.inputs if one is not skill.main_input]
+        if others:
+            about = f"{skill.name}:{self._noted(asked, replace(note, given=given))}"
+            words = discord_more_inputs(skill.name, others)
+            await self._replies.whisper(asked, words, fill_in(about))
+            return
+        files = () if text else note.files
+        await self._running.run(asked, self._message(asked, skill.name, given), files)
+
+    async def _fill(self, asked: Asked, about: str) -> None:
+        name, _, key = about.partition(":")
+        skill = self._engine.skillbook.get(name)
+        if skill is None:
+            await self._replies.whisper(asked, DiscordWord.FORM_GONE)
+        else:
+            note = self._notes.get(key, Note())
+            await self._replies.open(asked, skill_window(about, skill, note.given))
+
+    async def _run_filled(self, asked: Asked, about: str, fields: Mapping[str, str]) -> None:
+        name, _, key = about.partition(":")
+        note = self._notes.get(key, Note())
+        skill = self._engine.skillbook.get(name)
+        shown = {one.name for one in shown_inputs(skill, note.given)} if skill else set()
+        given = {key: value for key, value in note.given.items() if key not in shown} | dict(fields)
+        files = () if skill and given.get(skill.main_input.name) else note.files
+        await self._running.run(asked, self._message(asked, name, given), files)
+
+    async def _teach(self, asked: Asked, target: str, fields: Mapping[str, str]) -> None:
+        skill = self._engine.skillbook.get(chosen_skill(fields) or "")
+        if skill is None:
+            await self._replies.whisper(asked, DiscordWord.NO_SKILL_HERE)
+            return
+        scope = asked.room.scope(int(target))
+        inputs = {skill.main_input.name: fields.get(TEXT_FIELD, "")}
+        output = fields.get(ANSWER_FIELD, "")
+        proposal = Proposal(skill.name, inputs, output, asked.author, scope, message_key(int(target)))
+        await self._engine.propose(proposal)
+        await self._replies.whisper(asked, DiscordWord.PROPOSED)
+
+    def _message(self, asked: Asked, command: str, given: Mapping[str, str]) -> Message:
+        return from_command(asked.address.interaction_id, asked.room, asked.author, command, given)
+
+    def _noted(self, asked: Asked, note: Note) -> str:
+        key = str(asked.address.interaction_id)
+        self._notes[key] = note
+        while len(self._notes) > MAX_NOTES:
+            self._notes.popitem(last=False)
+        return key

@@ -1,0 +1,142 @@
+"""What comes in from Slack and where it goes: messages, commands, buttons, windows, the home tab. Knows no SDK and no socket.
+
+Everything is taken within the three seconds that Slack gives: what is slower goes on in a task.
+"""
+
+import logging
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bots.slack_answers import Answers, Workspace
+from bots.slack_dialogs import Dialogs
+from bots.slack_events import Heard, read_command, read_deleted, read_edited, read_event
+from bots.slack_home import Home
+from bots.slack_interactions import Pressed, Shortcut, Submitted, read_interaction
+from engine import Delivery, JsonValue, Platform, Scope, StoreFailed, UnderstudyError, sentence
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What Slack is told. Anything but 200 makes it send an event once more; `text` is for the person of a command."""
+
+    status: int = 200
+    text: str = ""
+    payload: Mapping[str, JsonValue] | None = None
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    user: str = ""
+    user_id: str = ""
+    tab: str = ""
+    channel: str = ""
+    channel_id: str = ""
+    thread_ts: str = ""
+
+
+class Desk:
+    def __init__(self, workspace: Workspace, answers: Answers, dialogs: Dialogs, home: Home) -> None:
+        self._workspace = workspace
+        self._engine = workspace.engine
+        self._answers = answers
+        self._dialogs = dialogs
+        self._home = home
+
+    async def take(self, body: Mapping[str, object]) -> Ack:
+        """Returns when it is kept or begun, so that Slack can be told."""
+        if "command" in body:
+            return await self._take_command(body)
+        if (interaction := read_interaction(body)) is not None:
+            return await self._take_interaction(interaction)
+        return await self._take_event(body.get("event"))
+
+    async def _take_command(self, body: Mapping[str, object]) -> Ack:
+        heard = read_command(body, self._workspace.identity, self._engine.skillbook.names)
+        try:
+            self._begin(await self._answers.keep(heard))
+        except UnderstudyError as error:
+            _log.error("A command from Slack could not be kept: %s", sentence(error))
+            return Ack(text=sentence(error))  # it is not sent again, so its person is told
+        return Ack()
+
+    async def _take_event(self, event: object) -> Ack:
+        heard = read_event(event, self._workspace.identity)
+        if heard is None:
+            self._take_news(event)
+            return Ack()
+        return await self._take_message(heard)
+
+    async def _take_message(self, heard: Heard) -> Ack:
+        try:
+            self._begin(await self._answers.keep(heard))
+        except UnderstudyError as error:
+            _log.error("A message from Slack could not be kept: %s", sentence(error))
+            return Ack(status=500)
+        return Ack()
+
+    def _begin(self, delivery: Delivery | None) -> None:
+        if delivery is not None:
+            self._answers.begin(delivery)
+
+    def _take_news(self, event: object) -> None:
+        """What is no message: nothing of it is lost for good when it is lost."""
+        identity = self._workspace.identity
+        if (deleted := read_deleted(event, identity)) is not None:
+            self._workspace.begin(self._safely(self._engine.deleted(deleted)))
+        elif (edited := read_edited(event, identity)) is not None:
+            self._workspace.begin(self._safely(self._answers.answer_edited(edited)))
+        else:
+            self._take_other(event)
+
+    def _take_other(self, event: object) -> None:
+        try:
+            told = _Event.model_validate(event)
+        except ValidationError:
+            return
+        identity = self._workspace.identity
+        match told.type:
+            case "app_home_opened":
+                self._workspace.begin(self._safely(self._home.opened(told.user, told.tab, told.channel)))
+            case "agent_session_stopped":
+                self._answers.stop_in(told.channel or told.channel_id, told.thread_ts)
+            case "member_joined_channel" if told.user == identity.bot_user:
+                self._workspace.begin(self._safely(self._welcome(told.channel)))
+
+    async def _welcome(self, channel: str) -> None:
+        scope = Scope(Platform.SLACK, self._workspace.identity.team, channel, "")
+        if await self._engine.first_time(f"welcome:slack:{scope.workspace}:{channel}"):
+            await self._home.say(channel, self._engine.welcome(scope))
+
+    async def _take_interaction(self, interaction: Pressed | Shortcut | Submitted) -> Ack:
+        match interaction:
+            case Submitted():
+                return await self._submit(interaction)
+            case Shortcut():
+                self._workspace.begin(self._safely(self._dialogs.open_for(interaction)))
+            case Pressed():
+                self._workspace.begin(self._safely(self._dialogs.press(interaction)))
+        return Ack()
+
+    async def _submit(self, submitted: Submitted) -> Ack:
+        """What is wrong is shown in the window, which stays open."""
+        try:
+            errors = await self._dialogs.submit(submitted)
+        except StoreFailed as error:
+            errors = {next(iter(submitted.values), ""): sentence(error)}
+        if errors:
+            told: dict[str, JsonValue] = {**errors}
+            return Ack(payload={"response_action": "errors", "errors": told})
+        return Ack()
+
+    async def _safely(self, work: Coroutine[None, None, object]) -> None:
+        """The top of a task: one that fails must not end the others."""
+        try:
+            await work
+        except Exception:  # noqa: BLE001
+            _log.exception("Something that Slack told was not carried out")

@@ -1,0 +1,345 @@
+"""Brings one answer into a thread as a native stream, and by posts and edits where Slack does not stream. Knows no SDK.
+
+A stream only grows, so what may still change (a word, a link, a fence that is not closed) is held back until it is sure.
+Whatever happens to the stream, the complete text stands there once in the end: what the stream could not bring is
+written by editing the stream's own message.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from time import monotonic
+from typing import TypeVar
+
+from bots import fences
+from bots.pace import Pace
+from bots.slack_budget import Budgets
+from bots.slack_status import Status
+from bots.slack_thread import StreamOver, StreamRefused, Thread
+from bots.splitting import Splitter
+from bots.surface import Busy, Controls, Uncertain
+from bots.writer import FIRST_LOOK_SECONDS, MAX_MESSAGES, Draft, Remember, Stage, Writer
+
+# Who would have to wait longer than this for a stream gets a message that is edited.
+PATIENCE_SECONDS = 1.5
+REFUSED_SECONDS = 600.0
+LAST_CALL_SECONDS = 5.0
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Streaming:
+    """What the answers of a workspace share: the budgets, and where Slack has refused to stream."""
+
+    budgets: Budgets
+    refused: dict[str, float] = field(default_factory=dict)
+    clock: Callable[[], float] = monotonic
+
+    def may_begin(self, channel: str) -> bool:
+        return self.clock() >= self.refused.get(channel, 0.0)
+
+    def note_refusal(self, channel: str, reason: str) -> None:
+        _log.info("Slack does not stream in %s (%s); messages are edited instead", channel, reason)
+        self.refused[channel] = self.clock() + REFUSED_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What one message of the answer should show by now."""
+
+    text: str
+    is_whole: bool
+    controls: Controls = Controls.NONE
+
+
+class StreamWriter:
+    """Only the newest draft is kept. `remember` keeps the references of the messages that hold the answer."""
+
+    def __init__(
+        self,
+        thread: Thread,
+        streaming: Streaming,
+        status: Status,
+        refs: tuple[str, ...],
+        remember: Remember,
+    ) -> None:
+        self._thread = thread
+        self._streaming = streaming
+        self._budgets = streaming.budgets
+        self._status = status
+        self._remember = remember
+        self._refs = list(refs)
+        self._is_open = bool(refs)  # the last of the messages may be a stream
+        self._sent = ""
+        self._splitter = Splitter(thread.max_length, self._measure_rendered)
+        self._draft = Draft("", Stage.NOTICE)
+        self._changed = asyncio.Event()
+        self._is_final = asyncio.Event()
+        self._readable = asyncio.Event()
+        self._noticed = asyncio.Event()
+        self._has_no_status = asyncio.Event()
+        self._pace = Pace(streaming.budgets.append_seconds)
+        self._writer: Writer | None = None
+
+    def show(self, draft: Draft) -> None:
+        """Takes the place of the draft before. Returns at once."""
+        self._draft = draft
+        self._changed.set()
+        if draft.stage is Stage.NOTICE:
+            self._noticed.set()
+        if draft.stage is Stage.FINAL:
+            self._is_final.set()
+        if draft.stage is not Stage.NOTICE and (self._is_final.is_set() or _settled(draft.text).strip()):
+            self._readable.set()
+        if self._writer is not None:
+            self._writer.show(draft)
+
+    async def run(self) -> None:
+        """Writes until a final draft is shown. Raises what `Writer.run` raises."""
+        status = asyncio.ensure_future(self._keep_status())
+        try:
+            if await self._is_readable_soon():
+                status.cancel()
+                if await self._is_streamed():
+                    return
+            await self._go_on_by_edits()
+        finally:
+            status.cancel()
+            await asyncio.gather(status, return_exceptions=True)
+
+    async def _keep_status(self) -> None:
+        """What the person sees until there are words: Slack's own status, renewed before Slack forgets it."""
+        while True:
+            self._noticed.clear()
+            notice = self._notice()
+            is_shown = await self._status.show(notice)
+            if not self._may_stream():
+                return
+            if notice and not is_shown:
+                self._has_no_status.set()
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._noticed.wait(), self._status.refresh_seconds)
+
+    async def _is_readable_soon(self) -> bool:
+        """Waits for words to begin a stream with. False: there is to be none, and a notice has to be a message."""
+        if not self._may_stream():
+            return False
+        await _first_of(self._readable.wait(), self._has_no_status.wait())
+        if not self._readable.is_set():
+            return False
+        await _first_of(self._is_final.wait(), asyncio.sleep(FIRST_LOOK_SECONDS))
+        return self._draft.stage is not Stage.FINAL  # a short answer needs no stream: one message is all
+
+    def _may_stream(self) -> bool:
+        return not self._refs and self._streaming.may_begin(self._thread.channel)
+
+    def _notice(self) -> str:
+        return self._draft.text if self._draft.stage is Stage.NOTICE else ""
+
+    # The stream
+
+    async def _is_streamed(self) -> bool:
+        """Whether the streams brought the whole answer."""
+        try:
+            await self._stream()
+        except StreamRefused as refused:
+            self._streaming.note_refusal(self._thread.channel, str(refused))
+        except (StreamOver, Uncertain, _NoTurn) as over:
+            _log.info("a stream ended early (%s); its message is edited", over or type(over).__name__)
+        else:
+            return True
+        return False
+
+    async def _stream(self) -> None:
+        while True:
+            self._changed.clear()
+            if (step := self._next_step()) is not None:
+                await self._take(step)
+            elif self._draft.stage is Stage.FINAL and not self._is_open:
+                break
+            else:
+                await self._changed.wait()
+        if len(self._splitter.parts(self._draft.text)) > MAX_MESSAGES:
+            raise StreamOver("the rest comes as a file")
+
+    async def _take(self, step: _Step) -> None:
+        try:
+            if not self._is_open:
+                await self._start()
+            elif step.is_whole:
+                await self._stop()
+            else:
+                await self._append()
+        except Busy as busy:
+            self._budgets.hold_all(busy.retry_after_seconds)
+
+    async def _start(self) -> None:
+        if not self._budgets.starts.try_turn():
+            await self._wait_for_start()
+        step = self._next_step()  # the draft may be newer than when the waiting began
+        if step is not None:
+            await to_its_end(self._begin(step.text))
+
+    async def _wait_for_start(self) -> None:
+        is_first = not self._refs
+        seconds = self._budgets.starts.delay(asyncio.get_running_loop().time())
+        if is_first and seconds > PATIENCE_SECONDS:
+            raise _NoTurn
+        await self._budgets.starts.turn()
+
+    async def _begin(self, text: str) -> None:
+        ref = await self._thread.start_stream(text)
+        self._refs.append(ref)
+        self._is_open, self._sent = True, text
+        await self._keep_refs()
+
+    async def _append(self) -> None:
+        await self._until_final_or(self._pace.turn())
+        if not self._is_final.is_set():
+            await self._until_final_or(self._budgets.appends.turn())
+        step = self._next_step()
+        if step is not None and not step.is_whole:
+            rest = step.text[len(self._sent) :]
+            await self._thread.append(self._refs[-1], rest)
+            self._sent = step.text
+
+    async def _stop(self) -> None:
+        budget = self._budgets.stops
+        if not budget.try_turn():
+            await self._bring_rest()
+            await budget.turn()
+        step = self._next_step()
+        if step is not None and step.is_whole:
+            await self._thread.stop_stream(self._refs[-1], step.text[len(self._sent) :], step.controls)
+            self._is_open, self._sent = False, ""
+
+    async def _bring_rest(self) -> None:
+        """The words need not wait for the turn to end the stream."""
+        step = self._next_step()
+        if step is not None and step.is_whole and step.text != self._sent:
+            await self._budgets.appends.turn()
+            await self._thread.append(self._refs[-1], step.text[len(self._sent) :])
+            self._sent = step.text
+
+    async def _until_final_or(self, turn: Coroutine[None, None, None]) -> None:
+        """A turn to append is not worth waiting for when the answer is whole."""
+        await _first_of(turn, self._is_final.wait())
+
+    def _next_step(self) -> _Step | None:
+        """What the message under way should show, if it does not yet. Raises StreamOver when only an edit can show it."""
+        if self._draft.stage is Stage.NOTICE:
+            return None
+        steps = self._steps()
+        index = len(self._refs) - self._is_open
+        if index >= len(steps):
+            if self._is_open and self._draft.stage is Stage.FINAL:
+                raise StreamOver("the text became shorter")
+            return None
+        step = steps[index]
+        if self._is_open and not step.text.startswith(self._sent):
+            if step.is_whole:
+                raise StreamOver("the text became another one")
+            return None
+        has_news = step.is_whole or (step.text != self._sent and bool(step.text.strip()))
+        return step if has_news else None
+
+    def _steps(self) -> list[_Step]:
+        is_final = self._draft.stage is Stage.FINAL
+        text = self._draft.text if is_final else _settled(self._draft.text)
+        parts = self._splitter.parts(text)
+        num_whole = len(parts) if is_final else self._splitter.num_full
+        steps = [_Step(self._thread.render(part), is_whole=True) for part in parts[:num_whole]] + [
+            _Step(self._thread.render(_open_fence_cut(part, text)), is_whole=False)
+            for part in parts[num_whole:]
+        ]
+        if is_final and len(steps) <= MAX_MESSAGES and self._draft.skill is not None and steps:
+            steps[-1] = replace(steps[-1], controls=Controls.RATE)
+        return steps[:MAX_MESSAGES]
+
+    def _measure_rendered(self, text: str) -> int:
+        return self._thread.measure(self._thread.render(text))
+
+    async def _keep_refs(self) -> None:
+        try:
+            await self._remember(tuple(self._refs))
+        except Exception:  # noqa: BLE001 - the store failing must not end the answer
+            _log.exception("could not keep which messages hold the answer")
+
+    # Posts and edits
+
+    async def _go_on_by_edits(self) -> None:
+        if self._is_open:
+            await self._thread.end_stream(self._refs[-1])
+        turns = _Turns(self._thread, self._budgets, has_message=bool(self._refs))
+        self._writer = Writer(self._thread, turns, tuple(self._refs), self._remember)
+        self._writer.show(self._draft)
+        await self._writer.run()
+
+
+class _Turns(Pace):
+    """The turns of a writer: its first message is counted with those of its channel, what follows with the edits."""
+
+    def __init__(self, thread: Thread, budgets: Budgets, *, has_message: bool) -> None:
+        self._posts = budgets.posts_in(thread.channel)
+        self._writes = budgets.writes
+        self._next = self._writes if has_message else self._posts
+
+    async def turn(self) -> None:
+        await self._next.turn()
+        self._next = self._writes
+
+    def hold(self, seconds: float) -> None:
+        self._writes.hold(seconds)
+        self._posts.hold(seconds)
+
+
+class _NoTurn(Exception):
+    """Too many streams have begun in this minute."""
+
+
+def _settled(text: str) -> str:
+    """What of a growing text will not be rendered otherwise later: whole words, and no link that is still open."""
+    cut = max(text.rfind(" "), text.rfind("\n")) + 1
+    line_start = text.rfind("\n", 0, cut) + 1
+    for opening, closing in (("[", ")"), ("<", ">")):
+        at = text.rfind(opening, line_start, cut)
+        if at >= 0 and closing not in text[at:cut]:
+            cut = at
+    return text[:cut]
+
+
+def _open_fence_cut(part: str, text: str) -> str:
+    """A part that ends inside a code block without the fence that the splitter closed it with."""
+    fence = fences.open_at_end(text)
+    return part if fence is None else part.removesuffix("\n" + fence.closing)
+
+
+async def _first_of(*calls: Coroutine[None, None, object]) -> None:
+    """Returns when one of them has; the others are cancelled."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def to_its_end(call: Coroutine[None, None, T]) -> T:
+    """A call under way when we are cancelled is waited for: without its reference a restart would write again."""
+    task = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait((task,), timeout=LAST_CALL_SECONDS)
+        if not done:
+            task.cancel()
+        elif not task.cancelled() and task.exception() is not None:
+            _log.warning("the last call failed: %s", task.exception())
+        raise

@@ -1,0 +1,108 @@
+"""What people say of answers, as it is kept: verdicts and proposals for teaching. The only SQL about them."""
+
+from collections.abc import Callable
+
+from pydantic import TypeAdapter
+
+from engine.database import Database, Row, Statement
+from engine.feedback import Answered, Proposal, Verdict
+from engine.message import Author, Platform, Scope
+
+_INPUTS = TypeAdapter(dict[str, str])
+
+_TURNS_OF = (
+    "SELECT message_id FROM turns WHERE (author = ?1 OR message_id IN (SELECT message_id FROM speakers WHERE author = ?1))"
+    " AND conversation_number IN (SELECT number FROM conversations WHERE platform = ?2 AND workspace = ?3)"
+)
+
+FORGET_TURNS = (
+    (
+        "DELETE FROM ratings WHERE author = ?1 AND message_id IN"
+        " (SELECT message_id FROM turns JOIN conversations ON conversations.number = conversation_number"
+        " WHERE platform = ?2 AND workspace = ?3)"
+    ),
+    (
+        f"DELETE FROM proposals WHERE source IN ({_TURNS_OF})"  # noqa: S608 - our own text
+        " OR (author = ?1 AND platform = ?2 AND workspace = ?3)"
+    ),
+    f"DELETE FROM turns WHERE message_id IN ({_TURNS_OF}) RETURNING conversation_number, author",  # noqa: S608 - our own text
+)
+"""Each takes author, platform and workspace. A turn takes its ratings with it. It is an author's when they asked, or when their words were read for it."""
+
+
+class Opinions:
+    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def answered(self, message_id: str) -> Answered | None:
+        (rows,) = await self._database.run(
+            Statement(
+                "SELECT platform, workspace, channel, conversation, author, skill, question, answer, inputs"
+                " FROM turns JOIN conversations ON conversations.number = conversation_number WHERE message_id = ?",
+                (message_id,),
+            )
+        )
+        return _answered(rows[0]) if rows else None
+
+    async def rate(self, message_id: str, author_id: str, verdict: Verdict) -> None:
+        """One verdict a person and answer: the newest counts. An answer that is not kept has none."""
+        await self._database.run(
+            Statement(
+                "INSERT OR REPLACE INTO ratings (message_id, author, verdict, rated_at)"
+                " SELECT message_id, ?, ?, ? FROM turns WHERE message_id = ?",
+                (author_id, verdict.value, self._clock(), message_id),
+            )
+        )
+
+    async def ratings(self, message_id: str) -> dict[str, Verdict]:
+        """By the id of who gave them."""
+        (rows,) = await self._database.run(
+            Statement(
+                "SELECT author, verdict FROM ratings WHERE message_id = ? ORDER BY rated_at", (message_id,)
+            )
+        )
+        return {str(author): Verdict(str(verdict)) for author, verdict in rows}
+
+    async def propose(self, proposal: Proposal) -> None:
+        scope = proposal.scope
+        await self._database.run(
+            Statement(
+                "INSERT INTO proposals (platform, workspace, channel, conversation, author, author_name, skill, inputs,"
+                " output, source, proposed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(scope.platform.value, scope.workspace, scope.channel, scope.conversation),
+                    *(proposal.author.id, proposal.author.name, proposal.skill),
+                    _INPUTS.dump_json(dict(proposal.inputs)).decode(),
+                    *(proposal.output, proposal.source, self._clock()),
+                ),
+            )
+        )
+
+    async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
+        """Oldest first; of one skill, or of all."""
+        (rows,) = await self._database.run(
+            Statement(
+                "SELECT platform, workspace, channel, conversation, author, author_name, skill, inputs, output, source"
+                " FROM proposals WHERE ? IS NULL OR skill = ? ORDER BY number",
+                (skill, skill),
+            )
+        )
+        return tuple(_proposal(row) for row in rows)
+
+
+def _answered(row: Row) -> Answered:
+    *where, author_id, skill, question, answer, inputs = map(str, row)
+    return Answered(skill, question, answer, _INPUTS.validate_json(inputs), _scope(where), author_id)
+
+
+def _proposal(row: Row) -> Proposal:
+    *where, author_id, name, skill, inputs, output, source = map(str, row)
+    return Proposal(
+        skill, _INPUTS.validate_json(inputs), output, Author(author_id, name), _scope(where), source
+    )
+
+
+def _scope(parts: list[str]) -> Scope:
+    platform, workspace, channel, conversation = parts
+    return Scope(Platform(platform), workspace, channel, conversation)

@@ -1,0 +1,83 @@
+"""A platform's conversation as the text that a skill is given: names kept, the newest lines first until there is no room."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.command import SkillCall
+from engine.errors import PromptTooLong
+from engine.message import Line
+
+_BOT = " (bot)"
+_CUT = "…"
+_MARGIN = 1.1  # what the guess of characters per token may be wrong
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The newest lines, oldest first; `num_left_out` older ones had no room."""
+
+    text: str
+    num_left_out: int = 0
+
+
+def newest(lines: Sequence[Line], max_characters: int) -> Excerpt:
+    """One `name: text` after the other, as many as fit. A newest line that does not fit by itself is cut.
+
+    Nobody can speak for somebody else: a name is one line, and what follows a line's end inside a text is indented.
+    """
+    kept: list[str] = []
+    room = max_characters
+    for line in reversed(lines):
+        text = _said(line)
+        if len(text) > room:
+            break
+        kept.append(text)
+        room -= len(text) + 1
+    if not kept and lines and max_characters > 0:
+        kept = [_said(lines[-1])[: max_characters - 1] + _CUT]
+    return Excerpt("\n".join(reversed(kept)), len(lines) - len(kept))
+
+
+def _said(line: Line) -> str:
+    name = " ".join(line.author.replace(":", " ").split()) or "?"
+    text = "\n  ".join(line.text.strip().splitlines())
+    return f"{name}{_BOT if line.is_bot else ''}: {text}"
+
+
+class Fitting:
+    """A call's inputs, with as much of its conversation as fits. A call that has none is as it is.
+
+    `characters_per_token` is a guess: when the model finds the prompt too long, `shrink` and ask again.
+    """
+
+    def __init__(self, call: SkillCall, room_tokens: int, characters_per_token: float) -> None:
+        self._call = call
+        self._characters_per_token = characters_per_token
+        self._take(int(room_tokens * characters_per_token))
+
+    @property
+    def num_left_out(self) -> int:
+        return self._excerpt.num_left_out
+
+    @property
+    def speaker_ids(self) -> tuple[str, ...]:
+        """Whose words are in it, each once."""
+        taken = self._call.transcript[self.num_left_out :]
+        return tuple(sorted({line.author_id for line in taken if line.author_id}))
+
+    @property
+    def inputs(self) -> Mapping[str, str]:
+        call = self._call
+        if not call.transcript:
+            return call.inputs
+        given = {**call.inputs, call.skill.main_input.name: self._excerpt.text}
+        return {one.name: given[one.name] for one in call.skill.inputs if one.name in given}
+
+    def shrink(self, error: PromptTooLong) -> bool:
+        """Whether there is still something to ask with."""
+        excess = max(1, error.num_tokens - error.max_tokens)
+        self._take(len(self._excerpt.text) - int(excess * self._characters_per_token * _MARGIN) - 1)
+        return bool(self._excerpt.text)
+
+    def _take(self, max_characters: int) -> None:
+        self._excerpt = newest(self._call.transcript, max(0, max_characters))

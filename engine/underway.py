@@ -1,0 +1,125 @@
+"""The answers under way, so that they can be stopped from outside. Knows neither how they are made nor where they are shown."""
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+from engine.errors import MessageDeleted, Superseded, UnderstudyError
+
+T = TypeVar("T")
+
+END_SECONDS = 30.0
+REMEMBERED_SECONDS = 60.0
+
+
+class Stoppable:
+    """One answer. A step that is awaited with `keep` ends at once when `stop` is called."""
+
+    def __init__(self) -> None:
+        self._error: UnderstudyError | None = None
+        self._step: asyncio.Timeout | None = None
+
+    async def keep(self, awaitable: Awaitable[T]) -> T:
+        """Raises:
+        UnderstudyError: what `stop` was told; the awaitable is cancelled.
+        """
+        was_stopped = self._error is not None
+        self._step = asyncio.timeout(0 if was_stopped else None)
+        try:
+            async with self._step:
+                found = await awaitable
+        except TimeoutError:
+            if self._error is not None and self._step.expired():
+                raise self._error from None
+            raise
+        finally:
+            self._step = None
+        if was_stopped and self._error is not None:
+            raise self._error
+        return found
+
+    def stop(self, error: UnderstudyError) -> None:
+        """Only the first call counts."""
+        if self._error is not None:
+            return
+        self._error = error
+        if self._step is not None:
+            self._step.reschedule(asyncio.get_running_loop().time())
+
+
+class Underway:
+    """By message id. What was edited or deleted is remembered for a minute, so that an older version does not begin after it."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Stoppable] = {}
+        self._delivered: dict[str, asyncio.Event] = {}
+        self._early: dict[str, UnderstudyError] = {}
+        self._newest: dict[str, tuple[float, str]] = {}
+        self._deleted: dict[str, float] = {}
+
+    @contextmanager
+    def answer(self, message_id: str, text: str) -> Iterator[Stoppable]:
+        """While it is made.
+
+        Raises:
+            Superseded: another text has taken the place of this one.
+            MessageDeleted: the person has taken the message back.
+            UnderstudyError: what `stop` was told before there was an answer, while files were fetched for it.
+        """
+        self._refuse_old(message_id, text)
+        if (error := self._early.pop(message_id, None)) is not None:
+            raise error
+        answering = self._answers[message_id] = Stoppable()
+        try:
+            yield answering
+        finally:
+            if self._answers.get(message_id) is answering:
+                del self._answers[message_id]
+
+    @contextmanager
+    def delivery(self, message_id: str) -> Iterator[None]:
+        """While it is made and shown."""
+        done = self._delivered[message_id] = asyncio.Event()
+        try:
+            yield
+        finally:
+            done.set()
+            if self._delivered.get(message_id) is done:
+                del self._delivered[message_id]
+                self._early.pop(message_id, None)
+
+    def stop(self, message_id: str, error: UnderstudyError) -> bool:
+        """Whether there was something to stop."""
+        answering = self._answers.get(message_id)
+        if answering is not None:
+            answering.stop(error)
+        elif message_id in self._delivered:
+            self._early[message_id] = error
+        return answering is not None or message_id in self._delivered
+
+    def delete(self, message_id: str) -> None:
+        self._deleted[message_id] = _now()
+        self.stop(message_id, MessageDeleted())
+
+    async def supersede(self, message_id: str, text: str) -> None:
+        """Returns when nothing of an older version is made or shown any more, or after a while that no delivery needs."""
+        self._newest[message_id] = _now(), text
+        self.stop(message_id, Superseded())
+        done = self._delivered.get(message_id)
+        if done is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), END_SECONDS)
+
+    def _refuse_old(self, message_id: str, text: str) -> None:
+        limit = _now() - REMEMBERED_SECONDS
+        self._newest = {key: one for key, one in self._newest.items() if one[0] > limit}
+        self._deleted = {key: when for key, when in self._deleted.items() if when > limit}
+        if message_id in self._deleted:
+            raise MessageDeleted
+        if message_id in self._newest and self._newest[message_id][1] != text:
+            raise Superseded
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,81 @@
+"""One answer as it grows, and whether it may be kept. Knows no conversation and no queue."""
+
+import json
+
+import jsonschema
+
+from engine import wording
+from engine.answer import Finished
+from engine.errors import (
+    AnswerCut,
+    AnswerFailed,
+    AnswerLooped,
+    EmptyAnswer,
+    PromptTooLong,
+    UnderstudyError,
+)
+from engine.inference import FailureCode, FinishReason, RequestFailed, Usage
+from engine.skill import Skill
+
+
+class Writing:
+    """An answer without white space at its ends: what may still be its end is held back."""
+
+    def __init__(self, skill: Skill) -> None:
+        self.skill = skill
+        self.reason = FinishReason.CANCELLED  # until the model says otherwise
+        self.usage: Usage | None = None
+        self.num_pieces = 0
+        self._text = ""
+        self._held = ""
+
+    def add(self, piece: str) -> str:
+        """What can be shown now."""
+        self.num_pieces += 1
+        piece = self._held + piece
+        if not self._text:
+            piece = piece.lstrip()
+        shown = piece.rstrip()
+        self._held = piece[len(shown) :]
+        self._text += shown
+        return shown
+
+    def finished(self) -> Finished:
+        """The whole answer.
+
+        Raises:
+            UnderstudyError: it is none that may be kept.
+        """
+        skill, is_cut = self.skill, self.reason in {FinishReason.LENGTH, FinishReason.LOOP}
+        if self.reason is FinishReason.CANCELLED:
+            raise AnswerFailed(wording.STOPPED)
+        if is_cut and (skill.choices or skill.output_schema is not None):
+            raise self._not_whole()
+        if not self._text:
+            raise EmptyAnswer(skill.name)
+        if not _fits(skill, self._text):
+            raise AnswerFailed(wording.does_not_fit(skill.name))
+        return Finished(self._text, skill.name, is_cut)
+
+    def _not_whole(self) -> UnderstudyError:
+        name = self.skill.name
+        is_loop = self.reason is FinishReason.LOOP
+        return AnswerLooped(name) if is_loop else AnswerCut(name, self.skill.sampling.max_tokens)
+
+    def failure(self, error: RequestFailed) -> UnderstudyError:
+        if error.code is FailureCode.PROMPT_TOO_LONG:
+            return PromptTooLong(self.skill.name, error.num_tokens, error.max_tokens)
+        return AnswerFailed(wording.sentence(error))
+
+
+def _fits(skill: Skill, text: str) -> bool:
+    """The grammar keeps the shape; what it cannot express (a pattern, say) is looked at here."""
+    if skill.choices:
+        return text in skill.choices
+    if skill.output_schema is None:
+        return True
+    try:
+        jsonschema.validate(json.loads(text), json.loads(skill.output_schema))
+    except (ValueError, jsonschema.ValidationError, RecursionError):
+        return False
+    return True
