@@ -425,7 +425,6 @@ class TestInput:
             (b"\x89PNG\r\n\x00\x01", None),
             (b"x" * 200_000, None),
             (b"text", "http://127.0.0.1:9/a.txt"),
-            (b"text", "https://files.slack.com.evil.example/a.txt"),
         ],
     )
     async def test_a_file_that_cannot_be_read_is_answered_with_the_reason(
@@ -438,6 +437,17 @@ class TestInput:
             answer = await slack.answer_in("DU1", ts)
             assert bot.model.requests == []
         assert "thing.bin" in answer.text
+
+    async def test_no_file_is_fetched_from_elsewhere_and_the_token_goes_nowhere_else(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        async with SlackEmulator.start() as elsewhere, running(slack, tmp_path, skills=SKILLS) as bot:
+            file = elsewhere.file("thing.txt", b"text")
+            ts = await slack.say("U1", "DU1", "what is this?", subtype="file_share", files=[file])
+            answer = await slack.answer_in("DU1", ts)
+            assert bot.model.requests == []
+            assert elsewhere.num_downloads == 0
+        assert "thing.txt" in answer.text
 
     async def test_a_very_long_answer_ends_as_a_file_with_its_beginning_shown(
         self, slack: SlackEmulator, tmp_path: Path

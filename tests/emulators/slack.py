@@ -155,6 +155,7 @@ class SlackEmulator:
         self.responses: list[dict[str, Any]] = []
         self.violations: list[str] = []
         self.num_connections = 0
+        self.num_downloads = 0
         self._num_responses: Counter[str] = Counter()
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._sockets: dict[web.WebSocketResponse, web.Request] = {}
@@ -749,6 +750,7 @@ class SlackEmulator:
 
     async def _download(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
+        self.num_downloads += 1
         if request.headers.get("Authorization") != f"Bearer {BOT_TOKEN}":
             return web.Response(text="<html>sign in</html>", content_type="text/html")
         if name not in self.files:
