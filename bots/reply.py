@@ -12,6 +12,8 @@ from bots.pace import Pace
 from bots.surface import MessageGone, Surface
 from bots.writer import Draft, Pen, Remember, Stage, Undeliverable, Writer
 from engine import (
+    CUT,
+    INTERRUPTED,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
     AnswerStopped,
@@ -31,8 +33,6 @@ from engine import (
     sentence,
     waiting,
 )
-
-INTERRUPTED = "(interrupted)"
 
 Completing = Callable[[Message], Awaitable[Message]]
 MakePen = Callable[[tuple[str, ...], Remember], Pen]
@@ -166,11 +166,9 @@ class _Answer:
 
 
 def _whole(finished: Finished) -> str:
-    return (
-        _with_words(finished.text, left_out(finished.num_left_out))
-        if finished.num_left_out
-        else finished.text
-    )
+    """With a line about what is missing."""
+    text = _with_words(finished.text, CUT) if finished.is_cut else finished.text
+    return _with_words(text, left_out(finished.num_left_out)) if finished.num_left_out else text
 
 
 def _failed(text: str, words: str) -> str:

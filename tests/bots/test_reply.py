@@ -24,6 +24,7 @@ from bots.writer import (
     Stage,
 )
 from engine import (
+    CUT,
     IN_FILE,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
@@ -700,6 +701,12 @@ def test_a_place_may_bring_its_own_pen():
     assert engine.refs == [("p1",)]
     assert surface.shown == ()
     assert engine.settled == ["m:1"]
+
+
+def test_an_answer_that_was_cut_says_so():
+    surface = FakeSurface(max_length=2000)
+    delivered(FakeEngine(Finished("First we", "chat", is_cut=True)), surface)
+    assert surface.shown == (f"First we\n\n{CUT}",)
 
 
 def test_an_answer_to_a_part_of_a_conversation_says_how_much_is_missing():
