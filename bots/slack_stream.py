@@ -104,6 +104,7 @@ class StreamWriter:
     async def _keep_status(self) -> None:
         """What the person sees until there are words: Slack's own status, renewed before Slack forgets it."""
         while True:
+            await self._status.turn()
             self._noticed.clear()
             notice = self._notice()
             is_shown = await self._status.show(notice)

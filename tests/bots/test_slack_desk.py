@@ -320,6 +320,33 @@ class TestAgentView:
         assert slack.thread("DU9", last) == [notice]
         assert notice.text == "hello"
 
+    async def test_slack_shows_its_stop_button_as_long_as_the_answer_is_made(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        def sessions() -> list[Any]:
+            return [told for name, told in slack.calls if name == "agents.sessions.setStatus"]
+
+        async with running(slack, tmp_path, skills=SKILLS) as bot:
+            bot.model.gate.close()
+            ts = await slack.dm("U1", "hello")
+            await slack.until(lambda: len(sessions()) == 1)
+            bot.model.gate.open()
+            await slack.until(lambda: len(sessions()) == 2)
+        assert [(one["status"], one["thread_ts"]) for one in sessions()] == [
+            ("processing", ts),
+            ("active", ts),
+        ]
+
+    async def test_where_there_are_no_sessions_slack_is_not_asked_again(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        async with running(slack, tmp_path, skills=SKILLS) as bot:
+            slack.fail("agents.sessions.setStatus", Refused("feature_disabled"))
+            for number in range(3):
+                await slack.dm("U1", f"hello {number}")
+                await bot.engine.have_settled(number + 1)
+        assert len([name for name, _ in slack.calls if name == "agents.sessions.setStatus"]) == 1
+
     async def test_a_conversation_is_named_after_its_first_message(
         self, slack: SlackEmulator, tmp_path: Path
     ) -> None:
