@@ -270,8 +270,12 @@ class Engine:
         skill, info = call.skill, self.inference.info
         per_token = self._estimator.characters_per_token
         num_fixed = sum(len(message.content) for message in fixed_part(skill))
-        room_tokens = info.context_tokens - skill.sampling.max_tokens - int(num_fixed / per_token)
-        return Fitting(call, room_tokens, per_token)
+        return Fitting(
+            call,
+            max_tokens=info.context_tokens - skill.sampling.max_tokens,
+            fixed_tokens=int(num_fixed / per_token),
+            characters_per_token=per_token,
+        )
 
     async def _write(
         self,
