@@ -115,8 +115,7 @@ class _Answer:
         Superseded: the answer to another version takes its place.
         """
         try:
-            message = self.message if complete is None else await complete(self.message)
-            await self._show_events(message)
+            await self._show_events(await self._completed(complete))
         except Superseded:
             raise
         except (NotAllowed, NotHere, QueueFull) as refusal:
@@ -132,6 +131,13 @@ class _Answer:
         except Exception:
             log.exception("an answer failed")
             self._end(_failed(self.text, WRONG_ON_OUR_SIDE))
+
+    async def _completed(self, complete: Completing | None) -> Message:
+        """Nothing is fetched for somebody who may not ask."""
+        if complete is None:
+            return self.message
+        self.engine.require_use(self.message)
+        return await complete(self.message)
 
     async def _show_events(self, message: Message) -> None:
         async with aclosing(self.engine.respond(message)) as events:

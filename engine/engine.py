@@ -12,6 +12,7 @@ from engine.command import (
     BuiltIn,
     BuiltInCall,
     SkillCall,
+    called,
     cleaned,
     nearest_command,
     read_call,
@@ -26,7 +27,6 @@ from engine.errors import (
     FirstTokenLate,
     MessageTooLong,
     PromptTooLong,
-    UnderstudyError,
     UnknownCommand,
     WaitedTooLong,
 )
@@ -102,6 +102,19 @@ class Engine:
     def may(self, author: Author, scope: Scope, right: Right, skill_name: str | None = None) -> bool:
         """To be asked at each call, also where a button or a form was shown before."""
         return self._permissions.may(author, scope, right, skill_name)
+
+    def require_use(self, message: Message) -> None:
+        """For a place to ask before it fetches anything for a message; `respond` asks by itself.
+
+        Raises:
+            NotAllowed: its author may not have what it calls.
+            NotHere: nobody may in this channel.
+        """
+        author, scope = message.author, message.scope
+        what = called(cleaned(message), self.skillbook, self.default_skill(scope))
+        if what is not BuiltIn.FORGET:  # what a person has said is theirs, whatever they may do now
+            name = what.name if isinstance(what, Skill) else None
+            self._permissions.require(author, scope, Right.USE, name)
 
     def skills_for(self, author: Author, scope: Scope) -> tuple[Skill, ...]:
         """Those that this person may use here, ordered by name."""
@@ -220,18 +233,9 @@ class Engine:
 
     def _read(self, message: Message) -> BuiltInCall | SkillCall:
         """What is asked for, by somebody who may. Who may nothing here is not told what is wrong with it either."""
-        author, scope = message.author, message.scope
-        try:
-            self._measure(message)
-            call = read_call(message, self.skillbook, self.default_skill(scope))
-        except UnderstudyError:
-            self._permissions.require(author, scope, Right.USE)
-            raise
-        if isinstance(call, SkillCall):
-            self._permissions.require(author, scope, Right.USE, call.skill.name)
-        elif call.command is not BuiltIn.FORGET:  # what a person has said is theirs, whatever they may do now
-            self._permissions.require(author, scope, Right.USE)
-        return call
+        self.require_use(message)
+        self._measure(message)
+        return read_call(message, self.skillbook, self.default_skill(message.scope))
 
     def _measure(self, message: Message) -> None:
         """What is asked once more was short enough, or a file or a conversation, which count by themselves."""

@@ -78,6 +78,7 @@ class FakeEngine:
         self.is_open = False
         self.num_given = 0
         self.num_deliveries = 0
+        self.refusal = None
 
     async def respond(self, message):
         self.message = message
@@ -93,6 +94,10 @@ class FakeEngine:
                     yield step
         finally:
             self.is_open = False
+
+    def require_use(self, message):
+        if self.refusal:
+            raise self.refusal
 
     @contextmanager
     def delivery(self, message_id):
@@ -655,6 +660,20 @@ def test_what_is_slow_to_fetch_is_brought_before_the_answer():
     run(deliver(engine, delivery(), surface, complete=complete))
     assert engine.message.attachments == (Attachment("a.log", "x"),)
     assert surface.shown == ("Read.",)
+
+
+def test_nothing_is_fetched_for_somebody_who_may_not_ask():
+    engine, surface = FakeEngine(Finished("never")), FakeSurface()
+    engine.refusal = REFUSALS[0]
+    fetched = []
+
+    async def complete(message):
+        fetched.append(message)
+        return message
+
+    run(deliver(engine, delivery(), surface, complete=complete))
+    assert fetched == []
+    assert surface.whispers == [sentence(REFUSALS[0])]
 
 
 @pytest.mark.parametrize("error", [FileTooLarge("a.log", 1000), RuntimeError("boom")])
