@@ -9,7 +9,36 @@ from dataclasses import dataclass
 from engine.inference import Delta, Finished, Request
 from tests.fakes import FakeInference
 
-_VOCABULARY = ["the", "crew", "moved", "two", "crates", "of", "apples", "from", "one", "harbour", "to", "another", "before", "noon", "and", "nobody", "asked", "why", "they", "had", "been", "left", "out", "in", "the", "rain", "over", "night"]
+_VOCABULARY = [
+    "the",
+    "crew",
+    "moved",
+    "two",
+    "crates",
+    "of",
+    "apples",
+    "from",
+    "one",
+    "harbour",
+    "to",
+    "another",
+    "before",
+    "noon",
+    "and",
+    "nobody",
+    "asked",
+    "why",
+    "they",
+    "had",
+    "been",
+    "left",
+    "out",
+    "in",
+    "the",
+    "rain",
+    "over",
+    "night",
+]
 _NUMBER = re.compile(r"\d+")
 
 

@@ -17,11 +17,12 @@ if sys.path[0] == str(ROOT / "tools"):
     sys.path[0] = str(ROOT)  # started as a file
 
 from tools.previews_page import WIDTH  # noqa: E402
+from tools.previews_png import smaller  # noqa: E402
 from tools.previews_views import View, views  # noqa: E402
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FIRST_HEIGHT = 900
-SCALE = 1.25
+SCALE = 1.5
 TIMEOUT_SECONDS = 60
 
 
@@ -50,8 +51,9 @@ def picture(browser: str, view: View, path: Path) -> None:
         file = Path(folder) / f"{view.name}.html"
         file.write_text(view.html, "utf-8")
         shown = _run(browser, folder, FIRST_HEIGHT, "--dump-dom", file.as_uri())
-        height = sum(int(one) for one in re.findall(r'data-(?:height|hidden)="(\d+)"', shown))
+        height = int(re.findall(r'data-height="(\d+)"', shown)[0])
         _run(browser, folder, height, f"--screenshot={path.resolve()}", file.as_uri())
+    path.write_bytes(smaller(path.read_bytes()))
 
 
 def _run(browser: str, folder: str, height: int, *what: str) -> str:

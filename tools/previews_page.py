@@ -2,6 +2,7 @@
 
 import re
 from html import escape
+from itertools import groupby
 
 from markdown_it import MarkdownIt
 
@@ -52,11 +53,9 @@ hr { border: 0; border-top: 1px solid #dcdcd8; margin: 14px 0; }
 .menu div { padding: 4px 0; }
 """.replace("WIDTH", str(WIDTH))
 
-# The page tells how high it is, and how much of a window is not for the page.
+# The page tells how high it is.
 _MEASURE = """
-const page = document.documentElement;
-page.dataset.height = Math.ceil(document.body.getBoundingClientRect().height);
-page.dataset.hidden = Math.max(0, window.outerHeight - window.innerHeight);
+document.documentElement.dataset.height = Math.ceil(document.body.getBoundingClientRect().height);
 """
 
 
@@ -75,12 +74,11 @@ def markdown(text: str) -> str:
 
 def mrkdwn(text: str) -> str:
     """Slack's own markup as far as the bot writes it: bold, code, quotes. Its &lt; and &amp; are HTML's already."""
-    lines = [line.removeprefix("&gt; ").removeprefix("> ") for line in text.split("\n")]
-    is_quoted = [line.startswith("> ") for line in text.split("\n")]
-    return "".join(
-        f"<blockquote>{_inline(line)}</blockquote>" if quoted else f"<div>{_inline(line)}</div>"
-        for line, quoted in zip(lines, is_quoted, strict=True)
-    )
+    html = ""
+    for is_quoted, lines in groupby(text.split("\n"), lambda line: line.startswith("> ")):
+        inner = "<br>".join(_inline(line.removeprefix("> ") if is_quoted else line) for line in lines)
+        html += f"<blockquote>{inner}</blockquote>" if is_quoted else f"<div>{inner}</div>"
+    return html
 
 
 def _inline(line: str) -> str:

@@ -84,7 +84,7 @@ async def views() -> tuple[View, ...]:
         "discord-answer": await _discord_answer(),
         "discord-windows": _discord_windows(skills),
         "discord-refusal": await _discord_refusal(),
-        "discord-commands": discord_html.commands(command_list(skills).payload, "On a message, Apps"),
+        "discord-commands": _discord_commands(skills),
     }
     return tuple(View(name, page(name, body)) for name, body in bodies.items())
 
@@ -97,6 +97,11 @@ def _skills() -> tuple[Skill, ...]:
 
 def _one(skills: tuple[Skill, ...], name: str) -> Skill:
     return next(skill for skill in skills if skill.name == name)
+
+
+def _some(skills: tuple[Skill, ...]) -> tuple[Skill, ...]:
+    """As many as a picture needs."""
+    return tuple(_one(skills, name) for name in ("release-note", "sentiment", "translate", "triage"))
 
 
 def _card(*messages: str) -> str:
@@ -138,11 +143,10 @@ async def _slack_answer() -> str:
 
 
 def _slack_home(skills: tuple[Skill, ...]) -> str:
-    shown = tuple(_one(skills, name) for name in ("release-note", "sentiment", "translate", "triage"))
     proposed = (slack_blocks.Proposed("triage", "The printer on floor 2 is out of paper", "low", "U2"),)
     line = queue_text(QueueView(4, 2, 1, 0, 3.0, 6.0)).splitlines()
     health = slack_blocks.Health(tuple(one.removeprefix("- ") for one in line))
-    return slack_html.view(slack_blocks.home(shown, proposed, health, {}))
+    return slack_html.view(slack_blocks.home(_some(skills), proposed, health, {}))
 
 
 def _slack_use(skills: tuple[Skill, ...]) -> str:
@@ -183,3 +187,7 @@ async def _discord_refusal() -> str:
     asked = Asked(Kind.COMMAND, InteractionAddress(1, 1, 1, "token"), Room(1, 1), Author("3", BEN), {})
     await Replies(calls).whisper(asked, sentence(NotAllowed(Right.USE, "triage")))  # type: ignore[arg-type]
     return _card(message(BOT, discord_html.said(calls.sent[0]), is_bot=True))
+
+
+def _discord_commands(skills: tuple[Skill, ...]) -> str:
+    return discord_html.commands(command_list(_some(skills)).payload, "On a message: Apps")
