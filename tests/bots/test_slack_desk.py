@@ -9,8 +9,8 @@ import pytest
 
 from engine import AccessConfig, Memory, Skill, Takes
 from engine.skill import SkillSampling
-from tests.bots.test_slack import ME, Bot, running
 from tests.emulators.slack import BOT_USER, Posted, Refused, SlackEmulator
+from tests.emulators.slack_bot import ME, Bot, running
 from tests.fakes import make_example, make_skill
 
 pytestmark = pytest.mark.scenario

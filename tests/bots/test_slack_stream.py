@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.skill import SkillSampling
-from tests.bots.test_slack import ME, Bot, running
 from tests.emulators.slack import Garbage, RateLimited, Refused, Reset, SlackEmulator
+from tests.emulators.slack_bot import ME, Bot, running
 from tests.fakes import FakeInference, make_skill
 
 pytestmark = pytest.mark.scenario
