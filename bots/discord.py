@@ -69,6 +69,7 @@ INTERVAL_SECONDS = 1.1  # Discord takes about five writes in five seconds from a
 WRITE_SECONDS = 60.0
 MAX_CHAIN = 100  # messages; most are in discord.py's cache
 MAX_RETRY_SECONDS = 60.0
+READY_SECONDS = 2.0  # between two of the servers that Discord names after the login
 EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
 CLOUDFLARE_SECONDS = 120.0
 AUTHENTICATION_FAILED = 4004
@@ -164,7 +165,10 @@ class Client(discord.Client):
         interval_seconds: float,
     ) -> None:
         super().__init__(
-            intents=discord.Intents.default(), allowed_mentions=NO_MENTIONS, max_ratelimit_timeout=30.0
+            intents=discord.Intents.default(),
+            allowed_mentions=NO_MENTIONS,
+            max_ratelimit_timeout=30.0,
+            guild_ready_timeout=READY_SECONDS,
         )
         self._engine = engine
         self._sync = sync
@@ -406,7 +410,7 @@ async def _beginning(response: aiohttp.ClientResponse, num_bytes: int) -> bytes:
 
 
 def _form(body: dict[str, JsonValue], file: TextFile) -> list[dict[str, str | bytes]]:
-    attachments: list[JsonValue] = [{"id": 0, "filename": file.name}]
+    attachments: list[JsonValue] = [{"id": "0", "filename": file.name}]
     told = {**body, "attachments": attachments}
     return [
         {"name": "payload_json", "value": json.dumps(told), "content_type": "application/json"},
