@@ -188,7 +188,7 @@ class InteractionDesk:
             words = discord_more_inputs(skill.name, others)
             await self._replies.whisper(asked, words, fill_in(about))
             return
-        files = () if text else note.files
+        files = tuple(one for one in note.files if one.is_called_text or not text)
         await self._running.run(asked, self._message(asked, skill.name, given), files)
 
     async def _fill(self, asked: Asked, about: str) -> None:
@@ -206,7 +206,8 @@ class InteractionDesk:
         skill = self._engine.skillbook.get(name)
         shown = {one.name for one in shown_inputs(skill, note.given)} if skill else set()
         given = {key: value for key, value in note.given.items() if key not in shown} | dict(fields)
-        files = () if skill and given.get(skill.main_input.name) else note.files
+        has_text = skill is not None and bool(given.get(skill.main_input.name))
+        files = tuple(one for one in note.files if one.is_called_text or not has_text)
         await self._running.run(asked, self._message(asked, name, given), files)
 
     async def _teach(self, asked: Asked, target: str, fields: Mapping[str, str]) -> None:

@@ -83,6 +83,16 @@ async def test_a_file_of_the_message_is_used_where_it_says_nothing(
     assert bot.asked == ["urgent: disk full"]
 
 
+async def test_beside_a_text_its_text_files_count_and_its_pictures_do_not(
+    discord: DiscordEmulator, bot: Bot
+) -> None:
+    files = (discord.file("log.txt", "disk full"), discord.file("cat.png", b"\x89PNG\x00", "image/png"))
+    said = await discord.say("ann", "general", "urgent", files=files)
+    opened = await discord.use_on("ann", said, DiscordWord.USE)
+    await discord.answer_to(await discord.submit(opened, Skill="triage"), "urgent")
+    assert bot.asked == ["urgent\n\nlog.txt:\ndisk full"]
+
+
 async def test_more_skills_than_fit_one_list_come_in_several(
     discord: DiscordEmulator, tmp_path: Path
 ) -> None:
