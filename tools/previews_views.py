@@ -11,7 +11,7 @@ from bots.discord_events import InteractionAddress, Room
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_views import correction, skill_window, use_on_message
 from bots.slack_budget import Budgets
-from bots.slack_status import Status
+from bots.slack_status import Sessions, Status
 from bots.slack_thread import Recipient, Thread
 from bots.surface import Controls
 from engine import (
@@ -124,7 +124,9 @@ async def _slack_welcome(skills: tuple[Skill, ...]) -> str:
 
 async def _slack_waiting() -> str:
     calls = _SlackCalls()
-    status = Status(calls, Budgets.of_a_workspace().sessions, "C1", "1700000000.000001")  # type: ignore[arg-type]
+    budgets = Budgets.of_a_workspace()
+    sessions = Sessions(calls, budgets.sessions)  # type: ignore[arg-type]
+    status = Status(calls, sessions, budgets.statuses, "C1", "1700000000.000001")  # type: ignore[arg-type]
     await status.show(waiting(3, 20.0))
     await status.show("")
     lines = [_status(one) for one in calls.sent]
