@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from engine import wording
 from engine.access import Right
 from engine.command import BuiltIn, called, cleaned, nearest_command, wants_transcript
-from engine.errors import AnswerStopped, UnknownCommand
+from engine.errors import AnswerStopped, MessageDeleted, UnknownCommand
 from engine.feedback import Answered, Proposal, Verdict
 from engine.message import Author, Delivery, Message, Platform, Scope
 from engine.permissions import Permissions
@@ -105,9 +105,14 @@ class Desk:
         return self._underway.stop(message_id, AnswerStopped())
 
     async def deleted(self, message_id: str) -> None:
-        """Its author has deleted the message: its answer stops, and it is forgotten. One that is not known is none."""
-        self._underway.delete(message_id)
-        await self._store.delete(message_id)
+        """Its author has deleted the message: its answer stops, and it is forgotten.
+
+        A place may tell of every message that is deleted anywhere: one that was not for the bot costs no write.
+        """
+        self._underway.stop(message_id, MessageDeleted())
+        if await self._store.knows(message_id):
+            self._underway.delete(message_id)
+            await self._store.delete(message_id)
 
     async def edited(self, message: Message, address: str) -> Delivery | None:
         """The author has edited a message: what is to be delivered now, in the messages that show the first answer.
