@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from engine import DiscordWord, Input, JsonValue, Skill, Skillbook
+from engine import COMMANDS, HELP_ARGUMENT, BuiltIn, DiscordWord, Input, JsonValue, Skill, Skillbook
 
 Payload: TypeAlias = "dict[str, JsonValue]"
 Put: TypeAlias = Callable[[int, list[Payload]], Awaitable[object]]
@@ -146,13 +146,10 @@ class CommandSync:
 
 
 def _built_in_commands() -> tuple[Payload, ...]:
-    about = Input(HELP_OPTION, "The command you want to know about")
-    return (
-        _command("help", "What I can do, and how", [_option(about, is_required=False, is_completed=True)]),
-        _command("skills", "All my skills", []),
-        _command("new", "Begin a new conversation: forget what was said here", []),
-        _command("forget", "Delete what you said to me", []),
-        _command("queue", "How many messages are in line, and where yours are", []),
+    about = _option(Input(HELP_OPTION, HELP_ARGUMENT), is_required=False, is_completed=True)
+    return tuple(
+        _command(name, description, [about] if name is BuiltIn.HELP else [])
+        for name, description in COMMANDS.items()
     )
 
 

@@ -43,12 +43,22 @@ from engine.skillschema import skill_schema
 from engine.store import Store
 from engine.warmth import Warmth
 from engine.wording import (
+    COMMANDS,
+    CUT,
+    HELP_ARGUMENT,
     IN_FILE,
+    INTERRUPTED,
+    SEE_ABOVE,
+    SLACK_AGENT_DESCRIPTION,
+    SLACK_ALL_COMMANDS,
+    SLACK_ONLY_YOU,
     SLACK_PUSH_NEEDS,
+    SLACK_TOO_LONG,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
     DiscordWord,
     SlackWord,
+    TerminalWord,
     cache_text,
     discord_more_inputs,
     discord_reads,
@@ -69,8 +79,17 @@ from engine.wording import (
 )
 
 __all__ = [
+    "COMMANDS",
+    "CUT",
+    "HELP_ARGUMENT",
+    "INTERRUPTED",
     "IN_FILE",
+    "SEE_ABOVE",
+    "SLACK_AGENT_DESCRIPTION",
+    "SLACK_ALL_COMMANDS",
+    "SLACK_ONLY_YOU",
     "SLACK_PUSH_NEEDS",
+    "SLACK_TOO_LONG",
     "STOPPED_BY_PERSON",
     "WRONG_ON_OUR_SIDE",
     "AccessConfig",
@@ -122,6 +141,7 @@ __all__ = [
     "StoreFailed",
     "Superseded",
     "Takes",
+    "TerminalWord",
     "Text",
     "TooManyFiles",
     "UnderstudyError",
