@@ -57,6 +57,13 @@ def skill_name_faults(config: Config, skillbook: Skillbook, config_path: Path) -
     named = [
         ("default_skill", config.default_skill),
         *(("pinned_skills", name) for name in config.pinned_skills),
+        *(
+            (f"channels.{id_}.{key}", name)
+            for id_, channel in config.channels.items()
+            for key, names in (("default_skill", (channel.default_skill,)), ("skills", channel.skills or ()))
+            for name in names
+            if name is not None
+        ),
     ]
     return tuple(
         _missing_skill(key, name, skillbook, config_path)

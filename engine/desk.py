@@ -104,15 +104,17 @@ class Desk:
         """
         return self._underway.stop(message_id, AnswerStopped())
 
-    async def deleted(self, message_id: str) -> None:
-        """Its author has deleted the message: its answer stops, and it is forgotten.
+    async def deleted(self, message_id: str) -> bool:
+        """Its author has deleted the message: its answer stops, and it is forgotten. False: it was not for the bot.
 
         A place may tell of every message that is deleted anywhere: one that was not for the bot costs no write.
         """
         self._underway.stop(message_id, MessageDeleted())
-        if await self._store.knows(message_id):
+        is_known = await self._store.knows(message_id)
+        if is_known:
             self._underway.delete(message_id)
             await self._store.delete(message_id)
+        return is_known
 
     async def edited(self, message: Message, address: str) -> Delivery | None:
         """The author has edited a message: what is to be delivered now, in the messages that show the first answer.

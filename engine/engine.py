@@ -67,6 +67,13 @@ class Engine(Desk):
         self.meter = Meter(clock=_now)
         self._estimator = Estimator()
 
+    async def deleted(self, message_id: str) -> bool:
+        """As the desk says; the model forgets what it has read of it too."""
+        is_known = await super().deleted(message_id)
+        if is_known:
+            self.inference.forget()
+        return is_known
+
     async def respond(self, message: Message) -> AsyncGenerator[Event, None]:
         """Answers a message: `Waiting` while it is not its turn, `Text` as it is written, one `Finished` at last.
 

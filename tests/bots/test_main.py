@@ -99,7 +99,15 @@ def test_check_lists_every_fault_on_stdout(home: Path, capsys):
     assert "skills/worse.yaml:1" in out
 
 
-@pytest.mark.parametrize("line", ["default_skill: triag", "pinned_skills: [chat, triag]"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "default_skill: triag",
+        "pinned_skills: [chat, triag]",
+        "channels: {C0123ABCD: {default_skill: triag}}",
+        "channels: {C0123ABCD: {skills: [chat, triag]}}",
+    ],
+)
 def test_check_misses_a_skill_that_config_names(home: Path, capsys, line: str):
     (home / "config.yaml").write_text(f"{line}\n")
     assert understudy("check") == 1

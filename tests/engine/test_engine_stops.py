@@ -140,16 +140,19 @@ async def test_a_deleted_message_is_neither_answered_nor_remembered(tmp_path: Pa
         assert await engine.edited(answered, "") is None
         await outcome(engine, make_message("now"))
     assert model.requests[-1].prompt.turns == ()
+    assert model.num_forgets == 3
     assert b"canary" not in (tmp_path / "understudy.db").read_bytes()
 
 
 async def test_what_others_delete_is_not_remembered(tmp_path: Path) -> None:
-    async with open_engine(tmp_path, FakeInference()) as engine:
+    model = FakeInference()
+    async with open_engine(tmp_path, model) as engine:
         before = engine._store.num_transactions
         for number in range(5):
             await engine.deleted(f"not ours {number}")
         assert engine._underway._deleted == {}
         assert engine._store.num_transactions == before + 5  # that looked, and wrote nothing
+        assert model.num_forgets == 0
         message = make_message("hello")
         await outcome(engine, message)  # kept as a turn, and in no inbox any more
         await engine.deleted(message.id)
