@@ -10,6 +10,7 @@ import aiohttp
 from bots.reply import deliver
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
+from bots.slack_faults import NEEDS_MEMBER
 from bots.slack_files import fetched
 from bots.slack_people import People
 from bots.slack_response import ResponseUrlSurface
@@ -18,7 +19,17 @@ from bots.slack_stream import Streaming, StreamWriter
 from bots.slack_thread import NotReadable, Recipient, Said, Thread
 from bots.surface import Busy, MessageGone, Uncertain
 from bots.writer import Pen, Remember
-from engine import Delivery, Engine, FilesConfig, Line, Message, MissingRight, Platform, Scope
+from engine import (
+    Delivery,
+    Engine,
+    FilesConfig,
+    Line,
+    Message,
+    MissingRight,
+    Platform,
+    Scope,
+    slack_not_member,
+)
 
 OPEN_TRIES = 3
 
@@ -104,8 +115,12 @@ class Answers:
     async def _answer(self, delivery: Delivery) -> None:
         try:
             address = SlackAddress.from_json(delivery.address)
-            answer = self._answer_in_thread if address.thread_ts else self._answer_command
-            await answer(delivery, address)
+            if not address.thread_ts:
+                await self._answer_command(delivery, address)
+            elif not address.response_url or await self._is_member(address):
+                await self._answer_in_thread(delivery, address)
+            else:
+                await self._say_not_member(delivery, address)
         except Exception:  # noqa: BLE001  the top of a handler: one answer must not end the others
             _log.exception("An answer in Slack failed: %s", delivery.message.id)
         finally:
@@ -172,6 +187,23 @@ class Answers:
         statuses = self._budgets.statuses
         return Status(self._workspace.api, self._sessions, statuses, address.channel, address.thread_ts)
 
+    # A shortcut on a message in a channel where the bot may not be
+
+    async def _is_member(self, address: SlackAddress) -> bool:
+        """An error of another kind is found out by writing."""
+        try:
+            await self._workspace.api.call(
+                "conversations.replies", channel=address.channel, ts=address.thread_ts, limit=1
+            )
+        except ApiFailed as error:
+            return error.code not in NEEDS_MEMBER
+        return True
+
+    async def _say_not_member(self, delivery: Delivery, address: SlackAddress) -> None:
+        body = {"response_type": "ephemeral", "replace_original": False, "text": slack_not_member()}
+        async with self._workspace.session.post(address.response_url, json=body):
+            await self._engine.settle(delivery.message.id)
+
     # A slash command
 
     async def _answer_command(self, delivery: Delivery, address: SlackAddress) -> None:
@@ -180,7 +212,7 @@ class Answers:
         except (MessageGone, Busy, Uncertain):
             await self._answer_by_response_url(delivery, address)
         else:
-            opened = replace(address, channel=channel, thread_ts=root_ts, opening="")
+            opened = replace(address, channel=channel, thread_ts=root_ts, opening="", response_url="")
             await self._answer_in_opened(delivery, opened)
 
     async def _answer_in_opened(self, delivery: Delivery, address: SlackAddress) -> None:

@@ -216,6 +216,23 @@ class TestShortcuts:
             await slack.answer_in("C1", ts)
         assert bot.model.requests[0].prompt.last.content == text
 
+    async def test_a_long_message_that_slack_does_not_give_is_said_in_the_window(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        async with running(slack, tmp_path, skills=SKILLS) as bot:
+            root = await slack.say("U3", "C1", "look")
+            ts = await slack.say("U3", "C1", "low " * 1000, thread_ts=root)
+            await slack.shortcut("U1", "use_skill", "C1", ts)
+            view = await window(slack)
+            slack.fail("conversations.replies", Refused("thread_not_found"))
+            refused = await slack.submit("U1", view["id"])
+            await slack.acked(refused)
+            assert bot.model.requests == []
+            await slack.submit("U1", view["id"])
+            await slack.answer_in("C1", root)
+        assert list(refused.acks[0]["errors"]) == ["triage.text"]
+        assert len(bot.model.requests[0].prompt.last.content) > 3900
+
     async def test_teaching_keeps_a_proposal(self, slack: SlackEmulator, tmp_path: Path) -> None:
         async with running(slack, tmp_path, skills=SKILLS) as bot:
             ts = await slack.say("U3", "C1", "the tide is low")

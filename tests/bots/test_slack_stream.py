@@ -188,6 +188,21 @@ class TestRefusals:
         assert [one.text for one in slack.thread("DU1", ts)] == [TEXT]
 
 
+class TestButtonsRefused:
+    @pytest.mark.parametrize("is_streamed", [True, False])
+    async def test_the_text_stands_there_where_slack_does_not_take_the_buttons(
+        self, slack: SlackEmulator, tmp_path: Path, *, is_streamed: bool
+    ) -> None:
+        slack.has_streams = is_streamed
+        async with running(slack, tmp_path) as bot:
+            ts = await begin(slack, bot)
+            slack.fail("chat.stopStream", Refused("invalid_blocks"))
+            slack.fail("chat.update", Refused("invalid_blocks"))
+            bot.model.gate.open()
+            await bot.engine.have_settled(1)
+        assert [one.text for one in slack.thread("DU1", ts)] == [TEXT]
+
+
 class TestEnds:
     async def test_a_stream_that_slack_ends_after_five_minutes_goes_on_as_edits(
         self, slack: SlackEmulator, tmp_path: Path
