@@ -286,10 +286,10 @@ class TestManyAtOnce:
     async def test_twenty_streams_share_what_slack_gives_and_none_is_lost_or_doubled(
         self, slack: SlackEmulator, tmp_path: Path
     ) -> None:
-        """Slack's minute lasts two seconds here, and the bot takes it for three: a busy machine needs the room."""
+        """Slack's minute lasts two seconds here, and the bot takes it for four: a busy machine needs the room."""
         slack.tiers.minute_seconds = 2.0
         model = FakeInference(num_slots=20)
-        async with running(slack, tmp_path, model, window_seconds=3.0) as bot:
+        async with running(slack, tmp_path, model, window_seconds=4.0) as bot:
             bot.model.gate.close()
             asked = {}
             for number in range(20):
