@@ -27,7 +27,6 @@ from engine import (
     Message,
     MissingRight,
     Platform,
-    Scope,
     slack_not_member,
 )
 
@@ -68,7 +67,7 @@ class Answers:
         self._engine = workspace.engine
         self._budgets = workspace.streaming.budgets
         self._sessions = Sessions(workspace.api, self._budgets.sessions)
-        self._answering: dict[str, Scope] = {}
+        self._answering: dict[str, Message] = {}
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
@@ -88,7 +87,7 @@ class Answers:
 
     def begin(self, delivery: Delivery) -> None:
         if self.is_open:
-            self._answering[delivery.message.id] = delivery.message.scope
+            self._answering[delivery.message.id] = delivery.message
             self._workspace.begin(self._answer(delivery))
 
     async def answer_edited(self, heard: Heard) -> None:
@@ -102,15 +101,21 @@ class Answers:
 
     def stop_in(self, channel: str, thread_ts: str) -> None:
         """All that is under way in a conversation."""
-        for key, scope in list(self._answering.items()):
-            if (scope.channel, scope.conversation) == (channel, thread_ts):
+        for key, message in list(self._answering.items()):
+            if (message.scope.channel, message.scope.conversation) == (channel, thread_ts):
                 self._engine.stop(key)
+
+    def asker(self, message_id: str) -> str | None:
+        """Whose answer is under way; None where none is."""
+        message = self._answering.get(message_id)
+        return None if message is None else message.author.id
 
     async def _is_meant(self, heard: Heard) -> bool:
         if heard.claim is Claim.ADDRESSED or self._engine.skillbook.get(heard.bare_command) is not None:
             return True
         scope = heard.message.scope
-        return scope in self._answering.values() or await self._engine.takes_part(scope)
+        is_under_way = any(one.scope == scope for one in self._answering.values())
+        return is_under_way or await self._engine.takes_part(scope)
 
     async def _answer(self, delivery: Delivery) -> None:
         try:
@@ -220,7 +225,7 @@ class Answers:
         message = in_thread(delivery.message, address.channel, address.thread_ts)
         await self._engine.accept(message, address.to_json())
         await self._engine.settle(delivery.message.id)
-        self._answering[message.id] = message.scope
+        self._answering[message.id] = message
         try:
             await self._answer_in_thread(Delivery(message, address.to_json()), address)
         finally:

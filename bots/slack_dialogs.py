@@ -88,9 +88,13 @@ class Dialogs:
         await self._ask(message, SlackAddress(pressed.channel, thread_ts, team=pressed.person.team))
 
     async def _stop(self, pressed: Pressed, by: Author) -> None:
+        """Who asked may, and an admin."""
+        asker = self._answers.asker(pressed.value)
         scope = Scope(Platform.SLACK, self._workspace.identity.team, pressed.channel, pressed.thread_ts)
-        if self._engine.may(by, scope, Right.USE):
+        if asker in (None, by.id) or self._engine.may(by, scope, Right.ADMIN):
             self._engine.stop(pressed.value)
+        else:
+            await self._whisper(pressed, SlackWord.NOT_YOURS_TO_STOP)
 
     async def _try(self, pressed: Pressed, by: Author) -> None:
         skill = self._engine.skillbook.get(pressed.value)

@@ -127,6 +127,9 @@ class TestButtons:
             await slack.until(lambda: bool(slack.thread("DU1", ts)))
             growing = slack.thread("DU1", ts)[0]
             assert growing.buttons == {"stop"}
+            await slack.press("U2", growing, "stop")  # somebody else
+            await slack.until(lambda: bool(slack.whispers))
+            assert bot.model.num_cancelled == 0
             await slack.press("U1", growing, "stop")
             await bot.engine.have_settled(1)
             assert bot.model.num_cancelled == 1
