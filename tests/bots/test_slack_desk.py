@@ -541,6 +541,7 @@ class TestRights:
         self, slack: SlackEmulator, tmp_path: Path
     ) -> None:
         slack.users["UGUEST"] = {"is_restricted": True}
+        slack.users["UFOREIGN"] = {"team_id": "T9"}
         async with running(slack, tmp_path, skills=SKILLS) as bot:
             await slack.say("UGUEST", "C1", f"{ME} hello")
             await slack.say("UFOREIGN", "C1", f"{ME} hello", user_team="T9")
