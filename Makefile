@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests that need no model share the cores; those that compute have them to themselves.
 TOGETHER := -n auto --maxprocesses 4
 
-.PHONY: chat run doctor test test-unit check fix bench lock setup setup-dev clean
+.PHONY: chat run doctor test test-unit check fix bench bench-places lock setup setup-dev clean
 
 chat: setup
 	@$(BIN)/understudy chat
@@ -38,6 +38,10 @@ fix: setup-dev
 # The engine beside its peers, in 12 minutes at most. The first time it builds llama-server, which takes about 8 minutes more on two cores.
 bench: setup-dev
 	$(BIN)/python bench/engine.py --quick --json build/bench.json --markdown build/bench.md
+
+# The figures of docs/places.md.
+bench-places: setup-dev
+	$(BIN)/python bench/places.py --quick --json build/places.json
 
 # Resolves the newest allowed versions into requirements/. Needs `uv`.
 lock:
