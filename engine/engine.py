@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from engine import wording
 from engine.access import Right
@@ -17,7 +18,7 @@ from engine.command import (
     read_call,
     wants_transcript,
 )
-from engine.configschema import AccessConfig, ChannelConfig, Limits
+from engine.configschema import AccessConfig, ChannelConfig, Limits, TeachingConfig
 from engine.conversation import Conversation, Turn
 from engine.deadline import Deadline
 from engine.errors import (
@@ -31,7 +32,7 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
-from engine.feedback import Answered, Proposal, Verdict
+from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.inference import Delta, Inference, Request, RequestFailed
 from engine.lane import Origin
 from engine.message import Author, Delivery, Message, Platform, Scope
@@ -39,9 +40,12 @@ from engine.meter import Answering, Meter
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
+from engine.shelf import Written, open_shelf
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.teachdesk import TeachDesk
+from engine.teaching import Edition, Held, Preview, Teaching
 from engine.transcript import Fitting
 from engine.underway import Stoppable, Underway
 from engine.writing import Writing
@@ -49,6 +53,7 @@ from engine.writing import Writing
 EVERYBODY_MAY = AccessConfig()
 ANYBODY = Author("", "")  # who is named by no id: let in where everybody is
 NO_CHANNELS: Mapping[str, ChannelConfig] = {}
+AS_USUAL = TeachingConfig()
 
 
 class Engine:
@@ -62,12 +67,17 @@ class Engine:
         store: Store,
         limits: Limits,
         default_skill: str,
+        versions_folder: Path,
+        teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
     ) -> None:
         self.inference, self.skillbook = inference, skillbook
         self._store, self._limits = store, limits
         self._permissions = Permissions(access, channels, default_skill, skillbook)
+        shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
+        self._teaching = Teaching(skillbook, self._permissions, store, shelf, teaching)
+        self._desk = TeachDesk(self._teaching, skillbook, self._permissions, store)
         self._underway = Underway()
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
@@ -182,21 +192,56 @@ class Engine:
             return None
         return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
 
-    async def propose(self, proposal: Proposal) -> None:
-        """Keeps what somebody would like the bot to learn.
+    # Teaching
+
+    async def propose(self, proposal: Proposal) -> int:
+        """Keeps what somebody would like the bot to learn, for whoever may teach; the number it has.
 
         Raises:
-            NotAllowed: this person may not teach the skill.
+            NotAllowed: this person may not use the skill.
             UnknownCommand: there is no such skill.
         """
-        if self.skillbook.get(proposal.skill) is None:
-            raise UnknownCommand(proposal.skill, nearest_command(proposal.skill, self.skillbook))
-        self._permissions.require(proposal.author, proposal.scope, Right.TEACH, proposal.skill)
-        await self._store.opinions.propose(proposal)
+        return await self._teaching.propose(proposal)
 
     async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
-        """What was proposed, oldest first; for one skill, or for all."""
+        """What was proposed and is open, oldest first; for one skill, or for all."""
         return await self._store.opinions.proposals(skill)
+
+    async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
+        """What this person may accept, edit or drop here, oldest first."""
+        return await self._teaching.open_proposals(author, scope)
+
+    async def preview(self, proposal: Proposal) -> Preview:
+        """What it would do to the skill: before and after, the diff, and what should be looked at first.
+
+        Raises:
+            UnderstudyError: it does not fit the skill, or the file cannot be edited.
+        """
+        return await self._teaching.preview(proposal)
+
+    async def teach(self, proposal: Proposal, message_id: str = "") -> Written | Held:
+        """Writes it at once, or keeps it as a proposal: for who may not teach, and where something is to be looked at first.
+
+        Raises:
+            UnderstudyError: it is taught already, or it does not fit.
+        """
+        return await self._teaching.teach(proposal, message_id)
+
+    async def accept_proposal(self, number: int, by: Author, scope: Scope) -> Written:
+        """Raises:
+        UnderstudyError: it was decided, this person may not, or the file cannot be edited.
+        """
+        return await self._teaching.accept(number, Edition(by, scope))
+
+    async def edit_proposal(
+        self, number: int, inputs: Mapping[str, str], output: str, by: Author, scope: Scope
+    ) -> KeptProposal:
+        """Other words for an open one. Raises as `accept_proposal` does."""
+        return await self._teaching.edit(number, inputs, output, Edition(by, scope))
+
+    async def drop_proposal(self, number: int, by: Author, scope: Scope) -> KeptProposal:
+        """Raises as `accept_proposal` does."""
+        return await self._teaching.drop(number, Edition(by, scope))
 
     # The straight line
 
@@ -211,14 +256,17 @@ class Engine:
         message = cleaned(message)
         with self._underway.answer(message.id, message.text) as stoppable:
             call = self._counted_read(message)
-            made = (
-                self._run(call, message)
-                if isinstance(call, BuiltInCall)
-                else self._ask(call, message, stoppable)
-            )
-            async with aclosing(made) as events:
+            async with aclosing(await self._made(call, message, stoppable)) as events:
                 async for event in events:
                     yield event
+
+    async def _made(
+        self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        if isinstance(call, BuiltInCall):
+            return self._run(call, message)
+        offer = await self._desk.offer(message)
+        return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
     def _counted_read(self, message: Message) -> BuiltInCall | SkillCall:
         try:
@@ -355,7 +403,11 @@ class Engine:
 
     async def _run(self, call: BuiltInCall, message: Message) -> AsyncGenerator[Event, None]:
         """Answers a command of the bot's own: no model, no place in line."""
-        text = await self._answer_built_in(call, message)
+        async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
+            async for event in events:
+                yield event
+
+    async def _say(self, text: str, message: Message) -> AsyncGenerator[Event, None]:
         await self._store.join(message.scope)
         yield Text(text)
         yield Finished(text)
@@ -375,6 +427,8 @@ class Engine:
                 return wording.forgotten(forgotten)
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
+            case _:
+                return await self._desk.answer(call, message)
 
     def _help(self, argument: str, message: Message) -> str:
         name = argument.lstrip("/!").lower()

@@ -33,6 +33,7 @@ from engine.errors import (
     QueueFull,
     StoreFailed,
     Superseded,
+    TeachingRefused,
     TooManyFiles,
     UnknownCommand,
     UnknownInput,
@@ -64,6 +65,8 @@ def sentence(error: BaseException) -> str:
             return f"The {what} {error.path} cannot be used: {error.reason}. {error.advice}"
         case RequestFailed() | AnswerFailed():
             return _of_failure(error)
+        case TeachingRefused():
+            return error.reason
         case _:
             return _of_message(error)
 
@@ -278,6 +281,8 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         f"Without a command, `{default_skill}` answers. `/help NAME` shows one skill.",
         "`/new` begins a conversation anew, `/forget` deletes what you said.",
         "`/queue` says how many messages are in line, and where yours are.",
+        "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
+        "`/skill new` makes one, `/proposals` lists what waits to be taught.",
     ]
     return "\n".join(lines)
 

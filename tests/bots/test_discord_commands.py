@@ -45,7 +45,11 @@ def test_required_options_come_first() -> None:
     assert [one["name"] for one in options(make_skill("rewrite", inputs=inputs))] == ["text", "tone", "to"]
     needed = Input("to", "Who", is_required=True, choices=("ann", "bob"))
     mixed = options(make_skill("rewrite", inputs=(*inputs[:2], needed)))
-    assert [(one["name"], one["required"]) for one in mixed] == [("to", True), ("text", False), ("tone", False)]
+    assert [(one["name"], one["required"]) for one in mixed] == [
+        ("to", True),
+        ("text", False),
+        ("tone", False),
+    ]
 
 
 def test_a_file_may_stand_for_the_text_unless_the_skill_has_a_use_for_the_name() -> None:
@@ -98,7 +102,10 @@ def many_skills(number: int) -> list[Skill]:
 def test_skills_beyond_the_limit_are_named() -> None:
     listed = command_list(many_skills(120))
     assert listed.num_slash == MAX_COMMANDS
-    assert [one["name"] for one in listed.payload[MAX_COMMANDS:]] == ["Use a skill on this", "Teach from this"]
+    assert [one["name"] for one in listed.payload[MAX_COMMANDS:]] == [
+        "Use a skill on this",
+        "Teach from this",
+    ]
     assert listed.left_out == tuple(f"skill{n:03}" for n in range(95, 120))
 
 

@@ -20,11 +20,56 @@ HEAD = "description: What it is\ninstructions: Say it.\n"
 characters = st.characters(
     exclude_categories=("Cc", "Cs"), exclude_characters="\ufeff\ufffe\uffff", include_characters="\n\t"
 )
-nasty = st.sampled_from(
-    ["no", "null", "~", "010", "- x", "a: b", "a #b", "#x", "[x]", "{x}", "&x", "*x", "!x", "|", ">", "%x", "@x", "`x"]
-    + ["'x'", '"x"', "it's", '\\', "x?", "? x", "x:", ":", "---", "...", "a, b", "a\n  b", "  a\nb", "a\n\nb", "a \nb", "\t"]
-    + ["=>", "中文。", "مرحبا", "a\u2028b", "🙂", "x" * 200, "a\nb: c\n- d", "# a\n# b", "\u00a0x", "true", "1e3", "<<"]
-)
+AS_YAML = [
+    "no",
+    "null",
+    "~",
+    "010",
+    "- x",
+    "a: b",
+    "a #b",
+    "#x",
+    "[x]",
+    "{x}",
+    "&x",
+    "*x",
+    "!x",
+    "|",
+    ">",
+    "%x",
+]
+IN_QUOTES = [
+    "'x'",
+    '"x"',
+    "it's",
+    "\\",
+    "x?",
+    "? x",
+    "x:",
+    ":",
+    "---",
+    "...",
+    "a, b",
+    "@x",
+    "`x",
+    "\t",
+    "true",
+    "1e3",
+]
+IN_LINES = [
+    "a\n  b",
+    "  a\nb",
+    "a\n\nb",
+    "a \nb",
+    "a\nb: c\n- d",
+    "# a\n# b",
+    "a\u2028b",
+    "\u00a0x",
+    "=>",
+    "<<",
+]
+IN_SCRIPTS = ["中文。", "مرحبا", "🙂", "x" * 200]
+nasty = st.sampled_from([*AS_YAML, *IN_QUOTES, *IN_LINES, *IN_SCRIPTS])
 texts = st.one_of(nasty, st.text(characters, min_size=1, max_size=40)).filter(lambda text: bool(text.strip()))
 
 
@@ -70,15 +115,16 @@ def plain_styles(column: int, gap: int) -> st.SearchStrategy[list[str]]:
     )
 
 
+ENDS = [
+    *("", "\n\n", "# the end", "\n# more\nsampling: {temperature: 0}\n", "memory: none"),
+    *("sampling:\n  max_tokens: 5\n...\n", "   \n  # indented remark\n", "takes: text   \n\n# x"),
+]
+
+
 @st.composite
 def files(draw: st.DrawFn) -> bytes:
     before = draw(st.sampled_from(["", "# first\n", "---\n", "\n\n"]))
-    after = draw(
-        st.sampled_from(
-            ["", "\n\n", "# the end", "\n# more\nsampling: {temperature: 0}\n", "memory: none", "sampling:\n  max_tokens: 5\n...\n"]
-            + ["   \n  # indented remark\n", "takes: text   \n\n# x"]
-        )
-    )
+    after = draw(st.sampled_from(ENDS))
     kind = draw(st.sampled_from(["block", "flow", "lines", "none"]))
     if kind == "block":
         column = draw(st.sampled_from([0, 2, 4]))
@@ -87,7 +133,9 @@ def files(draw: st.DrawFn) -> bytes:
         listed = f"examples:{remark.rstrip(' ')}\n" + "".join(draw(plain_styles(column, gap)))
         listed = listed.replace(": \n\n", ":\n\n")
     elif kind == "flow":
-        items = draw(st.lists(st.sampled_from(["{input: a, output: b}", "{ input: 'c', output: d, }"]), max_size=3))
+        items = draw(
+            st.lists(st.sampled_from(["{input: a, output: b}", "{ input: 'c', output: d, }"]), max_size=3)
+        )
         listed = f"examples: [{draw(st.sampled_from(['', ' ']))}{', '.join(items)}{draw(st.sampled_from(['', ' ']))}]   # x\n"
     elif kind == "lines":
         comma = draw(st.sampled_from(["", ",", " ,", ",   # remark"]))
@@ -165,7 +213,12 @@ def test_what_was_added_can_be_taken_out_again(content: bytes, text: str, output
 @settings(max_examples=300, deadline=None)
 @given(texts)
 def test_a_text_is_itself_whatever_the_hand(text: str) -> None:
-    for hand in (Hand(), Hand(may_be_block=False), Hand(is_all_quoted=True, may_be_block=False), Hand(is_typed=True)):
+    for hand in (
+        Hand(),
+        Hand(may_be_block=False),
+        Hand(is_all_quoted=True, may_be_block=False),
+        Hand(is_typed=True),
+    ):
         page = f"{HEAD}examples: [{{input: a, output: {hand.flow(text)}}}]\n".encode()
         assert read_skill(page, "x", PATH).examples[0].output == text.strip("\n")
     assert quoted(text)[0] in "'\""
@@ -213,7 +266,10 @@ def test_the_order_of_the_keys_is_that_of_the_last_example() -> None:
 
 
 def test_inputs_by_name_and_choices_are_checked_as_in_any_file() -> None:
-    page = HEAD + "inputs:\n  text: {description: T}\n  tone: {description: H, choices: [soft, hard]}\nchoices: [yes, no]\n"
+    page = (
+        HEAD
+        + "inputs:\n  text: {description: T}\n  tone: {description: H, choices: [soft, hard]}\nchoices: [yes, no]\n"
+    )
     given_inputs = {"text": "c", "tone": "soft"}
     done = add_examples(page.encode(), "x", PATH, [Example(given_inputs, "no")])
     assert done.after.decode() == page + "examples:\n  - input: {text: c, tone: soft}\n    output: no\n"
