@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from engine.errors import FileFaults
 from engine.yamlfile import read_bytes
 
 _AT_FDCWD = -100
@@ -43,7 +44,7 @@ def exchange(path: Path, expected: bytes, new: bytes) -> bool:
     try:
         if not _swap(other, path):
             other.replace(path)  # no swap on this file system: the moment between the look and this is left
-        elif read_bytes(other, follow_links=False) != expected:
+        elif not _holds(other, expected):
             _swap(other, path)
             return False
         _sync_folder(path.parent)
@@ -91,6 +92,14 @@ def _written_beside(path: Path, content: bytes, mode: int) -> Path:
             other.unlink(missing_ok=True)
         raise
     return other
+
+
+def _holds(path: Path, expected: bytes) -> bool:
+    """One that cannot be read may be somebody's edit: it is treated as such."""
+    try:
+        return read_bytes(path, follow_links=False) == expected
+    except FileFaults:
+        return False
 
 
 def _swap(one: Path, other: Path) -> bool:

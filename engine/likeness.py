@@ -9,7 +9,7 @@ from engine.prompt import input_text
 from engine.skill import Example, Skill
 from engine.skilledit import same_output
 
-NEAR_SHARE = 0.85  # of the character trigrams of two texts, those that they have in common
+NEAR_SHARE = 0.8  # of the character trigrams of two texts, those that they have in common
 MAX_TOLD = 3
 
 

@@ -1,6 +1,7 @@
 """The skill files as the bot writes them: read, edited, exchanged, the old version kept, committed. Knows no person and no store."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,7 @@ class Shelf:
                 if not create(path, content):
                     self._versions.drop(name, change)
                     raise TeachingRefused(teachwording.skill_is_there(name))
-                self._versions.finish(name, change)
+                self._finish(name, change)
         except OSError as error:
             reason = error.strerror or str(error)
             raise TeachingRefused(teachwording.cannot_write(shown_path(path), reason)) from error
@@ -120,13 +121,15 @@ class Shelf:
 
     def last_taught(self, name: str) -> Change | None:
         """None: nothing that was taught is still to be taken back."""
-        changes = self._versions.of(name)
+        changes = self.history(name)
         undone = {change.undoes for change in changes}
         taught = (one for one in reversed(changes) if one.deed is Deed.TAUGHT and one.number not in undone)
         return next(taught, None)
 
     def history(self, name: str) -> tuple[Change, ...]:
         """Oldest first."""
+        with alone_in(self._folder):
+            self._versions.recover(name, self._read(name))
         return self._versions.of(name)
 
     def _without(self, name: str, content: bytes, taught: Change) -> Edited:
@@ -157,14 +160,21 @@ class Shelf:
         try:
             is_done = exchange(path, edited.before, edited.after)
         except OSError:
-            self._versions.drop(name, change)
-            raise
+            # It may have failed behind the exchange: then what was asked for stands there.
+            if read_bytes(path, follow_links=False) != edited.after:
+                raise
+            is_done = True
         if not is_done:
             self._versions.drop(name, change)
             return None
-        self._versions.finish(name, change)
+        self._finish(name, change)
         warning = trouble or self._committed(path, teachwording.commit(name, deed))
         return Written(change, edited.old, edited.new, self.diff(edited), warning)
+
+    def _finish(self, name: str, change: Change) -> None:
+        """One that cannot be finished now is so at the next look: the file tells that it was made."""
+        with suppress(OSError):
+            self._versions.finish(name, change)
 
     def _prepared(self, path: Path) -> str:
         """Why git will not be asked, or nothing."""

@@ -15,7 +15,15 @@ from engine.skill import Memory, Skill
 from engine.skillbook import Skillbook
 from engine.skillfile import fault_of_name
 from engine.store import Store
-from engine.teachform import answer_of, corrected, example_of, read_new_skill, split_pair, written
+from engine.teachform import (
+    answer_of,
+    corrected,
+    example_of,
+    read_new_skill,
+    sounds_like_a_correction,
+    split_pair,
+    written,
+)
 from engine.teaching import Edition, Preview, Teaching
 from engine.wording import sentence
 
@@ -57,7 +65,7 @@ class TeachDesk:
 
         A skill that converses is corrected by going on with the conversation.
         """
-        if message.command is not None or message.attachments or message.again_of:
+        if message.command is not None or message.attachments or not sounds_like_a_correction(message.text):
             return None
         conversation = await self._store.conversation(message.scope, before=message.id, max_turns=1)
         turn = conversation.turns[-1] if conversation.turns else None

@@ -84,6 +84,11 @@ def written(skill: Skill, inputs: Mapping[str, str], answer: str) -> str | None:
     return f"{said}\n{ARROW}\n{answer}" if has_own_line else f"{said} {ARROW} {answer}"
 
 
+def sounds_like_a_correction(text: str) -> bool:
+    """To be asked before anything is looked up."""
+    return _CORRECTION.fullmatch(text.strip()) is not None
+
+
 def corrected(skill: Skill, text: str) -> str | None:
     """The right answer in a sentence such as "no, that should be low"; None when the text is none of that kind.
 
