@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from engine import teachwording
@@ -59,8 +60,9 @@ class Shelf:
         return unified(edited.before.decode(), edited.after.decode(), path)
 
     def add(self, name: str, examples: tuple[Example, ...]) -> Edit:
+        """An edit that is worked out once for each content: to be looked at, and then to be written."""
         path = shown_path(self.path_of(name))
-        return lambda content: add_examples(content, name, path, examples)
+        return lru_cache(maxsize=1)(lambda content: add_examples(content, name, path, examples))
 
     def write(self, name: str, edit: Edit, deed: Deed = Deed.TAUGHT, undoes: int = 0) -> Written:
         """Edits the file; when somebody else saves it meanwhile, edits theirs.

@@ -17,7 +17,7 @@ from engine.feedback import KeptProposal, Lesson, Proposal, ProposalState
 from engine.likeness import Alike, Kinship, find_alike
 from engine.message import Author, Scope
 from engine.permissions import Permissions
-from engine.shelf import Shelf, Written
+from engine.shelf import Edit, Shelf, Written
 from engine.skill import Example, Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
@@ -84,12 +84,15 @@ class Teaching:
         """Raises:
         UnderstudyError: the skill is not there, its file cannot be edited, or the example does not fit it.
         """
+        return (await self._previewed(proposal))[0]
+
+    async def _previewed(self, proposal: Proposal) -> tuple[Preview, Edit]:
         self._skill(proposal.skill)
         edit = self.shelf.add(proposal.skill, (_example(proposal),))
         edited = await asyncio.to_thread(self.shelf.preview, proposal.skill, edit)
         alike = await asyncio.to_thread(find_alike, edited.old, edited.new.examples[-1])
         share = await self._share(proposal, len(edited.new.examples))
-        return Preview(edited.old, edited.new, self.shelf.diff(edited), alike, share)
+        return Preview(edited.old, edited.new, self.shelf.diff(edited), alike, share), edit
 
     async def propose(self, proposal: Proposal) -> int:
         """Keeps it for whoever may teach; the number it has.
@@ -112,11 +115,11 @@ class Teaching:
         self._skill(proposal.skill)
         self._permissions.require(author, scope, Right.USE, proposal.skill)
         async with self._one_at_a_time:
-            preview = await self.preview(proposal)
+            preview, edit = await self._previewed(proposal)
             _refuse_double(proposal.skill, preview)
             may_teach = self._permissions.may(author, scope, Right.TEACH, proposal.skill)
             if may_teach and preview.is_clear:
-                return await self._write(proposal, Edition(author, scope, message_id))
+                return await self._write(proposal, edit, Edition(author, scope, message_id))
             number = await self._store.opinions.propose(proposal)
             return Held(number, preview, may_teach and preview.share is None)
 
@@ -139,7 +142,7 @@ class Teaching:
         """
         async with self._one_at_a_time:
             kept = await self._to_decide(number, by)
-            preview = await self.preview(kept.proposal)
+            preview, edit = await self._previewed(kept.proposal)
             if any(one.kinship is Kinship.SAME for one in preview.alike):
                 await self._decide(number, ProposalState.ACCEPTED, by)
                 _refuse_double(kept.proposal.skill, preview)
@@ -152,7 +155,7 @@ class Teaching:
                         *(preview.share.num_taught, preview.share.num_examples),
                     )
                 )
-            written = await self._write(kept.proposal, by)
+            written = await self._write(kept.proposal, edit, by)
             await self._decide(number, ProposalState.ACCEPTED, by)
             return written
 
@@ -203,8 +206,7 @@ class Teaching:
             await self._keep(written, by, num_examples)
             return written
 
-    async def _write(self, proposal: Proposal, by: Edition) -> Written:
-        edit = self.shelf.add(proposal.skill, (_example(proposal),))
+    async def _write(self, proposal: Proposal, edit: Edit, by: Edition) -> Written:
         written = await self._written(lambda: self.shelf.write(proposal.skill, edit))
         taught = Edition(proposal.author, proposal.scope, by.message_id)
         await self._keep(written, taught, 1, proposal.source)
