@@ -54,6 +54,7 @@ EVERYBODY_MAY = AccessConfig()
 ANYBODY = Author("", "")  # who is named by no id: let in where everybody is
 NO_CHANNELS: Mapping[str, ChannelConfig] = {}
 AS_USUAL = TeachingConfig()
+VERSIONS_FOLDER = Path("data", "versions")  # where `data_dir` is when config.yaml says nothing
 
 
 class Engine:
@@ -67,7 +68,7 @@ class Engine:
         store: Store,
         limits: Limits,
         default_skill: str,
-        versions_folder: Path,
+        versions_folder: Path = VERSIONS_FOLDER,
         teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
