@@ -3,6 +3,8 @@
 PYTHON ?= python3
 CUDA ?= auto
 BIN := .venv/bin
+# Tests that need no model share the cores; those that compute have them to themselves.
+TOGETHER := -n auto --maxprocesses 4
 
 .PHONY: chat run doctor test test-unit check fix bench lock setup setup-dev clean
 
@@ -16,12 +18,12 @@ doctor: setup
 	@$(BIN)/understudy doctor
 
 test: setup-dev
-	$(BIN)/python -m pytest -q -m "not scenario and not model and not process"
-	$(BIN)/python -m pytest -q -m "scenario"
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "not scenario and not model and not process"
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "scenario"
 	$(BIN)/python -m pytest -q -m "model or process"
 
 test-unit: setup-dev
-	$(BIN)/python -m pytest -q -m "not scenario and not model and not process"
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "not scenario and not model and not process"
 
 check: setup-dev
 	$(BIN)/ruff check .

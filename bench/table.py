@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from bench.figures import Figures, Spread
+from bench.figures import Figures, Measurement, Spread
 from bench.goals import Goal
+from bench.system import SystemName
 
 _TITLES = {
     "tokens_per_second": "tokens/s",
@@ -16,8 +17,9 @@ _CROWD_QUANTITIES = tuple(_TITLES)
 
 def crowd_rows(figures: Figures) -> list[list[str]]:
     """A row for each scenario and crowd, a column for each system and quantity."""
-    keys = _ordered((one.scenario, one.num_people) for one in figures.measurements if one.quantity in _TITLES)
-    variants = _ordered(one.variant for one in figures.measurements if one.quantity in _TITLES)
+    shown = [one for one in figures.measurements if _is_crowd(one)]
+    keys = _ordered((one.scenario, one.num_people) for one in shown)
+    variants = [name for name in SystemName if any(one.variant == name for one in shown)]
     rows = [["scenario", "people", "quantity", *variants, *_ratio_titles(variants)]]
     for scenario, people in keys:
         for quantity in _CROWD_QUANTITIES:
@@ -42,13 +44,17 @@ def other_rows(figures: Figures) -> list[list[str]]:
     keys = _ordered(
         (one.scenario, one.num_people, one.variant, one.quantity)
         for one in figures.measurements
-        if one.quantity not in _TITLES
+        if not _is_crowd(one)
     )
     for scenario, people, variant, quantity in keys:
         spread = figures.spread(scenario, people, variant, quantity)
         if spread:
             rows.append([scenario, str(people), variant, quantity, _cell(spread), str(spread.num_rounds)])
     return rows
+
+
+def _is_crowd(one: Measurement) -> bool:
+    return one.quantity in _TITLES and one.variant in tuple(SystemName)
 
 
 def goal_rows(found: Sequence[Goal]) -> list[list[str]]:

@@ -4,7 +4,6 @@ The only file that imports discord.py.
 """
 
 import asyncio
-import json
 import logging
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -28,11 +27,13 @@ from bots.discord_api import (
     Refused,
     TextFile,
     TokenWorn,
+    multipart,
     written,
 )
 from bots.discord_buttons import ButtonDesk
 from bots.discord_check import reads_everything
 from bots.discord_commands import CommandSync, SyncedCommands
+from bots.discord_download import download
 from bots.discord_events import (
     InteractionAddress,
     MessageAddress,
@@ -69,6 +70,7 @@ INTERVAL_SECONDS = 1.1  # Discord takes about five writes in five seconds from a
 WRITE_SECONDS = 60.0
 MAX_CHAIN = 100  # messages; most are in discord.py's cache
 MAX_RETRY_SECONDS = 60.0
+READY_SECONDS = 2.0  # between two of the servers that Discord names after the login
 EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
 CLOUDFLARE_SECONDS = 120.0
 AUTHENTICATION_FAILED = 4004
@@ -81,7 +83,6 @@ REFUSED = (
     "Reset Token, and put it into DISCORD_TOKEN, in the environment or in .env."
 )
 
-_PIECE_BYTES = 1 << 16
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _WORN_CODES = (10015, 10062, 50027)  # unknown webhook, unknown interaction, invalid webhook token
 _TROUBLE = (OSError, aiohttp.ClientError, discord.DiscordException)  # OSError: also time-outs
@@ -164,7 +165,10 @@ class Client(discord.Client):
         interval_seconds: float,
     ) -> None:
         super().__init__(
-            intents=discord.Intents.default(), allowed_mentions=NO_MENTIONS, max_ratelimit_timeout=30.0
+            intents=discord.Intents.default(),
+            allowed_mentions=NO_MENTIONS,
+            max_ratelimit_timeout=30.0,
+            guild_ready_timeout=READY_SECONDS,
         )
         self._engine = engine
         self._sync = sync
@@ -379,44 +383,11 @@ class DiscordApi:
         route = discord.http.Route(method, path, **majors)
         request = self._client.http.request
         if file is not None:
-            return await _done(request(route, form=_form(body or {}, file)))
+            return await _done(request(route, form=multipart(body or {}, file)))
         return await _done(request(route) if body is None else request(route, json=body))
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
-        try:
-            async with (
-                asyncio.timeout(WRITE_SECONDS),
-                aiohttp.ClientSession() as session,
-                session.get(url, allow_redirects=False) as response,
-            ):
-                if response.status != HTTPStatus.OK:
-                    raise Refused(response.status, 0)
-                return await _beginning(response, max_bytes + 1)
-        except (OSError, aiohttp.ClientError) as error:
-            raise NotReached from error
-
-
-async def _beginning(response: aiohttp.ClientResponse, num_bytes: int) -> bytes:
-    content = b""
-    async for piece in response.content.iter_chunked(_PIECE_BYTES):
-        content += piece
-        if len(content) >= num_bytes:
-            break
-    return content[:num_bytes]
-
-
-def _form(body: dict[str, JsonValue], file: TextFile) -> list[dict[str, str | bytes]]:
-    attachments: list[JsonValue] = [{"id": 0, "filename": file.name}]
-    told = {**body, "attachments": attachments}
-    return [
-        {"name": "payload_json", "value": json.dumps(told), "content_type": "application/json"},
-        {
-            "name": "files[0]",
-            "value": file.text.encode("utf-8", "replace"),
-            "filename": file.name,
-            "content_type": "text/plain; charset=utf-8",
-        },
-    ]
+        return await download(url, max_bytes)
 
 
 async def _done(call: Awaitable[T]) -> T:

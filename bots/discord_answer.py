@@ -107,6 +107,11 @@ class ThreadAnswer(ChannelAnswer):
 
     _stays_outside = False
 
+    async def whisper(self, text: str) -> None:
+        """A refusal is worth no thread."""
+        self._stays_outside = True
+        await super().whisper(text)
+
     async def post(self, text: str, controls: Controls) -> str:
         await self._open()
         return self._named(await super().post(text, controls))

@@ -1,5 +1,6 @@
 """The seam to Discord's REST interface: one call, how it fails, and what is in every message of ours. Knows no SDK."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -75,3 +76,21 @@ def written(
         "flags": _NO_PREVIEWS | (EPHEMERAL if is_ephemeral else 0),
         "components": [*components],
     }
+
+
+def multipart(body: dict[str, JsonValue], file: TextFile) -> list[dict[str, str | bytes]]:
+    """A message that carries a file, as the parts of a form."""
+    attachments: list[JsonValue] = [{"id": "0", "filename": file.name}]
+    return [
+        {
+            "name": "payload_json",
+            "value": json.dumps({**body, "attachments": attachments}),
+            "content_type": "application/json",
+        },
+        {
+            "name": "files[0]",
+            "value": file.text.encode("utf-8", "replace"),
+            "filename": file.name,
+            "content_type": "text/plain; charset=utf-8",
+        },
+    ]

@@ -17,6 +17,13 @@ class FileRef:
     num_bytes: int
     content_type: str = ""
 
+    @property
+    def is_called_text(self) -> bool:
+        """By Discord, which goes by the name; what it is shows its content."""
+        return self.content_type.startswith(
+            ("text/", "application/json", "application/yaml", "application/xml")
+        )
+
 
 def file_ref(data: Mapping[str, Any]) -> FileRef:
     """From Discord's attachment object."""

@@ -34,6 +34,8 @@ from engine import (
     DiscordWord,
     Engine,
     Message,
+    NotAllowed,
+    NotHere,
     Proposal,
     Right,
     Skill,
@@ -105,6 +107,7 @@ class InteractionDesk:
         command = read_command(asked.data)
         skill = self._engine.skillbook.get(command.name)
         if skill is not None and self._needs_window(asked, command, skill):
+            self._require(asked, skill)
             key = f"{skill.name}:{self._noted(asked, Note(command.options))}"
             await self._replies.open(asked, skill_window(key, skill, command.options))
             return
@@ -118,10 +121,15 @@ class InteractionDesk:
         takes_thread = asked.room.is_thread and self._engine.wants_transcript(
             self._message(asked, command.name, command.options)
         )
-        return is_meant and not takes_thread and self._is_admitted(asked, skill)
+        return is_meant and not takes_thread
 
-    def _is_admitted(self, asked: Asked, skill: Skill) -> bool:
-        return skill in self._engine.skills_for(asked.author, asked.room.scope(asked.address.interaction_id))
+    def _require(self, asked: Asked, skill: Skill) -> None:
+        """Before somebody fills in a window in vain. Raises NotAllowed or NotHere."""
+        scope = asked.room.scope(asked.address.interaction_id)
+        if not self._engine.may(asked.author, scope, Right.USE, skill.name):
+            raise NotAllowed(Right.USE, skill.name)
+        if skill not in self._engine.skills_for(asked.author, scope):
+            raise NotHere(skill.name)
 
     # Message commands
 
@@ -180,7 +188,7 @@ class InteractionDesk:
             words = discord_more_inputs(skill.name, others)
             await self._replies.whisper(asked, words, fill_in(about))
             return
-        files = () if text else note.files
+        files = tuple(one for one in note.files if one.is_called_text or not text)
         await self._running.run(asked, self._message(asked, skill.name, given), files)
 
     async def _fill(self, asked: Asked, about: str) -> None:
@@ -198,7 +206,8 @@ class InteractionDesk:
         skill = self._engine.skillbook.get(name)
         shown = {one.name for one in shown_inputs(skill, note.given)} if skill else set()
         given = {key: value for key, value in note.given.items() if key not in shown} | dict(fields)
-        files = () if skill and given.get(skill.main_input.name) else note.files
+        has_text = skill is not None and bool(given.get(skill.main_input.name))
+        files = tuple(one for one in note.files if one.is_called_text or not has_text)
         await self._running.run(asked, self._message(asked, name, given), files)
 
     async def _teach(self, asked: Asked, target: str, fields: Mapping[str, str]) -> None:

@@ -105,7 +105,7 @@ class Reader:
         text = readable(message["content"], self._own_id(), names) if message["type"] in _SPOKEN else ""
         files = [f"[{one['filename']}]" for one in message.get("attachments", [])]
         is_bot = bool(author.get("bot")) or "webhook_id" in message
-        return Line(_name(author), " ".join([text, *files]).strip(), is_bot)
+        return Line(_name(author), " ".join([text, *files]).strip(), is_bot, str(author["id"]))
 
 
 def _is_in_thread(message: Message, address: Address) -> bool:

@@ -9,7 +9,7 @@ from typing import TextIO
 from bots.blocking import in_daemon_thread
 from bots.terminal_input import QUIT_WORDS
 from bots.terminal_session import TerminalSession, printable
-from engine import Engine, Event, Finished, sentence
+from engine import CUT, Engine, Event, Finished, sentence
 
 _CHUNK_BYTES = 1 << 16
 
@@ -52,11 +52,7 @@ async def _answer(events: AsyncGenerator[Event, None], out: TextIO, err: TextIO)
         return False
     print(printable(finished.text), file=out, flush=True)
     if finished.is_cut:
-        print(
-            "The answer was cut: it reached its skill's max_tokens, or said the same again and again.",
-            file=err,
-            flush=True,
-        )
+        print(CUT, file=err, flush=True)
     return True
 
 

@@ -12,6 +12,8 @@ from bots.pace import Pace
 from bots.surface import MessageGone, Surface
 from bots.writer import Draft, Pen, Remember, Stage, Undeliverable, Writer
 from engine import (
+    CUT,
+    INTERRUPTED,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
     AnswerStopped,
@@ -31,8 +33,6 @@ from engine import (
     sentence,
     waiting,
 )
-
-INTERRUPTED = "(interrupted)"
 
 Completing = Callable[[Message], Awaitable[Message]]
 MakePen = Callable[[tuple[str, ...], Remember], Pen]
@@ -115,8 +115,7 @@ class _Answer:
         Superseded: the answer to another version takes its place.
         """
         try:
-            message = self.message if complete is None else await complete(self.message)
-            await self._show_events(message)
+            await self._show_events(await self._completed(complete))
         except Superseded:
             raise
         except (NotAllowed, NotHere, QueueFull) as refusal:
@@ -132,6 +131,13 @@ class _Answer:
         except Exception:
             log.exception("an answer failed")
             self._end(_failed(self.text, WRONG_ON_OUR_SIDE))
+
+    async def _completed(self, complete: Completing | None) -> Message:
+        """Nothing is fetched for somebody who may not ask."""
+        if complete is None:
+            return self.message
+        self.engine.require_use(self.message)
+        return await complete(self.message)
 
     async def _show_events(self, message: Message) -> None:
         async with aclosing(self.engine.respond(message)) as events:
@@ -166,11 +172,9 @@ class _Answer:
 
 
 def _whole(finished: Finished) -> str:
-    return (
-        _with_words(finished.text, left_out(finished.num_left_out))
-        if finished.num_left_out
-        else finished.text
-    )
+    """With a line about what is missing."""
+    text = _with_words(finished.text, CUT) if finished.is_cut else finished.text
+    return _with_words(text, left_out(finished.num_left_out)) if finished.num_left_out else text
 
 
 def _failed(text: str, words: str) -> str:

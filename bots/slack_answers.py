@@ -39,7 +39,10 @@ class Workspace:
     tasks: asyncio.TaskGroup
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
-        self.tasks.create_task(work)
+        try:
+            self.tasks.create_task(work)
+        except RuntimeError:  # the place is closing
+            work.close()
 
 
 class Answers:
@@ -166,7 +169,8 @@ class Answers:
         return Thread(self._workspace.api, address.channel, address.thread_ts, recipient, message.id)
 
     def _status(self, address: SlackAddress) -> Status:
-        return Status(self._workspace.api, self._sessions, address.channel, address.thread_ts)
+        statuses = self._budgets.statuses
+        return Status(self._workspace.api, self._sessions, statuses, address.channel, address.thread_ts)
 
     # A slash command
 

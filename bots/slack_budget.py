@@ -20,9 +20,11 @@ MAX_APPENDS = 95
 MAX_STOPS = 19
 MAX_WRITES = 48
 MAX_SESSIONS = 46
+MAX_STATUSES = 55
 MAX_POSTS = 55  # in one channel
 BURST_APPENDS = 6
 BURST_WRITES = 12
+BURST_STATUSES = 20
 BURST_POSTS = 6
 
 
@@ -79,6 +81,7 @@ class Budgets:
     stops: Budget
     writes: Budget
     sessions: Budget
+    statuses: Budget
     window_seconds: float = WINDOW_SECONDS
     posts: WeakValueDictionary[str, Budget] = field(default_factory=WeakValueDictionary)
 
@@ -91,6 +94,7 @@ class Budgets:
             stops=Budget(MAX_STOPS, MAX_STOPS, window_seconds),
             writes=Budget(MAX_WRITES, BURST_WRITES, window_seconds),
             sessions=Budget(MAX_SESSIONS, MAX_SESSIONS, window_seconds),
+            statuses=Budget(MAX_STATUSES, BURST_STATUSES, window_seconds),
             window_seconds=window_seconds,
         )
 

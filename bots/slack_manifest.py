@@ -5,14 +5,10 @@ from urllib.parse import quote
 import yaml
 
 from bots.slack_blocks import Dialog
-from engine import JsonValue, Skill, SlackWord, usage
+from engine import SLACK_AGENT_DESCRIPTION, SLACK_ALL_COMMANDS, JsonValue, Skill, SlackWord, usage
 
 APP_NAME = "Understudy"
 COMMAND_FOR_ALL = "understudy"
-AGENT_DESCRIPTION = (
-    "Answers with a model on your own machine, in the skills that your team has taught it. "
-    "Mention it, write to it here, or call a skill by its name."
-)
 
 # Without these the bot cannot see a message, or cannot answer it.
 NEEDED_SCOPES = (
@@ -121,9 +117,7 @@ def _why_left_out(name: str) -> str:
 
 def _slash_commands(skills: tuple[Skill, ...]) -> list[JsonValue]:
     left_out = without_slash_command(skills)
-    everything = _command(
-        COMMAND_FOR_ALL, "Every skill, and help, skills, new, forget, queue", "help | SKILL text"
-    )
+    everything = _command(COMMAND_FOR_ALL, SLACK_ALL_COMMANDS, "help | SKILL text")
     own = [
         _command(skill.name, skill.description, usage(skill).removeprefix(f"/{skill.name} "))
         for skill in skills
@@ -138,7 +132,7 @@ def _command(name: str, description: str, hint: str) -> dict[str, JsonValue]:
 
 
 def _agent_view(skills: tuple[Skill, ...]) -> dict[str, JsonValue]:
-    return {"agent_description": AGENT_DESCRIPTION, "suggested_prompts": suggested_prompts(skills)}
+    return {"agent_description": SLACK_AGENT_DESCRIPTION, "suggested_prompts": suggested_prompts(skills)}
 
 
 def suggested_prompts(skills: tuple[Skill, ...]) -> list[JsonValue]:

@@ -6,13 +6,13 @@ import aiohttp
 
 from bots import markup
 from bots.surface import Controls
+from engine import SLACK_ONLY_YOU, SLACK_TOO_LONG
 
 # Slack takes five posts in 30 minutes: the notice, and what is left for the answer.
 MAX_PARTS = 4
 MAX_LENGTH = 10_000
 
-NOTICE = "I am not in this channel, so only you will see my answer. With `/invite @Understudy` I can answer in a thread."
-TOO_LONG = "\n\n(The rest does not fit here: invite me to this channel, or ask in a direct message.)"
+TOO_LONG = f"\n\n{SLACK_TOO_LONG}"
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class ResponseUrlSurface:
         self._parts.append(self.render(text))
 
     async def notice(self) -> None:
-        await self._send(NOTICE)
+        await self._send(SLACK_ONLY_YOU)
 
     async def flush(self) -> None:
         shown = self._parts[:MAX_PARTS]

@@ -12,6 +12,7 @@ from engine import JsonValue, SlackWord
 MAX_TITLE = 80
 MAX_LOADING = 50
 STATUS_SECONDS = 2.0
+SESSION = "agents.sessions.setStatus"
 REFUSED_SECONDS = 600.0
 
 
@@ -27,20 +28,26 @@ class Sessions:
         self._clock = clock
         self._off_until = 0.0
 
-    async def show(self, channel: str, thread_ts: str, status: str, user: str | None = None) -> None:
-        """Never raises."""
+    async def is_begun(self, channel: str, thread_ts: str, user: str) -> bool:
+        """Whether Slack shows one at work. Never raises."""
         if self._clock() < self._off_until or not self._budget.try_turn():
-            return
+            return False
         is_taken = await _is_taken(
             self._api,
-            "agents.sessions.setStatus",
+            SESSION,
             channel_id=channel,
             thread_ts=thread_ts,
-            status=status,
+            status="processing",
             initiator_user_id=user,
         )
         if not is_taken:
             self._off_until = self._clock() + REFUSED_SECONDS
+        return is_taken
+
+    async def end(self, channel: str, thread_ts: str) -> None:
+        """Slack does not end one by itself. Never raises."""
+        await self._budget.turn()
+        await _is_taken(self._api, SESSION, channel_id=channel, thread_ts=thread_ts, status="active")
 
 
 class Status:
@@ -48,11 +55,18 @@ class Status:
 
     refresh_seconds = 90.0
 
-    def __init__(self, api: Api, sessions: Sessions, channel: str, thread_ts: str) -> None:
+    def __init__(self, api: Api, sessions: Sessions, statuses: Budget, channel: str, thread_ts: str) -> None:
         self._api = api
+        self._statuses = statuses
         self._sessions = sessions
         self._channel = channel
         self._thread_ts = thread_ts
+        self._session = asyncio.Lock()
+        self._is_begun = False
+
+    async def turn(self) -> None:
+        """Returns when it is the caller's turn to show something."""
+        await self._statuses.turn()
 
     async def show(self, waiting: str) -> bool:
         """That the bot is at work; `waiting` says how long it will be, "" when it is its turn. False: not shown."""
@@ -69,10 +83,14 @@ class Status:
             await self._is_taken("assistant.threads.setTitle", title=title)
 
     async def begin(self, user: str) -> None:
-        await self._sessions.show(self._channel, self._thread_ts, "processing", user)
+        async with self._session:
+            self._is_begun = await self._sessions.is_begun(self._channel, self._thread_ts, user)
 
     async def end(self) -> None:
-        await self._sessions.show(self._channel, self._thread_ts, "active")
+        """After `begin`, however long that takes."""
+        async with self._session:
+            if self._is_begun:
+                await self._sessions.end(self._channel, self._thread_ts)
 
     async def _is_taken(self, method: str, **arguments: JsonValue) -> bool:
         where: dict[str, JsonValue] = {"channel_id": self._channel, "thread_ts": self._thread_ts}

@@ -1,6 +1,5 @@
 """Brings one answer into a thread as a native stream, and by posts and edits where Slack does not stream. Knows no SDK.
 
-A stream only grows, so what may still change (a word, a link, a fence that is not closed) is held back until it is sure.
 Whatever happens to the stream, the complete text stands there once in the end: what the stream could not bring is
 written by editing the stream's own message.
 """
@@ -9,18 +8,17 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
-from bots import fences
 from bots.pace import Pace
 from bots.slack_budget import Budgets
+from bots.slack_growth import Growth, Step, settled
 from bots.slack_status import Status
 from bots.slack_thread import StreamOver, StreamRefused, Thread
-from bots.splitting import Splitter
-from bots.surface import Busy, Controls, Uncertain
-from bots.writer import FIRST_LOOK_SECONDS, MAX_MESSAGES, Draft, Remember, Stage, Writer
+from bots.surface import Busy, Uncertain
+from bots.writer import FIRST_LOOK_SECONDS, Draft, Remember, Stage, Writer
 
 # Who would have to wait longer than this for a stream gets a message that is edited.
 PATIENCE_SECONDS = 1.5
@@ -48,15 +46,6 @@ class Streaming:
         self.refused[channel] = self.clock() + REFUSED_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What one message of the answer should show by now."""
-
-    text: str
-    is_whole: bool
-    controls: Controls = Controls.NONE
-
-
 class StreamWriter:
     """Only the newest draft is kept. `remember` keeps the references of the messages that hold the answer."""
 
@@ -76,7 +65,7 @@ class StreamWriter:
         self._refs = list(refs)
         self._is_open = bool(refs)  # the last of the messages may be a stream
         self._sent = ""
-        self._splitter = Splitter(thread.max_length, self._measure_rendered)
+        self._growth = Growth(thread.max_length, thread.render, thread.measure)
         self._draft = Draft("", Stage.NOTICE)
         self._changed = asyncio.Event()
         self._is_final = asyncio.Event()
@@ -94,7 +83,7 @@ class StreamWriter:
             self._noticed.set()
         if draft.stage is Stage.FINAL:
             self._is_final.set()
-        if draft.stage is not Stage.NOTICE and (self._is_final.is_set() or _settled(draft.text).strip()):
+        if draft.stage is not Stage.NOTICE and (self._is_final.is_set() or settled(draft.text).strip()):
             self._readable.set()
         if self._writer is not None:
             self._writer.show(draft)
@@ -115,6 +104,7 @@ class StreamWriter:
     async def _keep_status(self) -> None:
         """What the person sees until there are words: Slack's own status, renewed before Slack forgets it."""
         while True:
+            await self._status.turn()
             self._noticed.clear()
             notice = self._notice()
             is_shown = await self._status.show(notice)
@@ -165,10 +155,10 @@ class StreamWriter:
                 break
             else:
                 await self._changed.wait()
-        if len(self._splitter.parts(self._draft.text)) > MAX_MESSAGES:
+        if self._growth.is_too_long(self._draft):
             raise StreamOver("the rest comes as a file")
 
-    async def _take(self, step: _Step) -> None:
+    async def _take(self, step: Step) -> None:
         try:
             if not self._is_open:
                 await self._start()
@@ -231,11 +221,11 @@ class StreamWriter:
         """A turn to append is not worth waiting for when the answer is whole."""
         await _first_of(turn, self._is_final.wait())
 
-    def _next_step(self) -> _Step | None:
+    def _next_step(self) -> Step | None:
         """What the message under way should show, if it does not yet. Raises StreamOver when only an edit can show it."""
         if self._draft.stage is Stage.NOTICE:
             return None
-        steps = self._steps()
+        steps = self._growth.steps(self._draft)
         index = len(self._refs) - self._is_open
         if index >= len(steps):
             if self._is_open and self._draft.stage is Stage.FINAL:
@@ -248,22 +238,6 @@ class StreamWriter:
             return None
         has_news = step.is_whole or (step.text != self._sent and bool(step.text.strip()))
         return step if has_news else None
-
-    def _steps(self) -> list[_Step]:
-        is_final = self._draft.stage is Stage.FINAL
-        text = self._draft.text if is_final else _settled(self._draft.text)
-        parts = self._splitter.parts(text)
-        num_whole = len(parts) if is_final else self._splitter.num_full
-        steps = [_Step(self._thread.render(part), is_whole=True) for part in parts[:num_whole]] + [
-            _Step(self._thread.render(_open_fence_cut(part, text)), is_whole=False)
-            for part in parts[num_whole:]
-        ]
-        if is_final and len(steps) <= MAX_MESSAGES and self._draft.skill is not None and steps:
-            steps[-1] = replace(steps[-1], controls=Controls.RATE)
-        return steps[:MAX_MESSAGES]
-
-    def _measure_rendered(self, text: str) -> int:
-        return self._thread.measure(self._thread.render(text))
 
     async def _keep_refs(self) -> None:
         try:
@@ -301,23 +275,6 @@ class _Turns(Pace):
 
 class _NoTurn(Exception):
     """Too many streams have begun in this minute."""
-
-
-def _settled(text: str) -> str:
-    """What of a growing text will not be rendered otherwise later: whole words, and no link that is still open."""
-    cut = max(text.rfind(" "), text.rfind("\n")) + 1
-    line_start = text.rfind("\n", 0, cut) + 1
-    for opening, closing in (("[", ")"), ("<", ">")):
-        at = text.rfind(opening, line_start, cut)
-        if at >= 0 and closing not in text[at:cut]:
-            cut = at
-    return text[:cut]
-
-
-def _open_fence_cut(part: str, text: str) -> str:
-    """A part that ends inside a code block without the fence that the splitter closed it with."""
-    fence = fences.open_at_end(text)
-    return part if fence is None else part.removesuffix("\n" + fence.closing)
 
 
 async def _first_of(*calls: Coroutine[None, None, object]) -> None:

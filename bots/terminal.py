@@ -15,7 +15,19 @@ from bots.reloads import ReloadNews, change_lines
 from bots.terminal_input import QUIT_WORDS, TerminalInput
 from bots.terminal_markdown import GrowingMarkdown
 from bots.terminal_session import TerminalSession, printable
-from engine import Engine, Event, Finished, Reload, Skill, Text, Waiting, sentence, waiting
+from engine import (
+    CUT,
+    Engine,
+    Event,
+    Finished,
+    Reload,
+    Skill,
+    TerminalWord,
+    Text,
+    Waiting,
+    sentence,
+    waiting,
+)
 
 BETTER_MODEL = "model: hf:bartowski/Llama-3.2-1B-Instruct-GGUF/Llama-3.2-1B-Instruct-Q4_K_M.gguf"
 
@@ -74,21 +86,19 @@ class Terminal:
             )
         )
         if self._greeting.is_starter:
-            self._note(
-                "This is the 135M starter model: it shows how everything works, and it is often wrong."
-            )
-            self._note("A better one is one line in config.yaml:")
+            self._note(TerminalWord.IS_STARTER)
+            self._note(TerminalWord.IS_BETTER)
             self._note(f"  {BETTER_MODEL}")
-        self._note("Try:")
+        self._note(TerminalWord.TRY)
         for line in things_to_try(skills, self._greeting.default_skill):
             self._console.print(Styled(f"  {printable(line)}"), soft_wrap=True)
-        self._note("/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends.")
+        self._note(TerminalWord.HOW_TO_GO_ON)
         for fault in self._engine.skillbook.faults:
             self._console.print(_error(str(fault)))
 
     def _hint(self, *, was_empty: bool) -> None:
         if was_empty:
-            self._note("Ctrl-D or /quit ends.")
+            self._note(TerminalWord.HOW_TO_END)
 
     def _note(self, text: str) -> None:
         self._console.print(Styled(text, style=_NOTE), soft_wrap=True)
@@ -118,7 +128,7 @@ class Terminal:
         except asyncio.CancelledError:
             if _is_cancelled_itself():
                 raise
-            self._note("Stopped.")
+            self._note(TerminalWord.STOPPED)
         except Exception as error:  # noqa: BLE001 - one message that fails must not end the chat
             _log.debug("an answer failed", exc_info=error)
             self._console.print(_error(sentence(error)))
@@ -138,7 +148,7 @@ class Terminal:
                     case Finished():
                         is_cut = event.is_cut
         if is_cut:
-            self._note("(cut here: the skill's max_tokens, or the same again and again)")
+            self._note(CUT)
 
 
 def things_to_try(skills: tuple[Skill, ...], default_skill: str) -> tuple[str, ...]:

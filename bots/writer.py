@@ -11,10 +11,9 @@ from typing import Protocol
 from bots.pace import Pace
 from bots.splitting import Splitter, split
 from bots.surface import Attaching, Busy, CannotAttach, Controls, MessageGone, Surface, Uncertain
-from engine import IN_FILE, Waiting
+from engine import IN_FILE, SEE_ABOVE, Waiting
 
 UNFINISHED = " …"
-SEE_ABOVE = "(see above)"
 MAX_MESSAGES = 3  # an answer of more than these ends as a file, where there are files
 
 FIRST_LOOK_SECONDS = 0.3

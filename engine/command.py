@@ -99,6 +99,12 @@ def read_call(message: Message, skillbook: Skillbook, default_skill: str) -> Ski
     return _call(found, _given(found, rest, message.inputs), message)
 
 
+def called(message: Message, skillbook: Skillbook, default_skill: str) -> BuiltIn | Skill | None:
+    """What a cleaned message calls, well or not. None: nothing that is there."""
+    name, _ = _called(message, skillbook)
+    return BuiltIn(name) if name in set(BuiltIn) else skillbook.get(name or default_skill)
+
+
 def wants_transcript(message: Message, skillbook: Skillbook, default_skill: str) -> bool:
     """Whether a cleaned message calls a skill that takes the conversation itself, and gives no text."""
     name, rest = _called(message, skillbook)

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AbstractContextManager, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import wording
-from engine.access import Right
 from engine.answer import Event, Finished, Text
 from engine.command import (
     BuiltIn,
@@ -16,14 +15,13 @@ from engine.command import (
     cleaned,
     nearest_command,
     read_call,
-    wants_transcript,
 )
 from engine.configschema import AccessConfig, ChannelConfig, Limits, TeachingConfig
 from engine.conversation import Conversation, Turn
 from engine.deadline import Deadline
+from engine.desk import Desk
 from engine.errors import (
     AnswerLate,
-    AnswerStopped,
     FirstTokenLate,
     MessageTooLong,
     PromptTooLong,
@@ -32,33 +30,31 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
-from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.inference import Delta, Inference, Request, RequestFailed
 from engine.lane import Origin
-from engine.message import Author, Delivery, Message, Platform, Scope
+from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
-from engine.shelf import Written, open_shelf
+from engine.shelf import open_shelf
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
 from engine.teachdesk import TeachDesk
-from engine.teaching import Edition, Held, Preview, Teaching
+from engine.teaching import Teaching
 from engine.transcript import Fitting
-from engine.underway import Stoppable, Underway
+from engine.underway import Stoppable
 from engine.writing import Writing
 
 EVERYBODY_MAY = AccessConfig()
-ANYBODY = Author("", "")  # who is named by no id: let in where everybody is
 NO_CHANNELS: Mapping[str, ChannelConfig] = {}
 AS_USUAL = TeachingConfig()
 VERSIONS_FOLDER = Path("data", "versions")  # where `data_dir` is when config.yaml says nothing
 
 
-class Engine:
-    """One for all places. Everything it does for a message happens inside `respond`."""
+class Engine(Desk):
+    """One for all places. Everything it does for a message happens inside `respond`; the rest of what a place asks is `Desk`'s."""
 
     def __init__(
         self,
@@ -73,178 +69,15 @@ class Engine:
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
     ) -> None:
-        self.inference, self.skillbook = inference, skillbook
-        self._store, self._limits = store, limits
-        self._permissions = Permissions(access, channels, default_skill, skillbook)
+        permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
-        self._teaching = Teaching(skillbook, self._permissions, store, shelf, teaching)
-        self._desk = TeachDesk(self._teaching, skillbook, self._permissions, store)
-        self._underway = Underway()
+        taught = Teaching(skillbook, permissions, store, shelf, teaching)
+        super().__init__(skillbook, store, permissions, taught)
+        self.inference, self._limits = inference, limits
+        self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
         self._estimator = Estimator()
-
-    async def accept(self, message: Message, address: str) -> bool:
-        """Keeps a message, so that it is answered whatever happens. False: it was here before.
-
-        `address` is the platform's own note of where the answer goes.
-
-        Raises:
-            StoreFailed: it could not be kept; the platform should not be told that it arrived.
-        """
-        return await self._store.accept(cleaned(message), address)
-
-    async def remember_reply(self, message_id: str, refs: tuple[str, ...]) -> None:
-        """Notes which of the platform's messages show the answer, so that a restart edits them instead of posting anew."""
-        await self._store.remember_reply(message_id, refs)
-
-    async def settle(self, message_id: str) -> None:
-        """The person has seen the answer, or the error: the message's content is let go."""
-        await self._store.settle(message_id)
-
-    async def left_over(self, platform: Platform) -> tuple[Delivery, ...]:
-        """What was accepted and not settled, oldest first."""
-        return await self._store.left_over(platform)
-
-    async def takes_part(self, scope: Scope) -> bool:
-        """Whether the bot has answered in this conversation."""
-        return await self._store.takes_part(scope)
-
-    # Who may do what
-
-    def may(self, author: Author, scope: Scope, right: Right, skill_name: str | None = None) -> bool:
-        """To be asked at each call, also where a button or a form was shown before."""
-        return self._permissions.may(author, scope, right, skill_name)
-
-    def skills_for(self, author: Author, scope: Scope) -> tuple[Skill, ...]:
-        """Those that this person may use here, ordered by name."""
-        return self._permissions.skills_for(author, scope)
-
-    def default_skill(self, scope: Scope) -> str:
-        """The name of the one that answers without a command here."""
-        return self._permissions.default_skill(scope)
-
-    def welcome(self, scope: Scope) -> str:
-        """What is said once in a channel to which the bot is added, made of the skills that everybody may use there."""
-        return wording.welcome(self.skills_for(ANYBODY, scope), self.default_skill(scope))
-
-    def wants_transcript(self, message: Message) -> bool:
-        """Whether the message calls a skill that takes the conversation itself, and gives no text.
-
-        The place then puts the conversation into `Message.transcript`, all that it has: it is trimmed here.
-        """
-        return wants_transcript(cleaned(message), self.skillbook, self.default_skill(message.scope))
-
-    # While a message is answered
-
-    def delivery(self, message_id: str) -> AbstractContextManager[None]:
-        """To be held by a place as long as it makes and shows an answer: an edited message waits for its end."""
-        return self._underway.delivery(message_id)
-
-    def stop(self, message_id: str) -> bool:
-        """Ends an answer within one step, whether it waits or is written: `respond` raises `AnswerStopped`.
-
-        False: nothing of it is under way.
-        """
-        return self._underway.stop(message_id, AnswerStopped())
-
-    async def deleted(self, message_id: str) -> None:
-        """Its author has deleted the message: its answer stops, and it is forgotten. One that is not known is none."""
-        self._underway.delete(message_id)
-        await self._store.delete(message_id)
-
-    async def edited(self, message: Message, address: str) -> Delivery | None:
-        """The author has edited a message: what is to be delivered now, in the messages that show the first answer.
-
-        The answer to the first version ends here, if it is still under way. None: there is no such message, or it is
-        more than a minute old.
-        """
-        message = cleaned(message)
-        if not await self._store.is_fresh(message.id):
-            return None
-        await self._underway.supersede(message.id, message.text)
-        return await self._store.take_back(message, address)
-
-    async def first_time(self, key: str) -> bool:
-        """True once for ever: for what is said once."""
-        return await self._store.is_first_time(key)
-
-    # What people say of answers
-
-    async def answered(self, message_id: str) -> Answered | None:
-        """What a message asked and what was answered; None once that is forgotten."""
-        return await self._store.opinions.answered(message_id)
-
-    async def rate(self, message_id: str, by: Author, verdict: Verdict) -> None:
-        """Keeps what somebody thinks of an answer. One that is forgotten is not rated.
-
-        Raises:
-            NotAllowed: this person may not use the skill.
-        """
-        found = await self.answered(message_id)
-        if found is not None:
-            self._permissions.require(by, found.scope, Right.USE, found.skill)
-            await self._store.opinions.rate(message_id, by.id, verdict)
-
-    async def again(self, message_id: str, new_id: str, by: Author) -> Message | None:
-        """The same question as a new message of `by`; None once it is forgotten."""
-        found = await self.answered(message_id)
-        if found is None or not found.inputs:
-            return None
-        return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
-
-    # Teaching
-
-    async def propose(self, proposal: Proposal) -> int:
-        """Keeps what somebody would like the bot to learn, for whoever may teach; the number it has.
-
-        Raises:
-            NotAllowed: this person may not use the skill.
-            UnknownCommand: there is no such skill.
-        """
-        return await self._teaching.propose(proposal)
-
-    async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
-        """What was proposed and is open, oldest first; for one skill, or for all."""
-        return await self._store.opinions.proposals(skill)
-
-    async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
-        """What this person may accept, edit or drop here, oldest first."""
-        return await self._teaching.open_proposals(author, scope)
-
-    async def preview(self, proposal: Proposal) -> Preview:
-        """What it would do to the skill: before and after, the diff, and what should be looked at first.
-
-        Raises:
-            UnderstudyError: it does not fit the skill, or the file cannot be edited.
-        """
-        return await self._teaching.preview(proposal)
-
-    async def teach(self, proposal: Proposal, message_id: str = "") -> Written | Held:
-        """Writes it at once, or keeps it as a proposal: for who may not teach, and where something is to be looked at first.
-
-        Raises:
-            UnderstudyError: it is taught already, or it does not fit.
-        """
-        return await self._teaching.teach(proposal, message_id)
-
-    async def accept_proposal(self, number: int, by: Author, scope: Scope) -> Written:
-        """Raises:
-        UnderstudyError: it was decided, this person may not, or the file cannot be edited.
-        """
-        return await self._teaching.accept(number, Edition(by, scope))
-
-    async def edit_proposal(
-        self, number: int, inputs: Mapping[str, str], output: str, by: Author, scope: Scope
-    ) -> KeptProposal:
-        """Other words for an open one. Raises as `accept_proposal` does."""
-        return await self._teaching.edit(number, inputs, output, Edition(by, scope))
-
-    async def drop_proposal(self, number: int, by: Author, scope: Scope) -> KeptProposal:
-        """Raises as `accept_proposal` does."""
-        return await self._teaching.drop(number, Edition(by, scope))
-
-    # The straight line
 
     async def respond(self, message: Message) -> AsyncGenerator[Event, None]:
         """Answers a message: `Waiting` while it is not its turn, `Text` as it is written, one `Finished` at last.
@@ -266,7 +99,7 @@ class Engine:
     ) -> AsyncGenerator[Event, None]:
         if isinstance(call, BuiltInCall):
             return self._run(call, message)
-        offer = await self._desk.offer(message)
+        offer = await self._teachdesk.offer(message)
         return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
     def _counted_read(self, message: Message) -> BuiltInCall | SkillCall:
@@ -278,18 +111,9 @@ class Engine:
 
     def _read(self, message: Message) -> BuiltInCall | SkillCall:
         """What is asked for, by somebody who may. Who may nothing here is not told what is wrong with it either."""
-        author, scope = message.author, message.scope
-        try:
-            self._measure(message)
-            call = read_call(message, self.skillbook, self.default_skill(scope))
-        except UnderstudyError:
-            self._permissions.require(author, scope, Right.USE)
-            raise
-        if isinstance(call, SkillCall):
-            self._permissions.require(author, scope, Right.USE, call.skill.name)
-        elif call.command is not BuiltIn.FORGET:  # what a person has said is theirs, whatever they may do now
-            self._permissions.require(author, scope, Right.USE)
-        return call
+        self.require_use(message)
+        self._measure(message)
+        return read_call(message, self.skillbook, self.default_skill(message.scope))
 
     def _measure(self, message: Message) -> None:
         """What is asked once more was short enough, or a file or a conversation, which count by themselves."""
@@ -331,8 +155,12 @@ class Engine:
         skill, info = call.skill, self.inference.info
         per_token = self._estimator.characters_per_token
         num_fixed = sum(len(message.content) for message in fixed_part(skill))
-        room_tokens = info.context_tokens - skill.sampling.max_tokens - int(num_fixed / per_token)
-        return Fitting(call, room_tokens, per_token)
+        return Fitting(
+            call,
+            max_tokens=info.context_tokens - skill.sampling.max_tokens,
+            fixed_tokens=int(num_fixed / per_token),
+            characters_per_token=per_token,
+        )
 
     async def _write(
         self,
@@ -429,7 +257,7 @@ class Engine:
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
             case _:
-                return await self._desk.answer(call, message)
+                return await self._teachdesk.answer(call, message)
 
     def _help(self, argument: str, message: Message) -> str:
         name = argument.lstrip("/!").lower()

@@ -111,6 +111,14 @@ class Store:
         )
         return tuple(_delivery(row) for row in rows)
 
+    async def knows(self, message_id: str) -> bool:
+        """Whether it was accepted within the last week, or its answer is still kept."""
+        found, kept = await self._database.run(
+            Statement("SELECT 1 FROM inbox WHERE id = ?", (message_id,)),
+            Statement("SELECT 1 FROM turns WHERE message_id = ?", (message_id,)),
+        )
+        return bool(found or kept)
+
     async def is_fresh(self, message_id: str) -> bool:
         """Whether it was accepted within the last minute."""
         (found,) = await self._database.run(

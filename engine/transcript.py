@@ -9,7 +9,7 @@ from engine.message import Line
 
 _BOT = " (bot)"
 _CUT = "…"
-_MARGIN = 1.1  # what the guess of characters per token may be wrong
+_MARGIN = 0.95  # the oldest of what is taken may have longer tokens than the rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,15 @@ def _said(line: Line) -> str:
 class Fitting:
     """A call's inputs, with as much of its conversation as fits. A call that has none is as it is.
 
-    `characters_per_token` is a guess: when the model finds the prompt too long, `shrink` and ask again.
+    The numbers of tokens are guesses: when the model finds the prompt too long, `shrink` and ask again.
     """
 
-    def __init__(self, call: SkillCall, room_tokens: int, characters_per_token: float) -> None:
+    def __init__(
+        self, call: SkillCall, *, max_tokens: int, fixed_tokens: int, characters_per_token: float
+    ) -> None:
         self._call = call
-        self._characters_per_token = characters_per_token
-        self._take(int(room_tokens * characters_per_token))
+        self._fixed_tokens = fixed_tokens
+        self._take(int((max_tokens - fixed_tokens) * characters_per_token))
 
     @property
     def num_left_out(self) -> int:
@@ -74,9 +76,11 @@ class Fitting:
         return {one.name: given[one.name] for one in call.skill.inputs if one.name in given}
 
     def shrink(self, error: PromptTooLong) -> bool:
-        """Whether there is still something to ask with."""
-        excess = max(1, error.num_tokens - error.max_tokens)
-        self._take(len(self._excerpt.text) - int(excess * self._characters_per_token * _MARGIN) - 1)
+        """Whether there is still something to ask with. The model has counted: now it is known how long its tokens are."""
+        size = len(self._excerpt.text)
+        has, may_have = (tokens - self._fixed_tokens for tokens in (error.num_tokens, error.max_tokens))
+        share = _MARGIN * may_have / has if 0 < may_have < has else 0.5
+        self._take(min(size - 1, int(size * share)))
         return bool(self._excerpt.text)
 
     def _take(self, max_characters: int) -> None:

@@ -99,11 +99,14 @@ class Underway:
         return answering is not None or message_id in self._delivered
 
     def delete(self, message_id: str) -> None:
+        """It is not begun any more, and ends if it is under way."""
+        self._forget_old()
         self._deleted[message_id] = _now()
         self.stop(message_id, MessageDeleted())
 
     async def supersede(self, message_id: str, text: str) -> None:
         """Returns when nothing of an older version is made or shown any more, or after a while that no delivery needs."""
+        self._forget_old()
         self._newest[message_id] = _now(), text
         self.stop(message_id, Superseded())
         done = self._delivered.get(message_id)
@@ -111,10 +114,13 @@ class Underway:
             with suppress(TimeoutError):
                 await asyncio.wait_for(done.wait(), END_SECONDS)
 
-    def _refuse_old(self, message_id: str, text: str) -> None:
+    def _forget_old(self) -> None:
         limit = _now() - REMEMBERED_SECONDS
         self._newest = {key: one for key, one in self._newest.items() if one[0] > limit}
         self._deleted = {key: when for key, when in self._deleted.items() if when > limit}
+
+    def _refuse_old(self, message_id: str, text: str) -> None:
+        self._forget_old()
         if message_id in self._deleted:
             raise MessageDeleted
         if message_id in self._newest and self._newest[message_id][1] != text:

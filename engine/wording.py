@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.access import Right
 from engine.answer import QueueView, Waiting, Work
-from engine.command import usage
+from engine.command import BuiltIn, usage
 from engine.conversation import Forgotten
 from engine.errors import (
     AnswerCut,
@@ -48,6 +48,9 @@ NEW_CONVERSATION = "A new conversation: I no longer see what was said here befor
 NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 STOPPED_BY_PERSON = "(stopped)"
+INTERRUPTED = "(interrupted)"
+SEE_ABOVE = "(see above)"
+CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 IN_FILE = "The answer is long: all of it is in the file."
 _SHOWN_VALUE_CHARACTERS = 60
 _DONE_WITH = {Right.USE: "use", Right.TEACH: "teach", Right.ADMIN: "manage"}
@@ -271,6 +274,32 @@ def _place(waiting: Waiting) -> str:
     return f"number {waiting.place} in line{_about(waiting.seconds)}"
 
 
+COMMANDS: Mapping[BuiltIn, str] = {
+    BuiltIn.HELP: "What I can do, and how",
+    BuiltIn.SKILLS: "All my skills",
+    BuiltIn.NEW: "Begin a new conversation: forget what was said here",
+    BuiltIn.FORGET: "Delete what you said to me",
+    BuiltIn.QUEUE: "How many messages are in line, and where yours are",
+    BuiltIn.TEACH: "Teach a skill by an example",
+    BuiltIn.PROPOSALS: "What waits to be taught",
+    BuiltIn.ACCEPT: "Teach what somebody proposed",
+    BuiltIn.DROP: "Let a proposal go",
+    BuiltIn.UNDO: "Take back what a skill was taught last",
+    BuiltIn.SKILL: "Make a new skill",
+}
+"""The bot's own, as a platform's menu of commands shows them."""
+
+HELP_ARGUMENT = "The command you want to know about"
+ARGUMENTS: Mapping[BuiltIn, str] = {
+    BuiltIn.TEACH: "SKILL what is said => the right answer",
+    BuiltIn.ACCEPT: "The number of the proposal",
+    BuiltIn.DROP: "The number of the proposal",
+    BuiltIn.UNDO: "The skill; without it, what was taught last here",
+    BuiltIn.SKILL: "new NAME, and lines: mention me for those",
+}
+"""What these take as one text, as such a menu asks for it."""
+
+
 def help_text(skills: Sequence[Skill], default_skill: str) -> str:
     """The answer to /help."""
     lines = [
@@ -441,6 +470,20 @@ def empty_database(path: Path) -> str:
     return f"The database {path} was an empty file. The bot begins with a new one and remembers nothing of before."
 
 
+# The terminal
+
+
+class TerminalWord(StrEnum):
+    """What the chat on a screen says beside the answers."""
+
+    IS_STARTER = "This is the 135M starter model: it shows how everything works, and it is often wrong."
+    IS_BETTER = "A better one is one line in config.yaml:"
+    TRY = "Try:"
+    HOW_TO_GO_ON = "/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends."
+    HOW_TO_END = "Ctrl-D or /quit ends."
+    STOPPED = "Stopped."
+
+
 # Slack: what stands on its buttons, in its windows and on its home tab
 
 
@@ -482,7 +525,17 @@ class SlackWord(StrEnum):
     NO_SKILLS = "There are no skills yet."
     NOT_FOR_YOU = "You may not use this skill here."
     NEEDS_TEXT = "There is nothing here yet."
+    NOT_READ = "Slack did not give me the whole message. Press the button once more."
     PROMPTS_TITLE = "Try one of these"
+
+
+SLACK_AGENT_DESCRIPTION = (
+    "Answers with a model on your own machine, in the skills that your team has taught it. "
+    "Mention it, write to it here, or call a skill by its name."
+)
+SLACK_ALL_COMMANDS = "Every skill, and help, skills, new, forget, queue, teach, undo"
+SLACK_ONLY_YOU = "I am not in this channel, so only you will see my answer. With `/invite @Understudy` I can answer in a thread."
+SLACK_TOO_LONG = "(The rest does not fit here: invite me to this channel, or ask in a direct message.)"
 
 
 def slack_not_member() -> str:

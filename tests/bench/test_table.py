@@ -50,3 +50,10 @@ def test_a_table_of_markdown_has_as_many_cells_in_every_line():
     lines = as_markdown(crowd_rows(_figures())).splitlines()
     assert {line.count("|") for line in lines} == {len(crowd_rows(_figures())[0]) + 1}
     assert set(lines[1]) <= set("|- ")
+
+
+def test_ways_to_use_one_system_are_no_columns_beside_the_systems():
+    figures = _figures()
+    figures.note("lookup", 1, "copying plain", 0, tokens_per_second=7.0)
+    assert crowd_rows(figures) == crowd_rows(_figures())
+    assert ["lookup", "1", "copying plain", "tokens_per_second", "7 (7 .. 7)", "1"] in other_rows(figures)

@@ -1,73 +1,18 @@
 """The whole place with the unmodified discord.py, a real engine and a real store, against an emulated Discord."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from bots.discord import DiscordPlace
-from engine import DiscordConfig, Engine, Input, Memory, Message, Secrets, Skill, StoreFailed
+from engine import Message, StoreFailed
 from engine.inference import FailureCode
 from tests.emulators.discord import TOKEN, DiscordEmulator
+from tests.emulators.discord_bot import Bot, running
 from tests.emulators.discord_world import Interaction, Said
-from tests.fakes import Answer, Failure, FakeInference, FakeSkillbook, make_skill, open_engine
-
-LANGUAGES = tuple(f"language {number}" for number in range(40))
-SKILLS = (
-    make_skill("chat", memory=Memory.CONVERSATION),
-    make_skill("triage", choices=("urgent", "low")),
-    make_skill(
-        "translate",
-        inputs=(Input("to", "Language", choices=LANGUAGES), Input("text", "What", is_required=True)),
-    ),
-)
-
-
-@dataclass
-class Bot:
-    model: FakeInference
-    book: FakeSkillbook
-    engine: Engine
-    states: list[str]
-    task: asyncio.Task[None]
-
-
-@asynccontextmanager
-async def running(
-    discord: DiscordEmulator,
-    folder: Path,
-    model: FakeInference | None = None,
-    *,
-    skills: Sequence[Skill] = SKILLS,
-    interval_seconds: float = 0.01,
-    is_waited_for: bool = True,
-) -> AsyncGenerator[Bot]:
-    model = model or FakeInference(num_slots=4)
-    states: list[str] = []
-    async with open_engine(folder, model, *skills) as engine:
-        config = DiscordConfig(api_url=discord.api_url, gateway_url=discord.gateway_url)
-        place = DiscordPlace(
-            engine,
-            config,
-            Secrets(discord_token=TOKEN),
-            folder,
-            states.append,
-            interval_seconds=interval_seconds,
-        )
-        num_identified = discord.gateway.num_identified
-        task = asyncio.create_task(place.run())
-        try:
-            if is_waited_for:
-                await discord.until(lambda: discord.gateway.num_identified > num_identified)
-                await discord.until(lambda: bool(discord.commands))
-            yield Bot(model, engine.skillbook, engine, states, task)
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+from tests.fakes import Answer, Failure, FakeInference, make_skill
 
 
 @pytest.fixture
@@ -448,20 +393,24 @@ async def test_a_chain_of_replies_is_found_again_after_a_restart(
     assert turns_before("three", bot) == ["one"] * 2 + ["two"] * 2
 
 
-async def test_twenty_at_once_are_each_answered_once(discord: DiscordEmulator, bot: Bot) -> None:
-    asked: dict[str, Said | Interaction] = {}
-    for number in range(10):
-        asked[f"mention {number}"] = await discord.say(
-            f"m{number}", "general", f"mention {number}", mention=True
-        )
-        asked[f"slash {number}"] = await discord.slash(
-            f"s{number}", "general", "chat", text=f"slash {number}"
-        )
-    for text, one in asked.items():
-        await discord.answer_to(one, text)
-    await bot.model.until(lambda: bot.model.num_finished == 20)
-    assert [discord.text_of(one) for one in asked.values()] == [*asked]
-    assert len(discord.bot_messages("general")) == 20
+@pytest.mark.parametrize("way", ["mentions in one channel", "both"])
+async def test_twenty_at_once_are_each_answered_once_within_discords_limits(tmp_path: Path, way: str) -> None:
+    """Five writes in five seconds, ten times as fast on both sides."""
+    async with DiscordEmulator.start(bucket_size=5, bucket_seconds=0.5) as discord:
+        async with running(discord, tmp_path, interval_seconds=0.11) as bot:
+            asked: dict[str, Said | Interaction] = {}
+            for number in range(20):
+                text = f"question {number} of twenty"
+                if way == "both" and number % 2:
+                    asked[text] = await discord.slash(f"p{number}", "general", "chat", text=text)
+                else:
+                    asked[text] = await discord.say(f"p{number}", "general", text, mention=True)
+            for text, one in asked.items():
+                await discord.answer_to(one, text)
+            await bot.settled()
+        assert [discord.text_of(one) for one in asked.values()] == [*asked]
+        assert len(discord.bot_messages("general")) == 20
+        assert discord.num_rate_limited == 0
 
 
 async def test_a_message_that_cannot_be_kept_is_told(

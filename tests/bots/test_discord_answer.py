@@ -165,6 +165,12 @@ async def test_a_file_goes_the_way_of_the_answer() -> None:
 # In a thread
 
 
+async def test_a_refusal_opens_no_thread() -> None:
+    api = FakeApi()
+    await in_thread(api).whisper("no")
+    assert api.log == ["send 1 no"]
+
+
 @pytest.mark.parametrize("error", [None, Refused(400, 160004)], ids=["opened", "there already"])
 async def test_a_thread_is_opened_once_and_the_answer_stands_there(error: Exception | None) -> None:
     api = FakeApi(thread_error=error)

@@ -59,6 +59,7 @@ def zipped():
         codecs.BOM_UTF16_LE + b"a\x00b",
         "Grüße".encode("latin-1"),
         b"text\x00text",
+        b"text " * 100 + b"\x00",
         b"\x01\x02\x03text",
     ],
     ids=lambda content: repr(content[:8]),

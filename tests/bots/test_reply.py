@@ -24,6 +24,7 @@ from bots.writer import (
     Stage,
 )
 from engine import (
+    CUT,
     IN_FILE,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
@@ -77,6 +78,7 @@ class FakeEngine:
         self.is_open = False
         self.num_given = 0
         self.num_deliveries = 0
+        self.refusal = None
 
     async def respond(self, message):
         self.message = message
@@ -92,6 +94,10 @@ class FakeEngine:
                     yield step
         finally:
             self.is_open = False
+
+    def require_use(self, message):
+        if self.refusal:
+            raise self.refusal
 
     @contextmanager
     def delivery(self, message_id):
@@ -656,6 +662,20 @@ def test_what_is_slow_to_fetch_is_brought_before_the_answer():
     assert surface.shown == ("Read.",)
 
 
+def test_nothing_is_fetched_for_somebody_who_may_not_ask():
+    engine, surface = FakeEngine(Finished("never")), FakeSurface()
+    engine.refusal = REFUSALS[0]
+    fetched = []
+
+    async def complete(message):
+        fetched.append(message)
+        return message
+
+    run(deliver(engine, delivery(), surface, complete=complete))
+    assert fetched == []
+    assert surface.whispers == [sentence(REFUSALS[0])]
+
+
 @pytest.mark.parametrize("error", [FileTooLarge("a.log", 1000), RuntimeError("boom")])
 def test_what_cannot_be_fetched_is_said(error, caplog):
     engine, surface = FakeEngine(Finished("never")), FakeSurface(max_length=2000)
@@ -700,6 +720,12 @@ def test_a_place_may_bring_its_own_pen():
     assert engine.refs == [("p1",)]
     assert surface.shown == ()
     assert engine.settled == ["m:1"]
+
+
+def test_an_answer_that_was_cut_says_so():
+    surface = FakeSurface(max_length=2000)
+    delivered(FakeEngine(Finished("First we", "chat", is_cut=True)), surface)
+    assert surface.shown == (f"First we\n\n{CUT}",)
 
 
 def test_an_answer_to_a_part_of_a_conversation_says_how_much_is_missing():

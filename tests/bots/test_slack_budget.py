@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bots.slack_budget import Budget, Budgets
 
 MINUTE = 60.0
-TIERS = {"starts": 20, "stops": 20, "appends": 100, "writes": 50, "sessions": 50}
+TIERS = {"starts": 20, "stops": 20, "appends": 100, "writes": 50, "sessions": 50, "statuses": 60}
 
 
 def taken(budget: Budget, pauses: list[float]) -> list[float]:

@@ -9,8 +9,8 @@ import pytest
 
 from engine import AccessConfig, Memory, Skill, Takes
 from engine.skill import SkillSampling
-from tests.bots.test_slack import ME, Bot, running
 from tests.emulators.slack import BOT_USER, Posted, Refused, SlackEmulator
+from tests.emulators.slack_bot import ME, Bot, running
 from tests.fakes import make_example, make_skill
 
 pytestmark = pytest.mark.scenario
@@ -320,6 +320,33 @@ class TestAgentView:
         assert slack.thread("DU9", last) == [notice]
         assert notice.text == "hello"
 
+    async def test_slack_shows_its_stop_button_as_long_as_the_answer_is_made(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        def sessions() -> list[Any]:
+            return [told for name, told in slack.calls if name == "agents.sessions.setStatus"]
+
+        async with running(slack, tmp_path, skills=SKILLS) as bot:
+            bot.model.gate.close()
+            ts = await slack.dm("U1", "hello")
+            await slack.until(lambda: len(sessions()) == 1)
+            bot.model.gate.open()
+            await slack.until(lambda: len(sessions()) == 2)
+        assert [(one["status"], one["thread_ts"]) for one in sessions()] == [
+            ("processing", ts),
+            ("active", ts),
+        ]
+
+    async def test_where_there_are_no_sessions_slack_is_not_asked_again(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        async with running(slack, tmp_path, skills=SKILLS) as bot:
+            slack.fail("agents.sessions.setStatus", Refused("feature_disabled"))
+            for number in range(3):
+                await slack.dm("U1", f"hello {number}")
+                await bot.engine.have_settled(number + 1)
+        assert len([name for name, _ in slack.calls if name == "agents.sessions.setStatus"]) == 1
+
     async def test_a_conversation_is_named_after_its_first_message(
         self, slack: SlackEmulator, tmp_path: Path
     ) -> None:
@@ -425,7 +452,6 @@ class TestInput:
             (b"\x89PNG\r\n\x00\x01", None),
             (b"x" * 200_000, None),
             (b"text", "http://127.0.0.1:9/a.txt"),
-            (b"text", "https://files.slack.com.evil.example/a.txt"),
         ],
     )
     async def test_a_file_that_cannot_be_read_is_answered_with_the_reason(
@@ -438,6 +464,17 @@ class TestInput:
             answer = await slack.answer_in("DU1", ts)
             assert bot.model.requests == []
         assert "thing.bin" in answer.text
+
+    async def test_no_file_is_fetched_from_elsewhere_and_the_token_goes_nowhere_else(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        async with SlackEmulator.start() as elsewhere, running(slack, tmp_path, skills=SKILLS) as bot:
+            file = elsewhere.file("thing.txt", b"text")
+            ts = await slack.say("U1", "DU1", "what is this?", subtype="file_share", files=[file])
+            answer = await slack.answer_in("DU1", ts)
+            assert bot.model.requests == []
+            assert elsewhere.num_downloads == 0
+        assert "thing.txt" in answer.text
 
     async def test_a_very_long_answer_ends_as_a_file_with_its_beginning_shown(
         self, slack: SlackEmulator, tmp_path: Path

@@ -12,8 +12,8 @@ from bots.slack import push_manifest
 from bots.slack_manifest import manifest
 from bots.slack_push import PushFailed, merged
 from engine import Secrets
-from tests.bots.test_slack import running
 from tests.emulators.slack import APP_ID, APP_TOKEN, BOT_TOKEN, CONFIG_TOKEN, Refused, SlackEmulator
+from tests.emulators.slack_bot import running
 from tests.fakes import make_skill
 
 pytestmark = pytest.mark.scenario

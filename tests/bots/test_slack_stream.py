@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.skill import SkillSampling
-from tests.bots.test_slack import ME, Bot, running
 from tests.emulators.slack import Garbage, RateLimited, Refused, Reset, SlackEmulator
+from tests.emulators.slack_bot import ME, Bot, running
 from tests.fakes import FakeInference, make_skill
 
 pytestmark = pytest.mark.scenario
@@ -116,6 +116,23 @@ class TestOneStream:
         assert " ".join(part.text for part in parts).split() == words
         assert [part.stream is not None for part in parts] == [True] * len(parts)
         assert [bool(part.buttons) for part in parts] == [False, False, True]
+
+    async def test_an_answer_that_grows_too_long_ends_as_a_file_under_its_streams(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        words = " ".join(f"word{number}" for number in range(6000))
+        skill = make_skill("chat", sampling=LONG)
+        async with running(slack, tmp_path, FakeInference(context_tokens=30_000), skills=(skill,)) as bot:
+            bot.model.script(words)
+            ts = await begin(slack, bot, "tell me a lot")
+            bot.model.gate.open()
+            await bot.engine.have_settled(1)
+        *parts, last = slack.thread("DU1", ts)
+        assert len(parts) == 3
+        assert words.startswith(" ".join(part.text for part in parts))
+        assert [part.stream is not None for part in parts] == [True] * 3
+        assert last.buttons == {"rate", "again"}
+        assert [one["content"] for one in slack.uploads] == [words]
 
 
 class TestRefusals:

@@ -202,13 +202,15 @@ class DiscordEmulator(DiscordServer):
         await self.gateway.dispatch("MESSAGE_UPDATE", data)
 
     async def add_to_server(self, name: str) -> Channel:
-        """The bot is invited to another server, which has one channel."""
-        guild_id = self._ids.next()
-        channel = Channel(self._ids.next(), name, guild_id=guild_id)
-        self._channels[name] = channel
+        """The bot is invited to another server, which has one channel; the same name is the same server."""
+        if name not in self._channels:
+            self._channels[name] = Channel(self._ids.next(), name, guild_id=self._ids.next())
+        channel = self._channels[name]
+        guild_id = channel.guild_id
         guild = self.guild_data() | {"id": str(guild_id), "name": name, "threads": []}
         guild |= {"channels": [channel.data()], "system_channel_id": str(channel.id)}
         guild |= {"joined_at": "2026-01-01T00:00:00+00:00"}
+        del guild["unavailable"]
         await self.gateway.dispatch("GUILD_CREATE", guild)
         return channel
 

@@ -86,6 +86,7 @@ class DiscordServer:
         self.has_message_content = False  # the switch in the portal
         self.unreadable: set[int] = set()  # channels whose history the bot may not read
         self.mute: set[int] = set()  # channels where it may not open threads
+        self.no_files: set[int] = set()  # channels where it may not attach files
         self.url = ""
         self._bucket_size = bucket_size
         self._bucket_seconds = bucket_seconds
@@ -143,6 +144,13 @@ class DiscordServer:
         where = self._channel(channel)
         own = [said for said in self.messages.values() if said.author == self.bot and said.channel == where]
         return [said for said in own if not said.is_ephemeral and not said.is_deleted]
+
+    def channel_id(self, name: str) -> int:
+        return self._channels[name].id
+
+    def thread_of(self, said: Said) -> Channel | None:
+        """The thread that was opened under a message."""
+        return next((one for one in self._channels.values() if one.id == said.id), None)
 
     async def until(self, condition: Callable[[], bool], timeout_seconds: float = WAIT_SECONDS) -> None:
         """Waits until `condition` holds; it is looked at whenever something here changes."""
@@ -216,6 +224,7 @@ class DiscordServer:
         for method, path, handler in (
             ("GET", "/users/@me", self._get_me),
             ("GET", "/oauth2/applications/@me", self._get_application),
+            ("GET", "/applications/@me", self._get_application),
             ("PUT", "/applications/{application}/commands", self._put_commands),
             ("POST", "/channels/{channel}/typing", self._post_typing),
             ("POST", "/channels/{channel}/messages", self._post_message),
@@ -323,6 +332,8 @@ class DiscordServer:
         if reference and self.messages[int(reference["message_id"])].channel != channel:
             raise UNKNOWN_MESSAGE
         files = await self._uploaded(request)
+        if files and channel.id in self.no_files:
+            raise MISSING_ACCESS
         said = self._add(channel, body, reply_to=int(reference.get("message_id", 0)) or None, files=files)
         await self.tell(said)
         return json_response(said.data())
@@ -503,7 +514,9 @@ class DiscordServer:
 async def _body(request: web.Request) -> Any:
     """What is sent, also where files come with it."""
     if request.content_type.startswith("multipart/"):
-        return json.loads(str((await request.post())["payload_json"]))
+        told = (await request.post())["payload_json"]
+        assert isinstance(told, str | bytes | bytearray)
+        return json.loads(told)
     return json.loads(await request.text() or "null")
 
 

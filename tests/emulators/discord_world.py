@@ -112,12 +112,13 @@ class Attached:
     content: bytes
     url: str
     content_type: str = "text/plain; charset=utf-8"
+    told_bytes: int | None = None
 
     def data(self) -> dict[str, Any]:
         return {
             "id": str(self.id),
             "filename": self.filename,
-            "size": len(self.content),
+            "size": len(self.content) if self.told_bytes is None else self.told_bytes,
             "url": self.url,
             "proxy_url": self.url,
             "content_type": self.content_type,

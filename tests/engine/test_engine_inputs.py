@@ -1,5 +1,6 @@
 """What a skill is given beside the words of a message: files, and the conversation around it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from engine.answer import Finished
 from engine.configschema import Limits
 from engine.engine import Engine
-from engine.errors import EmptyMessage, PromptTooLong
+from engine.errors import EmptyAnswer, EmptyMessage, PromptTooLong
+from engine.inference import Worker
 from engine.message import Attachment, Author, Line, Message
 from engine.skill import Input, SkillSampling, Takes
 from tests.fakes import FakeInference, chat_skill, collect, make_message, make_skill, open_engine
@@ -167,3 +169,18 @@ async def test_whoever_was_read_can_have_it_forgotten(tmp_path: Path) -> None:
         assert await engine.answered(message.id) is not None
         await finished(engine, make_message("/forget"))
         assert await engine.answered(message.id) is None
+
+
+@pytest.mark.scenario
+async def test_a_real_model_is_given_as_much_as_it_can_read(tmp_path: Path, tiny_model: Path) -> None:
+    """Its vocabulary is not known here: what it counts decides."""
+    worker = await Worker.start(tiny_model, name="tiny", slots=1, context_tokens=512, threads=1)
+    skill = make_skill("summarize", takes=Takes.CONVERSATION, sampling=SkillSampling(max_tokens=8))
+    lines = tuple(Line("Ada", f"zzqx-{number} ünïcödé") for number in range(300))
+    try:
+        async with open_engine(tmp_path, worker, skill) as engine:
+            message = replace(make_message("/summarize"), transcript=lines)
+            with suppress(EmptyAnswer):  # its words are random, and may be none
+                assert 0 < (await finished(engine, message)).num_left_out < 300
+    finally:
+        await worker.close()

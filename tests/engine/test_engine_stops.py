@@ -143,6 +143,19 @@ async def test_a_deleted_message_is_neither_answered_nor_remembered(tmp_path: Pa
     assert b"canary" not in (tmp_path / "understudy.db").read_bytes()
 
 
+async def test_what_others_delete_is_not_remembered(tmp_path: Path) -> None:
+    async with open_engine(tmp_path, FakeInference()) as engine:
+        before = engine._store.num_transactions
+        for number in range(5):
+            await engine.deleted(f"not ours {number}")
+        assert engine._underway._deleted == {}
+        assert engine._store.num_transactions == before + 5  # that looked, and wrote nothing
+        message = make_message("hello")
+        await outcome(engine, message)  # kept as a turn, and in no inbox any more
+        await engine.deleted(message.id)
+        assert await engine.answered(message.id) is None
+
+
 async def test_an_edited_message_is_answered_anew_in_the_place_of_its_first_answer(tmp_path: Path) -> None:
     model = FakeInference()
     async with open_engine(tmp_path, model) as engine:

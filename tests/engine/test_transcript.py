@@ -1,5 +1,8 @@
 """Of a conversation the newest lines are kept, whole, in order, and nobody speaks for somebody else."""
 
+import math
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,9 +56,14 @@ def test_names_are_kept_and_bots_are_marked() -> None:
     assert newest(lines, 1000).text == "Ada: It burns.\nCI (bot): Build 7 failed\n  see log\nBob x: ok"
 
 
-@given(LINES, st.integers(-5, 60), st.lists(st.integers(1, 30), max_size=30))
+def fitting_of(lines: Sequence[Line], max_tokens: int, fixed_tokens: int = 0) -> Fitting:
+    call = SkillCall(make_skill("summarize"), {}, tuple(lines))
+    return Fitting(call, max_tokens=max_tokens, fixed_tokens=fixed_tokens, characters_per_token=3.5)
+
+
+@given(LINES, st.integers(-5, 60), st.lists(st.integers(1, 300), max_size=30))
 def test_shrinking_ends(lines: list[Line], room: int, excesses: list[int]) -> None:
-    fitting = Fitting(SkillCall(make_skill("summarize"), {}, tuple(lines)), room, 3.5)
+    fitting = fitting_of(lines, room)
     size = len(fitting.inputs.get("text", ""))
     for excess in excesses:
         is_left = fitting.shrink(PromptTooLong("summarize", 100 + excess, 100))
@@ -63,3 +71,29 @@ def test_shrinking_ends(lines: list[Line], room: int, excesses: list[int]) -> No
         assert smaller < size or not is_left
         assert is_left == (smaller > 0)
         size = smaller
+
+
+@given(
+    characters_per_token=st.floats(0.4, 8),
+    max_tokens=st.integers(500, 8000),
+    fixed=st.floats(0, 0.7),
+    guess=st.floats(0.7, 1.4),
+)
+def test_whatever_the_tokens_are_the_room_is_soon_found_and_well_used(
+    characters_per_token: float, max_tokens: int, fixed: float, guess: float
+) -> None:
+    fixed_tokens = int(max_tokens * fixed)
+    lines = [Line("Ada", "x" * 20)] * 3000
+    fitting = fitting_of(lines, max_tokens, min(int(fixed_tokens * guess), max_tokens - 50))
+    num_tries = 1
+    while (num_tokens := _counted(fitting, characters_per_token) + fixed_tokens) > max_tokens:
+        assert fitting.shrink(PromptTooLong("summarize", num_tokens, max_tokens))
+        num_tries += 1
+    assert num_tries <= 12
+    if num_tries > 1 and fixed_tokens * guess < max_tokens * 0.75:
+        room = max_tokens - fixed_tokens
+        assert num_tokens - fixed_tokens > room * 0.3
+
+
+def _counted(fitting: Fitting, characters_per_token: float) -> int:
+    return math.ceil(len(fitting.inputs["text"]) / characters_per_token)

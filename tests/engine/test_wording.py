@@ -5,9 +5,18 @@ import pytest
 from engine import errors
 from engine.access import Right
 from engine.answer import QueueView, Waiting, Work
+from engine.command import BuiltIn
 from engine.errors import Fault, FileFaults, UnderstudyError, Whose
 from engine.inference import CacheType, FailureCode, ModelInfo, ModelUnusable, RequestFailed
-from engine.wording import WRONG_ON_OUR_SIDE, engine_line, queue_text, sentence, waiting, work_line
+from engine.wording import (
+    COMMANDS,
+    WRONG_ON_OUR_SIDE,
+    engine_line,
+    queue_text,
+    sentence,
+    waiting,
+    work_line,
+)
 
 ERRORS = [
     FileFaults((Fault("a.yaml", 3, "wrong"), Fault("b.yaml", None, "gone"))),
@@ -61,6 +70,11 @@ def test_no_error_type_is_forgotten() -> None:
         one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, UnderstudyError)
     }
     assert types - known == {UnderstudyError}
+
+
+def test_every_command_of_the_bots_own_is_described_for_menus() -> None:
+    assert set(COMMANDS) == set(BuiltIn)
+    assert all(0 < len(description) <= 100 for description in COMMANDS.values())
 
 
 def test_an_unknown_error_tells_nothing_of_our_insides() -> None:
