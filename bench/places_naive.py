@@ -4,6 +4,7 @@ They run on the same clients as the real ones. slack-bolt's waits as long as Sla
 discord.py keeps to Discord's buckets by itself.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -48,6 +49,7 @@ async def naive_in_slack(slack: SlackEmulator, writing: Writing) -> AsyncGenerat
         logger=log,
     )
     app = AsyncApp(name="naive", client=client, logger=log)
+    answering: list[asyncio.Task[None]] = []
 
     @app.event("app_mention")
     async def mentioned(event: dict[str, Any], client: AsyncWebClient) -> None:
@@ -58,7 +60,7 @@ async def naive_in_slack(slack: SlackEmulator, writing: Writing) -> AsyncGenerat
             )
             return lambda text: client.chat_update(**where, ts=posted["ts"], text=text)
 
-        await _answer(event["text"], writing, post)
+        answering.append(asyncio.create_task(_answer(event["text"], writing, post)))
 
     @app.event("message")
     async def ignore() -> None: ...
@@ -70,6 +72,9 @@ async def naive_in_slack(slack: SlackEmulator, writing: Writing) -> AsyncGenerat
         yield
     finally:
         await handler.close_async()
+        for task in answering:
+            task.cancel()
+        await asyncio.gather(*answering, return_exceptions=True)
 
 
 class _DiscordBot(discord.Client):

@@ -42,20 +42,28 @@ async def _measured(job: Job) -> dict[str, float]:
 
 
 async def _in_slack(job: Job) -> dict[str, float]:
-    async with SlackEmulator.start() as slack, _bot_in_slack(job, slack):
-        crowd, num_before = Crowd.of(job), _num_slack_calls(slack)
-        keys: dict[int, str] = {}
-        watching = asyncio.create_task(
-            slack.until(lambda: crowd.look({number: _slack_texts(slack, ts) for number, ts in keys.items()}))
-        )
-        for one in crowd.asked:
-            one.asked_at = crowd.clock()
-            keys[one.number] = await slack.say(f"U{one.number}", CHANNEL, f"<@{BOT_USER}> {one.text}")
-        await _patiently(watching, job)
-        crowd.look({number: _slack_texts(slack, ts) for number, ts in keys.items()})
-        calls = {"calls": _num_slack_calls(slack) - num_before, "refused": slack.tiers.refused.total()}
+    async with SlackEmulator.start() as slack:
+        async with _bot_in_slack(job, slack):
+            found = await _crowd_in_slack(job, slack)
         slack.tiers.refused.clear()  # counted: the emulator need not complain as well
-        return crowd.quantities() | calls
+        return found
+
+
+async def _crowd_in_slack(job: Job, slack: SlackEmulator) -> dict[str, float]:
+    crowd, num_before = Crowd.of(job), _num_slack_calls(slack)
+    keys: dict[int, str] = {}
+
+    def look() -> bool:
+        return crowd.look({number: _slack_texts(slack, ts) for number, ts in keys.items()})
+
+    watching = asyncio.create_task(slack.until(look))
+    for one in crowd.asked:
+        one.asked_at = crowd.clock()
+        keys[one.number] = await slack.say(f"U{one.number}", CHANNEL, f"<@{BOT_USER}> {one.text}")
+    await _patiently(watching, job)
+    look()
+    calls = {"calls": _num_slack_calls(slack) - num_before, "refused": slack.tiers.refused.total()}
+    return crowd.quantities() | calls
 
 
 def _slack_texts(slack: SlackEmulator, ts: str) -> list[str]:
@@ -87,20 +95,24 @@ async def _ours_in_slack(job: Job, slack: SlackEmulator) -> AsyncGenerator[None]
 async def _in_discord(job: Job) -> dict[str, float]:
     limits = {"bucket_size": BUCKET_SIZE, "bucket_seconds": BUCKET_SECONDS}
     async with DiscordEmulator.start(**limits) as discord, _bot_in_discord(job, discord):
-        crowd, num_before = Crowd.of(job), len(discord.requests)
-        keys: dict[int, Said | Interaction] = {}
+        return await _crowd_in_discord(job, discord)
 
-        def look() -> bool:
-            return crowd.look({number: _discord_texts(discord, asked) for number, asked in keys.items()})
 
-        watching = asyncio.create_task(discord.until(look, job.patience_seconds * 2))
-        for one in crowd.asked:
-            one.asked_at = crowd.clock()
-            keys[one.number] = await _ask_in_discord(job, discord, one.number, one.text)
-        await _patiently(watching, job)
-        look()
-        calls = {"calls": len(discord.requests) - num_before, "refused": discord.num_rate_limited}
-        return crowd.quantities() | calls
+async def _crowd_in_discord(job: Job, discord: DiscordEmulator) -> dict[str, float]:
+    crowd, num_before = Crowd.of(job), len(discord.requests)
+    keys: dict[int, Said | Interaction] = {}
+
+    def look() -> bool:
+        return crowd.look({number: _discord_texts(discord, asked) for number, asked in keys.items()})
+
+    watching = asyncio.create_task(discord.until(look, job.patience_seconds * 2))
+    for one in crowd.asked:
+        one.asked_at = crowd.clock()
+        keys[one.number] = await _ask_in_discord(job, discord, one.number, one.text)
+    await _patiently(watching, job)
+    look()
+    calls = {"calls": len(discord.requests) - num_before, "refused": discord.num_rate_limited}
+    return crowd.quantities() | calls
 
 
 async def _ask_in_discord(job: Job, discord: DiscordEmulator, number: int, text: str) -> Said | Interaction:

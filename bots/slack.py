@@ -29,7 +29,7 @@ from bots.slack_events import Identity
 from bots.slack_faults import REFUSALS
 from bots.slack_files import is_slacks
 from bots.slack_home import Home
-from bots.slack_manifest import NEEDED_SCOPES
+from bots.slack_manifest import NEEDED_SCOPES, WANTED_SCOPES
 from bots.slack_people import People
 from bots.slack_push import CommandNews, Push, push
 from bots.slack_stream import Streaming
@@ -149,14 +149,24 @@ class SlackPlace:
                     f"Slack: needs {name}, in the environment or in .env. docs/slack.md says how to get it."
                 )
         told = await self._reach(web.auth_test, "SLACK_BOT_TOKEN")
-        granted = str(told.headers.get("x-oauth-scopes") or "")
-        lacking = [scope for scope in NEEDED_SCOPES if scope not in granted.replace(" ", "").split(",")]
-        if granted and lacking:
+        granted = str(told.headers.get("x-oauth-scopes") or "").replace(" ", "").split(",")
+        self._look_at_scopes([scope for scope in granted if scope])
+        self._connected = f"Slack: connected as @{told.get('user')} in {told.get('team')}."
+        return Identity(str(told["team_id"]), str(told["user_id"]))
+
+    def _look_at_scopes(self, granted: Sequence[str]) -> None:
+        """Raises SlackRefused without those that are needed; the others are named in the log."""
+        if not granted:
+            return
+        if lacking := [scope for scope in NEEDED_SCOPES if scope not in granted]:
             raise SlackRefused(
                 f"Slack: the app lacks {', '.join(lacking)}. Renew its manifest (understudy slack-manifest) and reinstall it."
             )
-        self._connected = f"Slack: connected as @{told.get('user')} in {told.get('team')}."
-        return Identity(str(told["team_id"]), str(told["user_id"]))
+        if lacking := [scope for scope in WANTED_SCOPES if scope not in granted]:
+            _log.warning(
+                "Slack: the app lacks %s, and goes without; docs/slack.md says what they are for.",
+                ", ".join(lacking),
+            )
 
     async def _stay_connected(self, app: AsyncApp, web: AsyncWebClient) -> None:
         async def open_address() -> AsyncSlackResponse:

@@ -10,6 +10,7 @@ import aiohttp
 from bots.reply import deliver
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
+from bots.slack_faults import NEEDS_MEMBER
 from bots.slack_files import fetched
 from bots.slack_people import People
 from bots.slack_response import ResponseUrlSurface
@@ -18,7 +19,16 @@ from bots.slack_stream import Streaming, StreamWriter
 from bots.slack_thread import NotReadable, Recipient, Said, Thread
 from bots.surface import Busy, MessageGone, Uncertain
 from bots.writer import Pen, Remember
-from engine import Delivery, Engine, FilesConfig, Line, Message, MissingRight, Platform, Scope
+from engine import (
+    Delivery,
+    Engine,
+    FilesConfig,
+    Line,
+    Message,
+    MissingRight,
+    Platform,
+    slack_not_member,
+)
 
 OPEN_TRIES = 3
 
@@ -57,7 +67,7 @@ class Answers:
         self._engine = workspace.engine
         self._budgets = workspace.streaming.budgets
         self._sessions = Sessions(workspace.api, self._budgets.sessions)
-        self._answering: dict[str, Scope] = {}
+        self._answering: dict[str, Message] = {}
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
@@ -77,7 +87,7 @@ class Answers:
 
     def begin(self, delivery: Delivery) -> None:
         if self.is_open:
-            self._answering[delivery.message.id] = delivery.message.scope
+            self._answering[delivery.message.id] = delivery.message
             self._workspace.begin(self._answer(delivery))
 
     async def answer_edited(self, heard: Heard) -> None:
@@ -91,21 +101,31 @@ class Answers:
 
     def stop_in(self, channel: str, thread_ts: str) -> None:
         """All that is under way in a conversation."""
-        for key, scope in list(self._answering.items()):
-            if (scope.channel, scope.conversation) == (channel, thread_ts):
+        for key, message in list(self._answering.items()):
+            if (message.scope.channel, message.scope.conversation) == (channel, thread_ts):
                 self._engine.stop(key)
+
+    def asker(self, message_id: str) -> str | None:
+        """Whose answer is under way; None where none is."""
+        message = self._answering.get(message_id)
+        return None if message is None else message.author.id
 
     async def _is_meant(self, heard: Heard) -> bool:
         if heard.claim is Claim.ADDRESSED or self._engine.skillbook.get(heard.bare_command) is not None:
             return True
         scope = heard.message.scope
-        return scope in self._answering.values() or await self._engine.takes_part(scope)
+        is_under_way = any(one.scope == scope for one in self._answering.values())
+        return is_under_way or await self._engine.takes_part(scope)
 
     async def _answer(self, delivery: Delivery) -> None:
         try:
             address = SlackAddress.from_json(delivery.address)
-            answer = self._answer_in_thread if address.thread_ts else self._answer_command
-            await answer(delivery, address)
+            if not address.thread_ts:
+                await self._answer_command(delivery, address)
+            elif not address.response_url or await self._is_member(address):
+                await self._answer_in_thread(delivery, address)
+            else:
+                await self._say_not_member(delivery, address)
         except Exception:  # noqa: BLE001  the top of a handler: one answer must not end the others
             _log.exception("An answer in Slack failed: %s", delivery.message.id)
         finally:
@@ -172,6 +192,23 @@ class Answers:
         statuses = self._budgets.statuses
         return Status(self._workspace.api, self._sessions, statuses, address.channel, address.thread_ts)
 
+    # A shortcut on a message in a channel where the bot may not be
+
+    async def _is_member(self, address: SlackAddress) -> bool:
+        """An error of another kind is found out by writing."""
+        try:
+            await self._workspace.api.call(
+                "conversations.replies", channel=address.channel, ts=address.thread_ts, limit=1
+            )
+        except ApiFailed as error:
+            return error.code not in NEEDS_MEMBER
+        return True
+
+    async def _say_not_member(self, delivery: Delivery, address: SlackAddress) -> None:
+        body = {"response_type": "ephemeral", "replace_original": False, "text": slack_not_member()}
+        async with self._workspace.session.post(address.response_url, json=body):
+            await self._engine.settle(delivery.message.id)
+
     # A slash command
 
     async def _answer_command(self, delivery: Delivery, address: SlackAddress) -> None:
@@ -180,7 +217,7 @@ class Answers:
         except (MessageGone, Busy, Uncertain):
             await self._answer_by_response_url(delivery, address)
         else:
-            opened = replace(address, channel=channel, thread_ts=root_ts, opening="")
+            opened = replace(address, channel=channel, thread_ts=root_ts, opening="", response_url="")
             await self._answer_in_opened(delivery, opened)
 
     async def _answer_in_opened(self, delivery: Delivery, address: SlackAddress) -> None:
@@ -188,7 +225,7 @@ class Answers:
         message = in_thread(delivery.message, address.channel, address.thread_ts)
         await self._engine.accept(message, address.to_json())
         await self._engine.settle(delivery.message.id)
-        self._answering[message.id] = message.scope
+        self._answering[message.id] = message
         try:
             await self._answer_in_thread(Delivery(message, address.to_json()), address)
         finally:

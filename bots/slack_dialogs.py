@@ -3,6 +3,7 @@
 Each press is checked again: what was shown once says nothing about what a person may do now.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -15,7 +16,6 @@ from bots.slack_home import Home, home_scope
 from bots.slack_interactions import Person, Pressed, Shortcut, Submitted, Target
 from engine import (
     Author,
-    JsonValue,
     Message,
     Platform,
     Proposal,
@@ -26,8 +26,13 @@ from engine import (
     UnderstudyError,
     Verdict,
     sentence,
-    slack_not_member,
 )
+
+READ_SECONDS = 1.0  # of the three in which a window wants to know whether it is good
+
+
+class _NotRead(Exception):
+    """Slack did not give a message in time."""
 
 
 class Dialogs:
@@ -83,9 +88,13 @@ class Dialogs:
         await self._ask(message, SlackAddress(pressed.channel, thread_ts, team=pressed.person.team))
 
     async def _stop(self, pressed: Pressed, by: Author) -> None:
+        """Who asked may, and an admin."""
+        asker = self._answers.asker(pressed.value)
         scope = Scope(Platform.SLACK, self._workspace.identity.team, pressed.channel, pressed.thread_ts)
-        if self._engine.may(by, scope, Right.USE):
+        if asker in (None, by.id) or self._engine.may(by, scope, Right.ADMIN):
             self._engine.stop(pressed.value)
+        else:
+            await self._whisper(pressed, SlackWord.NOT_YOURS_TO_STOP)
 
     async def _try(self, pressed: Pressed, by: Author) -> None:
         skill = self._engine.skillbook.get(pressed.value)
@@ -131,9 +140,11 @@ class Dialogs:
         skill = self._engine.skillbook.get(submitted.skill)
         if skill is None:
             return {slack_blocks.SKILL_BLOCK: str(SlackWord.NO_SKILLS)}
-        if submitted.dialog is Dialog.TEACH:
-            return await self._teach(submitted, by, skill)
-        return await self._use(submitted, by, skill)
+        do = self._teach if submitted.dialog is Dialog.TEACH else self._use
+        try:
+            return await do(submitted, by, skill)
+        except _NotRead:
+            return {slack_blocks.input_block(skill, skill.main_input): str(SlackWord.NOT_READ)}
 
     async def _use(self, submitted: Submitted, by: Author, skill: Skill) -> Mapping[str, str]:
         scope = self._scope_of(submitted.target)
@@ -145,10 +156,11 @@ class Dialogs:
         new_id = message_id(scope.workspace, scope.channel, submitted.view_id)
         message = Message(new_id, scope, by, "", skill.name, inputs)
         target, team = submitted.target, submitted.person.team
-        if target.channel and not await self._is_member(target):
-            await self._answer_url(target, slack_not_member())
-        elif target.channel:
-            await self._ask(message, SlackAddress(target.channel, target.thread_ts, team=team))
+        if target.channel:
+            address = SlackAddress(
+                target.channel, target.thread_ts, response_url=target.response_url, team=team
+            )
+            await self._ask(message, address)
         else:  # in the person's direct messages, under what they asked
             said = opening(by.id, f"/{skill.name}", " · ".join(inputs.values()))
             direct = replace(message, scope=replace(scope, channel=by.id, conversation=submitted.view_id))
@@ -220,32 +232,23 @@ class Dialogs:
         return {**inputs, main: whole} if whole.startswith(given.rstrip()) else inputs
 
     async def _read_again(self, target: Target) -> str:
+        """Raises _NotRead."""
         try:
-            page = await self._api.call(
-                "conversations.replies",
-                channel=target.channel,
-                ts=target.ts,
-                oldest=target.ts,
-                latest=target.ts,
-                inclusive=True,
-                limit=1,
-            )
-        except ApiFailed:
-            return ""
+            async with asyncio.timeout(READ_SECONDS):
+                page = await self._api.call(
+                    "conversations.replies",
+                    channel=target.channel,
+                    ts=target.thread_ts,
+                    oldest=target.ts,
+                    latest=target.ts,
+                    inclusive=True,
+                )
+        except (ApiFailed, TimeoutError) as error:
+            raise _NotRead from error
         messages = page.get("messages")
-        found: JsonValue = messages[0] if isinstance(messages, list) and messages else {}
-        text = found.get("text") if isinstance(found, Mapping) else ""
+        said = [one for one in (messages if isinstance(messages, list) else []) if isinstance(one, Mapping)]
+        text = next((one.get("text") for one in said if one.get("ts") == target.ts), "")
         return readable(str(text or ""), self._workspace.identity.bot_user)
-
-    async def _is_member(self, target: Target) -> bool:
-        """Whether the bot may write there; an error of another kind is found out by writing."""
-        try:
-            await self._api.call(
-                "conversations.replies", channel=target.channel, ts=target.thread_ts, limit=1
-            )
-        except ApiFailed as error:
-            return error.code not in ("not_in_channel", "channel_not_found")
-        return True
 
     async def _open(self, trigger_id: str, view: slack_blocks.View) -> None:
         await self._api.call("views.open", trigger_id=trigger_id, view=view)
@@ -265,11 +268,6 @@ class Dialogs:
             thread_ts=thread_ts or None,
             text=slack_blocks.escaped(text),
         )
-
-    async def _answer_url(self, target: Target, text: str) -> None:
-        body = {"response_type": "ephemeral", "replace_original": False, "text": text}
-        async with self._workspace.session.post(target.response_url, json=body):
-            pass
 
 
 def _window(

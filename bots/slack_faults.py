@@ -42,6 +42,16 @@ _HALF_DONE = frozenset(("", "fatal_error", "internal_error", "request_timeout", 
 _BUSY = frozenset(("rate_limited", "ratelimited"))
 
 
+BAD_BLOCKS = frozenset((
+    "invalid_attachments",
+    "invalid_blocks",
+    "invalid_blocks_format",
+    "msg_blocks_too_long",
+    "msg_blocks_too_many",
+))  # fmt: skip
+
+NEEDS_MEMBER = frozenset(("channel_not_found", "not_in_channel"))
+
 # What must be there before a thread can be read, where Slack does not name the scope itself.
 NEEDS_RIGHT = {
     "missing_scope": "channels:history",

@@ -107,7 +107,7 @@ class Home:
 
     def _health(self) -> Health:
         """The line as an admin sees it: what /queue says, and what the model is."""
-        told = queue_text(self._engine.queue.view(())).splitlines()
+        *told, _own = queue_text(self._engine.queue.view(())).splitlines()
         info = self._engine.inference.info
         return Health((*(line.removeprefix("- ") for line in told), f"{info.description}, {info.backend}"))
 

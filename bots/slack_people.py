@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 class _Person:
     name: str
     is_guest: bool
-    team: str
+    teams: tuple[str, ...]
     seen_at: float
 
 
@@ -54,12 +54,13 @@ class People:
             return replace(author, is_guest=True)
         if person is None:
             return replace(author, groups=author.groups + groups)
-        is_foreign = author.is_foreign or person.team not in ("", self._identity.team)
-        teams = (person.team,) if is_foreign and person.team not in author.groups else ()
-        return replace(
-            author,
-            name=person.name,
-            groups=(*author.groups, *teams, *groups),
+        here = self._identity.team
+        is_foreign = author.is_foreign if not person.teams else here not in person.teams
+        teams = dict.fromkeys((*author.groups, *person.teams)) if is_foreign else ()
+        return Author(
+            author.id,
+            person.name,
+            groups=(*teams, *groups),
             is_guest=person.is_guest,
             is_foreign=is_foreign,
         )
@@ -123,7 +124,15 @@ def _read_person(user: str, told: object, now: float) -> _Person:
     shown = profile.get("display_name") or profile.get("real_name") if isinstance(profile, Mapping) else ""
     is_guest = bool(known.get("is_restricted") or known.get("is_ultra_restricted"))
     name = str(shown or known.get("real_name") or known.get("name") or user)
-    return _Person(name, is_guest, str(known.get("team_id") or ""), now)
+    return _Person(name, is_guest, _teams(known), now)
+
+
+def _teams(known: Mapping[str, object]) -> tuple[str, ...]:
+    """The workspaces that somebody is a member of: in an organisation they may be many."""
+    organisation = known.get("enterprise_user")
+    others = organisation.get("teams") if isinstance(organisation, Mapping) else ()
+    named = (known.get("team_id"), *(others if isinstance(others, list) else ()))
+    return tuple(dict.fromkeys(str(one) for one in named if one))
 
 
 def _read_groups(told: object) -> dict[str, tuple[str, ...]]:

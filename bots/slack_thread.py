@@ -1,14 +1,16 @@
 """One thread of a channel: where an answer is posted, edited or streamed, and what was said there. Knows no SDK and no budget."""
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeGuard
 from uuid import uuid4
 
 from bots import markup, slack_blocks
 from bots.slack_api import Api, ApiFailed, Payload, Upload
-from bots.slack_faults import NEEDS_RIGHT, is_streaming_conflict, stream_fault, write_fault
+from bots.slack_faults import BAD_BLOCKS, NEEDS_RIGHT, is_streaming_conflict, stream_fault, write_fault
 from bots.surface import CannotAttach, Controls, MessageGone, Uncertain
 from engine import JsonValue
 
@@ -17,6 +19,8 @@ NUM_LOOKED_AT = 200
 NUM_READ_AT_ONCE = 200
 MAX_READ_PAGES = 10
 METADATA_TYPE = "understudy_answer"
+
+_log = logging.getLogger(__name__)
 
 
 class StreamRefused(Exception):
@@ -137,26 +141,38 @@ class Thread:
                 return ()
 
     async def _update(self, ref: str, body: Mapping[str, JsonValue]) -> None:
+        where: dict[str, JsonValue] = {"channel": self.channel, "ts": ref}
         try:
-            await self._api.call("chat.update", channel=self.channel, ts=ref, **body)
+            await self._written("chat.update", where, body)
         except ApiFailed as error:
             if not is_streaming_conflict(error.code):
                 raise
             await self.end_stream(ref)
-            await self._api.call("chat.update", channel=self.channel, ts=ref, **body)
+            await self._written("chat.update", where, body)
+
+    async def _written(
+        self, method: str, arguments: Mapping[str, JsonValue], body: Mapping[str, JsonValue]
+    ) -> Payload:
+        """A text matters more than its buttons: where Slack does not take the blocks, it stands there alone."""
+        try:
+            return await self._api.call(method, **arguments, **body)
+        except ApiFailed as error:
+            if error.code not in BAD_BLOCKS or "blocks" not in body:
+                raise
+            _log.warning("Slack did not take the buttons of an answer: %s", error)
+            return await self._api.call(method, **arguments, **_without_buttons(body))
 
     async def _posted(self, body: Mapping[str, JsonValue]) -> Payload:
         key = uuid4().hex
         try:
-            return await self._api.call(
-                "chat.postMessage",
-                channel=self.channel,
-                thread_ts=self.thread_ts or None,
-                metadata={"event_type": METADATA_TYPE, "event_payload": {"key": key}},
-                unfurl_links=False,
-                unfurl_media=False,
-                **body,
-            )
+            arguments: dict[str, JsonValue] = {
+                "channel": self.channel,
+                "thread_ts": self.thread_ts or None,
+                "metadata": {"event_type": METADATA_TYPE, "event_payload": {"key": key}},
+                "unfurl_links": False,
+                "unfurl_media": False,
+            }
+            return await self._written("chat.postMessage", arguments, body)
         except ApiFailed as error:
             fault = write_fault(error)
             if isinstance(fault, Uncertain) and (found := await self._find_key(key)):
@@ -195,13 +211,11 @@ class Thread:
     async def stop_stream(self, ref: str, rest: str, controls: Controls) -> None:
         """Ends the stream with the rest of its text and the buttons. Raises like `append`."""
         try:
-            await self._api.call(
-                "chat.stopStream",
-                channel=self.channel,
-                ts=ref,
-                markdown_text=rest or None,
-                blocks=[*self.blocks(controls)] or None,
-            )
+            body: dict[str, JsonValue] = {
+                "markdown_text": rest or None,
+                "blocks": [*self.blocks(controls)] or None,
+            }
+            await self._written("chat.stopStream", {"channel": self.channel, "ts": ref}, body)
         except ApiFailed as error:
             raise stream_fault(error) or StreamOver(str(error)) from error
 
@@ -271,6 +285,18 @@ class Thread:
         if not self.thread_ts:
             return await self._api.call("conversations.history", **arguments)
         return await self._api.call("conversations.replies", ts=self.thread_ts, **arguments)
+
+
+def _without_buttons(body: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    blocks = body["blocks"]
+    texts = [one["text"] for one in (blocks if isinstance(blocks, list) else []) if _is_markdown(one)]
+    if not texts:  # a stream has its text already
+        return {**body, "blocks": None}
+    return {"markdown_text": texts[0]}
+
+
+def _is_markdown(block: JsonValue) -> TypeGuard[Mapping[str, JsonValue]]:
+    return isinstance(block, Mapping) and block.get("type") == "markdown"
 
 
 def _bare(text: str) -> str:

@@ -525,6 +525,7 @@ class SlackWord(StrEnum):
     NO_SKILLS = "There are no skills yet."
     NOT_FOR_YOU = "You may not use this skill here."
     NEEDS_TEXT = "There is nothing here yet."
+    NOT_YOURS_TO_STOP = "Only the person who asked, or an admin, can stop this answer."
     NOT_READ = "Slack did not give me the whole message. Press the button once more."
     PROMPTS_TITLE = "Try one of these"
 

@@ -52,8 +52,9 @@ def picture(browser: str, view: View, path: Path) -> None:
         file.write_text(view.html, "utf-8")
         shown = _run(browser, folder, FIRST_HEIGHT, "--dump-dom", file.as_uri())
         height = int(re.findall(r'data-height="(\d+)"', shown)[0])
-        _run(browser, folder, height, f"--screenshot={path.resolve()}", file.as_uri())
-    path.write_bytes(smaller(path.read_bytes()))
+        taken = Path(folder) / "taken.png"
+        _run(browser, folder, height, f"--screenshot={taken}", file.as_uri())
+        path.write_bytes(smaller(taken.read_bytes()))
 
 
 def _run(browser: str, folder: str, height: int, *what: str) -> str:

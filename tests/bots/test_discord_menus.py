@@ -230,6 +230,18 @@ async def test_a_bot_that_a_person_brought_along_answers_those_who_are_named(
         await whispered(discord, ran, "may not use")
 
 
+async def test_a_long_answer_fits_into_what_discord_allows_a_bot_that_a_person_brought_along(
+    discord: DiscordEmulator, tmp_path: Path
+) -> None:
+    words = [f"{'w' * 60}{number}" for number in range(290)]
+    async with running(discord, tmp_path, access=AccessConfig(use=("foreign",))) as bot:
+        bot.model.script(" ".join(words))
+        ran = await discord.slash("ann", "general", "chat", text="go", is_own=True)
+        last = await discord.answer_to(ran, "file")
+    assert [file.content.decode().split() for file in last.files] == [words]
+    assert 0 < ran.num_follow_ups <= 5
+
+
 async def test_completion_names_the_skills_that_one_may_use(discord: DiscordEmulator, tmp_path: Path) -> None:
     async with running(discord, tmp_path, access=AccessConfig(use=(str(discord.person("ann").id),))):
         assert await discord.complete("ann", "general", "help", "command", "tr") == ["translate", "triage"]

@@ -77,19 +77,12 @@ async def test_a_file_that_grew_since_it_was_sent_is_refused(discord: DiscordEmu
     await discord.answer_to(asked, "too large")
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://127.0.0.1:9/attachments/1/2/a.txt",
-        "https://cdn.discordapp.com.evil.example/a.txt",
-        "https://evil.example/a.txt",
-        "file:///etc/passwd",
-    ],
-)
-async def test_nothing_is_fetched_from_anywhere_else(discord: DiscordEmulator, bot: Bot, url: str) -> None:
-    file = discord.file("a.txt", "x", url=url)
-    asked = await discord.say("ann", "general", "read", mention=True, files=(file,))
-    await discord.answer_to(asked, "could not be fetched")
+async def test_nothing_is_fetched_from_anywhere_else(discord: DiscordEmulator, bot: Bot) -> None:
+    async with DiscordEmulator.start() as elsewhere:
+        file = discord.file("a.txt", "x", url=elsewhere.file("a.txt", "a secret").url)
+        asked = await discord.say("ann", "general", "read", mention=True, files=(file,))
+        await discord.answer_to(asked, "could not be fetched")
+        assert not elsewhere.num_fetched
     assert bot.asked == []
 
 
@@ -288,6 +281,7 @@ async def test_with_the_intent_what_people_say_to_each_other_is_left_alone(
         await discord.say("ann", "general", "not in the thread")
         await discord.say("robot", thread, "build 7 failed", is_bot=True)
         await discord.answer_to(await discord.say("ann", thread, "last", mention=True), "last")
+        await bot.settled()
         assert bot.asked == ["hello", "last"]
 
 

@@ -238,7 +238,7 @@ class TestKeeping:
 
     async def test_twenty_at_once_are_all_answered_once(self, slack: SlackEmulator, tmp_path: Path) -> None:
         slack.tiers.minute_seconds = 2.0
-        async with running(slack, tmp_path, window_seconds=3.0) as bot:
+        async with running(slack, tmp_path, window_seconds=4.0) as bot:
             asked = {await slack.say(f"U{n}", "C1", f"{ME} question {n}"): f"question {n}" for n in range(20)}
             for ts, text in asked.items():
                 assert (await slack.answer_in("C1", ts, text)).text == text
@@ -398,6 +398,15 @@ class TestConnection:
             await bot.task
         assert len(bot.states) == 1
         assert "im:history" in bot.states[0]
+
+    async def test_a_scope_that_it_can_do_without_is_named_in_the_log(
+        self, slack: SlackEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        slack.scopes = ",".join(NEEDED_SCOPES)
+        async with running(slack, tmp_path):
+            ts = await slack.dm("U1", "hello")
+            await slack.answer_in("DU1", ts)
+        assert "users:read" in caplog.text
 
     async def test_an_unreachable_slack_is_said_once_and_tried_again(
         self, slack: SlackEmulator, tmp_path: Path

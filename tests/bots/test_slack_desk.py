@@ -127,6 +127,9 @@ class TestButtons:
             await slack.until(lambda: bool(slack.thread("DU1", ts)))
             growing = slack.thread("DU1", ts)[0]
             assert growing.buttons == {"stop"}
+            await slack.press("U2", growing, "stop")  # somebody else
+            await slack.until(lambda: bool(slack.whispers))
+            assert bot.model.num_cancelled == 0
             await slack.press("U1", growing, "stop")
             await bot.engine.have_settled(1)
             assert bot.model.num_cancelled == 1
@@ -215,6 +218,23 @@ class TestShortcuts:
             await slack.submit("U1", view["id"])
             await slack.answer_in("C1", ts)
         assert bot.model.requests[0].prompt.last.content == text
+
+    async def test_a_long_message_that_slack_does_not_give_is_said_in_the_window(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        async with running(slack, tmp_path, skills=SKILLS) as bot:
+            root = await slack.say("U3", "C1", "look")
+            ts = await slack.say("U3", "C1", "low " * 1000, thread_ts=root)
+            await slack.shortcut("U1", "use_skill", "C1", ts)
+            view = await window(slack)
+            slack.fail("conversations.replies", Refused("thread_not_found"))
+            refused = await slack.submit("U1", view["id"])
+            await slack.acked(refused)
+            assert bot.model.requests == []
+            await slack.submit("U1", view["id"])
+            await slack.answer_in("C1", root)
+        assert list(refused.acks[0]["errors"]) == ["triage.text"]
+        assert len(bot.model.requests[0].prompt.last.content) > 3900
 
     async def test_teaching_keeps_a_proposal(self, slack: SlackEmulator, tmp_path: Path) -> None:
         async with running(slack, tmp_path, skills=SKILLS) as bot:
@@ -521,6 +541,7 @@ class TestRights:
         self, slack: SlackEmulator, tmp_path: Path
     ) -> None:
         slack.users["UGUEST"] = {"is_restricted": True}
+        slack.users["UFOREIGN"] = {"team_id": "T9"}
         async with running(slack, tmp_path, skills=SKILLS) as bot:
             await slack.say("UGUEST", "C1", f"{ME} hello")
             await slack.say("UFOREIGN", "C1", f"{ME} hello", user_team="T9")

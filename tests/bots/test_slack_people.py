@@ -55,6 +55,12 @@ async def test_who_belongs_to_another_workspace_is_foreign_by_what_slack_says() 
     assert (known.is_foreign, known.groups) == (True, ("T9",))
 
 
+async def test_a_member_of_several_workspaces_of_an_organisation_is_not_foreign_in_any() -> None:
+    api = FakeApi({"U1": {"name": "ada", "team_id": "T9", "enterprise_user": {"teams": ["T9", "T1"]}}})
+    elsewhere = Author("U1", "U1", groups=("T9",), is_foreign=True)
+    assert await people(api).known(elsewhere) == Author("U1", "ada")
+
+
 async def test_each_is_asked_once_for_a_while_however_many_come_at_once() -> None:
     api, now = FakeApi(), 0.0
     asked = people(api, lambda: now)

@@ -188,6 +188,21 @@ class TestRefusals:
         assert [one.text for one in slack.thread("DU1", ts)] == [TEXT]
 
 
+class TestButtonsRefused:
+    @pytest.mark.parametrize("is_streamed", [True, False])
+    async def test_the_text_stands_there_where_slack_does_not_take_the_buttons(
+        self, slack: SlackEmulator, tmp_path: Path, *, is_streamed: bool
+    ) -> None:
+        slack.has_streams = is_streamed
+        async with running(slack, tmp_path) as bot:
+            ts = await begin(slack, bot)
+            slack.fail("chat.stopStream", Refused("invalid_blocks"))
+            slack.fail("chat.update", Refused("invalid_blocks"))
+            bot.model.gate.open()
+            await bot.engine.have_settled(1)
+        assert [one.text for one in slack.thread("DU1", ts)] == [TEXT]
+
+
 class TestEnds:
     async def test_a_stream_that_slack_ends_after_five_minutes_goes_on_as_edits(
         self, slack: SlackEmulator, tmp_path: Path
@@ -271,10 +286,10 @@ class TestManyAtOnce:
     async def test_twenty_streams_share_what_slack_gives_and_none_is_lost_or_doubled(
         self, slack: SlackEmulator, tmp_path: Path
     ) -> None:
-        """Slack's minute lasts two seconds here, and the bot takes it for three: a busy machine needs the room."""
+        """Slack's minute lasts two seconds here, and the bot takes it for four: a busy machine needs the room."""
         slack.tiers.minute_seconds = 2.0
         model = FakeInference(num_slots=20)
-        async with running(slack, tmp_path, model, window_seconds=3.0) as bot:
+        async with running(slack, tmp_path, model, window_seconds=4.0) as bot:
             bot.model.gate.close()
             asked = {}
             for number in range(20):
