@@ -520,7 +520,9 @@ class SlackWord(StrEnum):
     LOADING_READS = "Reading your message…"
     LOADING_WRITES = "Thinking about the answer…"
     THANKS_GOOD = "Thank you. I will remember that this was a good answer."
-    THANKS_PROPOSED = "Thank you. I keep it as an example to learn from."
+    THANKS_PROPOSED = (
+        "Thank you. I keep it as a proposal; it is taught when somebody who may has accepted it."
+    )
     NO_ANSWER_THERE = "I do not remember this answer any more."
     NO_SKILLS = "There are no skills yet."
     NOT_FOR_YOU = "You may not use this skill here."
