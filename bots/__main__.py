@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from bots import __version__, app, check, doctor, skills_command
+from bots import __version__, app, check, doctor, skills_command, skills_teaching
 from bots.finding import as_json, as_line, is_fine
 from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
@@ -122,6 +122,17 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
     verbs.add_parser("new", help="write skills/NAME.yaml to begin with", parents=[common]).add_argument(
         "name", metavar="NAME"
     )
+    teach = verbs.add_parser(
+        "teach", help="teach all examples of a .csv or .jsonl file, or none", parents=[common]
+    )
+    teach.add_argument("name", metavar="NAME")
+    teach.add_argument("file", metavar="FILE", type=Path)
+    verbs.add_parser("history", help="what the bot changed in its file", parents=[common]).add_argument(
+        "name", metavar="NAME"
+    )
+    diff = verbs.add_parser("diff", help="one of these changes, line by line", parents=[common])
+    diff.add_argument("name", metavar="NAME")
+    diff.add_argument("number", metavar="N", type=int)
 
 
 # One function a command. Each returns the exit code.
@@ -173,6 +184,18 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
         case "new":
             path = skills_command.write_new(setup.config.skills_dir, arguments.name)
             _say(f"{os.path.relpath(path)} is there: change it, then try it with /{arguments.name}.")
+        case "teach":
+            written = skills_teaching.teach_file(setup, arguments.name, arguments.file)
+            num_taught = len(written.new.examples) - len(written.old.examples)
+            _say(
+                f"/{written.new.name} has learned {num_taught} examples and has {len(written.new.examples)} now."
+            )
+            if written.warning:
+                _complain(written.warning)
+        case "history":
+            skills_command.print_page(skills_teaching.as_history(setup, arguments.name))
+        case "diff":
+            skills_command.print_page(skills_teaching.as_diff(setup, arguments.name, arguments.number))
         case _:
             skills_command.print_page(skills_command.as_table(setup.skillbook))
             for fault in setup.skillbook.faults:

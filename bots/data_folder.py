@@ -39,6 +39,11 @@ class DataFolder:
         """What the model read of the skills, for the next start."""
         return self.path / "prefixes"
 
+    @property
+    def versions(self) -> Path:
+        """What the skills' files were before each change that the bot made."""
+        return self.path / "versions"
+
     def database(self, use: Use) -> Path:
         return self.path / f"{use}.db"
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from engine import COMMANDS, HELP_ARGUMENT, BuiltIn, DiscordWord, Input, JsonValue, Skill, Skillbook
+from engine import (
+    ARGUMENTS,
+    COMMANDS,
+    HELP_ARGUMENT,
+    BuiltIn,
+    DiscordWord,
+    Input,
+    JsonValue,
+    Skill,
+    Skillbook,
+)
 
 Payload: TypeAlias = "dict[str, JsonValue]"
 Put: TypeAlias = Callable[[int, list[Payload]], Awaitable[object]]
@@ -25,6 +35,7 @@ FIRST_RETRY_SECONDS = 2.0
 MAX_RETRY_SECONDS = 300.0
 
 HELP_OPTION = "command"
+TEXT_OPTION = "text"
 FILE_OPTION = "file"
 
 _CHAT_INPUT, _MESSAGE = 1, 3
@@ -147,8 +158,12 @@ class CommandSync:
 
 def _built_in_commands() -> tuple[Payload, ...]:
     about = _option(Input(HELP_OPTION, HELP_ARGUMENT), is_required=False, is_completed=True)
+    options = {
+        name: [_option(Input(TEXT_OPTION, told), is_required=name is not BuiltIn.UNDO, is_completed=False)]
+        for name, told in ARGUMENTS.items()
+    }
     return tuple(
-        _command(name, description, [about] if name is BuiltIn.HELP else [])
+        _command(name, description, [about] if name is BuiltIn.HELP else options.get(name, []))
         for name, description in COMMANDS.items()
     )
 

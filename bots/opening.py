@@ -101,6 +101,8 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
             default_skill=setup.config.default_skill,
             access=setup.config.access,
             channels=setup.config.channels,
+            teaching=setup.config.teaching,
+            versions_folder=setup.data.versions,
         )
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
         watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")

@@ -23,6 +23,12 @@ _BUILT_IN = {
     "new": "begin a new conversation",
     "forget": "delete what you said here",
     "queue": "how many messages are in line",
+    "teach": "teach a skill: SKILL what is said => the right answer",
+    "undo": "take back what was taught last",
+    "proposals": "what waits to be taught",
+    "accept": "teach what was proposed",
+    "drop": "let a proposal go",
+    "skill": "make a new skill in chat",
     "quit": "end",
 }
 _COMMAND = re.compile(r"([/!])(\S*)")

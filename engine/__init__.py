@@ -12,6 +12,7 @@ from engine.configschema import (
     FilesConfig,
     Limits,
     SlackConfig,
+    TeachingConfig,
 )
 from engine.engine import Engine
 from engine.errors import (
@@ -28,21 +29,27 @@ from engine.errors import (
     QueueFull,
     StoreFailed,
     Superseded,
+    TeachingRefused,
     TooManyFiles,
     UnderstudyError,
     UnknownCommand,
     Whose,
 )
-from engine.feedback import Answered, Proposal, Verdict
+from engine.examplefile import read_examples
+from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
+from engine.teaching import Held, Preview
+from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
+    ARGUMENTS,
     COMMANDS,
     CUT,
     HELP_ARGUMENT,
@@ -79,6 +86,7 @@ from engine.wording import (
 )
 
 __all__ = [
+    "ARGUMENTS",
     "COMMANDS",
     "CUT",
     "HELP_ARGUMENT",
@@ -98,8 +106,10 @@ __all__ = [
     "Attachment",
     "Author",
     "BuiltIn",
+    "Change",
     "ChannelConfig",
     "Config",
+    "Deed",
     "Delivery",
     "DiscordConfig",
     "DiscordWord",
@@ -113,9 +123,12 @@ __all__ = [
     "FileTooLarge",
     "FilesConfig",
     "Finished",
+    "Held",
     "Histogram",
     "Input",
     "JsonValue",
+    "KeptProposal",
+    "Lesson",
     "Limits",
     "Line",
     "Memory",
@@ -126,13 +139,16 @@ __all__ = [
     "NotHere",
     "Outcome",
     "Platform",
+    "Preview",
     "Proposal",
+    "ProposalState",
     "QueueFull",
     "QueueView",
     "Reload",
     "Right",
     "Scope",
     "Secrets",
+    "Shelf",
     "Skill",
     "Skillbook",
     "SlackConfig",
@@ -141,6 +157,8 @@ __all__ = [
     "StoreFailed",
     "Superseded",
     "Takes",
+    "TeachingConfig",
+    "TeachingRefused",
     "TerminalWord",
     "Text",
     "TooManyFiles",
@@ -151,15 +169,18 @@ __all__ = [
     "Warmth",
     "Whose",
     "Work",
+    "Written",
     "cache_text",
     "discord_more_inputs",
     "discord_reads",
     "engine_line",
     "fault_of_name",
     "left_out",
+    "open_shelf",
     "queue_text",
     "read_config",
     "read_environment",
+    "read_examples",
     "read_secrets",
     "sentence",
     "size",
@@ -171,6 +192,7 @@ __all__ = [
     "slack_push_failed",
     "slack_pushed",
     "thread_name",
+    "unified",
     "usage",
     "waiting",
     "welcome",

@@ -27,6 +27,12 @@ class BuiltIn(StrEnum):
     NEW = "new"
     FORGET = "forget"
     QUEUE = "queue"
+    TEACH = "teach"
+    PROPOSALS = "proposals"
+    ACCEPT = "accept"
+    DROP = "drop"
+    UNDO = "undo"
+    SKILL = "skill"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +179,28 @@ def _given(skill: Skill, text: str, options: Mapping[str, str]) -> dict[str, str
     if rest:
         given[main] = f"{given[main]} {rest}" if main in given else rest
     return given | dict(options)
+
+
+def inputs_in(skill: Skill, text: str) -> dict[str, str]:
+    """What a text gives to a skill, checked: the pairs before it and the rest.
+
+    Raises:
+        UnderstudyError: an input is missing or wrong.
+    """
+    return checked_inputs(skill, _given(skill, text, {}))
+
+
+def checked_inputs(skill: Skill, given: Mapping[str, str]) -> dict[str, str]:
+    """What is given by name, in the declared order and the declared spelling of choices.
+
+    Raises:
+        UnderstudyError: an input is missing, unknown or wrong.
+    """
+    declared = _declared(skill)
+    for name in given:
+        if name not in declared:
+            raise UnknownInput(skill.name, name, _nearest(name, declared))
+    return _checked(skill, given)
 
 
 def _declared(skill: Skill) -> tuple[str, ...]:

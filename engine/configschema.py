@@ -194,6 +194,14 @@ class ChannelConfig(Strict):
         return self
 
 
+class TeachingConfig(Strict):
+    """`max_share` is of a skill's examples; the first `free_examples` of a person in a skill are not counted against it."""
+
+    max_share: float = Field(default=0.3, gt=0, le=1, allow_inf_nan=False)
+    free_examples: int = Field(default=10, ge=0, le=10_000)
+    git: bool = False
+
+
 class MetricsConfig(Strict):
     """None stands for `off`."""
 
@@ -225,6 +233,7 @@ class Config(Strict):
     files: FilesConfig = FilesConfig()
     access: AccessConfig = AccessConfig()
     channels: Mapping[ChannelId, ChannelConfig] = {}
+    teaching: TeachingConfig = TeachingConfig()
     metrics: MetricsConfig = MetricsConfig()
     slack: SlackConfig = SlackConfig()
     discord: DiscordConfig = DiscordConfig()
@@ -235,6 +244,7 @@ SECTIONS: Mapping[str, type[Strict]] = {
     "limits": Limits,
     "files": FilesConfig,
     "access": AccessConfig,
+    "teaching": TeachingConfig,
     "metrics": MetricsConfig,
     "slack": SlackConfig,
     "discord": DiscordConfig,

@@ -1,17 +1,20 @@
 """What a place asks of the engine beside an answer: to keep messages, rights, stops and edits, what people say. No model here."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from engine import wording
 from engine.access import Right
-from engine.command import BuiltIn, called, cleaned, nearest_command, wants_transcript
-from engine.errors import AnswerStopped, MessageDeleted, UnknownCommand
-from engine.feedback import Answered, Proposal, Verdict
+from engine.command import BuiltIn, called, cleaned, wants_transcript
+from engine.errors import AnswerStopped, MessageDeleted
+from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.message import Author, Delivery, Message, Platform, Scope
 from engine.permissions import Permissions
+from engine.shelf import Written
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.teaching import Edition, Held, Preview, Teaching
 from engine.underway import Underway
 
 ANYBODY = Author("", "")  # who is named by no id: let in where everybody is
@@ -20,8 +23,11 @@ ANYBODY = Author("", "")  # who is named by no id: let in where everybody is
 class Desk:
     """The part of `Engine` that needs no model."""
 
-    def __init__(self, skillbook: Skillbook, store: Store, permissions: Permissions) -> None:
+    def __init__(
+        self, skillbook: Skillbook, store: Store, permissions: Permissions, teaching: Teaching
+    ) -> None:
         self.skillbook = skillbook
+        self._teaching = teaching
         self._store, self._permissions = store, permissions
         self._underway = Underway()
 
@@ -156,18 +162,53 @@ class Desk:
             return None
         return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
 
-    async def propose(self, proposal: Proposal) -> None:
-        """Keeps what somebody would like the bot to learn.
+    # Teaching
+
+    async def propose(self, proposal: Proposal) -> int:
+        """Keeps what somebody would like the bot to learn, for whoever may teach; the number it has.
 
         Raises:
-            NotAllowed: this person may not teach the skill.
+            NotAllowed: this person may not use the skill.
             UnknownCommand: there is no such skill.
         """
-        if self.skillbook.get(proposal.skill) is None:
-            raise UnknownCommand(proposal.skill, nearest_command(proposal.skill, self.skillbook))
-        self._permissions.require(proposal.author, proposal.scope, Right.TEACH, proposal.skill)
-        await self._store.opinions.propose(proposal)
+        return await self._teaching.propose(proposal)
 
     async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
-        """What was proposed, oldest first; for one skill, or for all."""
+        """What was proposed and is open, oldest first; for one skill, or for all."""
         return await self._store.opinions.proposals(skill)
+
+    async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
+        """What this person may accept, edit or drop here, oldest first."""
+        return await self._teaching.open_proposals(author, scope)
+
+    async def preview(self, proposal: Proposal) -> Preview:
+        """What it would do to the skill: before and after, the diff, and what should be looked at first.
+
+        Raises:
+            UnderstudyError: it does not fit the skill, or the file cannot be edited.
+        """
+        return await self._teaching.preview(proposal)
+
+    async def teach(self, proposal: Proposal, message_id: str = "") -> Written | Held:
+        """Writes it at once, or keeps it as a proposal: for who may not teach, and where something is to be looked at first.
+
+        Raises:
+            UnderstudyError: it is taught already, or it does not fit.
+        """
+        return await self._teaching.teach(proposal, message_id)
+
+    async def accept_proposal(self, number: int, by: Author, scope: Scope) -> Written:
+        """Raises:
+        UnderstudyError: it was decided, this person may not, or the file cannot be edited.
+        """
+        return await self._teaching.accept(number, Edition(by, scope))
+
+    async def edit_proposal(
+        self, number: int, inputs: Mapping[str, str], output: str, by: Author, scope: Scope
+    ) -> KeptProposal:
+        """Other words for an open one. Raises as `accept_proposal` does."""
+        return await self._teaching.edit(number, inputs, output, Edition(by, scope))
+
+    async def drop_proposal(self, number: int, by: Author, scope: Scope) -> KeptProposal:
+        """Raises as `accept_proposal` does."""
+        return await self._teaching.drop(number, Edition(by, scope))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from engine import wording
 from engine.answer import Event, Finished, Text
@@ -15,7 +16,7 @@ from engine.command import (
     nearest_command,
     read_call,
 )
-from engine.configschema import AccessConfig, ChannelConfig, Limits
+from engine.configschema import AccessConfig, ChannelConfig, Limits, TeachingConfig
 from engine.conversation import Conversation, Turn
 from engine.deadline import Deadline
 from engine.desk import Desk
@@ -36,15 +37,20 @@ from engine.meter import Answering, Meter
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
+from engine.shelf import open_shelf
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.teachdesk import TeachDesk
+from engine.teaching import Teaching
 from engine.transcript import Fitting
 from engine.underway import Stoppable
 from engine.writing import Writing
 
 EVERYBODY_MAY = AccessConfig()
 NO_CHANNELS: Mapping[str, ChannelConfig] = {}
+AS_USUAL = TeachingConfig()
+VERSIONS_FOLDER = Path("data", "versions")  # where `data_dir` is when config.yaml says nothing
 
 
 class Engine(Desk):
@@ -58,11 +64,17 @@ class Engine(Desk):
         store: Store,
         limits: Limits,
         default_skill: str,
+        versions_folder: Path = VERSIONS_FOLDER,
+        teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
     ) -> None:
-        super().__init__(skillbook, store, Permissions(access, channels, default_skill, skillbook))
+        permissions = Permissions(access, channels, default_skill, skillbook)
+        shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
+        taught = Teaching(skillbook, permissions, store, shelf, teaching)
+        super().__init__(skillbook, store, permissions, taught)
         self.inference, self._limits = inference, limits
+        self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
         self._estimator = Estimator()
@@ -85,14 +97,17 @@ class Engine(Desk):
         message = cleaned(message)
         with self._underway.answer(message.id, message.text) as stoppable:
             call = self._counted_read(message)
-            made = (
-                self._run(call, message)
-                if isinstance(call, BuiltInCall)
-                else self._ask(call, message, stoppable)
-            )
-            async with aclosing(made) as events:
+            async with aclosing(await self._made(call, message, stoppable)) as events:
                 async for event in events:
                     yield event
+
+    async def _made(
+        self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        if isinstance(call, BuiltInCall):
+            return self._run(call, message)
+        offer = await self._teachdesk.offer(message)
+        return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
     def _counted_read(self, message: Message) -> BuiltInCall | SkillCall:
         try:
@@ -224,7 +239,11 @@ class Engine(Desk):
 
     async def _run(self, call: BuiltInCall, message: Message) -> AsyncGenerator[Event, None]:
         """Answers a command of the bot's own: no model, no place in line."""
-        text = await self._answer_built_in(call, message)
+        async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
+            async for event in events:
+                yield event
+
+    async def _say(self, text: str, message: Message) -> AsyncGenerator[Event, None]:
         await self._store.join(message.scope)
         yield Text(text)
         yield Finished(text)
@@ -244,6 +263,8 @@ class Engine(Desk):
                 return wording.forgotten(forgotten)
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
+            case _:
+                return await self._teachdesk.answer(call, message)
 
     def _help(self, argument: str, message: Message) -> str:
         name = argument.lstrip("/!").lower()

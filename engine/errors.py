@@ -221,3 +221,10 @@ class StoreFailed(UnderstudyError):
     path: str
     reason: str
     advice: str
+
+
+@dataclass(eq=False)
+class TeachingRefused(UnderstudyError):
+    """Something cannot be taught, accepted or taken back. `reason` is one or more whole sentences."""
+
+    reason: str

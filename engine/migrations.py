@@ -86,6 +86,25 @@ _FIRST_TIMES = """
     ) STRICT
 """
 
+_LESSONS = """
+    CREATE TABLE lessons (
+        number INTEGER PRIMARY KEY,
+        skill TEXT NOT NULL,
+        change INTEGER NOT NULL,
+        num_examples INTEGER NOT NULL,
+        platform TEXT NOT NULL,
+        workspace TEXT NOT NULL,
+        channel TEXT NOT NULL,
+        conversation TEXT NOT NULL,
+        author TEXT NOT NULL,
+        author_name TEXT NOT NULL,
+        source TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        done_at REAL NOT NULL,
+        is_undone INTEGER NOT NULL DEFAULT 0
+    ) STRICT
+"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _INBOX,
@@ -105,6 +124,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         _FIRST_TIMES,
         "CREATE INDEX speakers_of_author ON speakers (author)",
         "CREATE INDEX proposals_of_skill ON proposals (skill, number)",
+    ),
+    (
+        "ALTER TABLE proposals ADD COLUMN state TEXT NOT NULL DEFAULT 'open'",
+        "ALTER TABLE proposals ADD COLUMN decided_by TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE proposals ADD COLUMN decided_by_name TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE proposals ADD COLUMN decided_at REAL",
+        _LESSONS,
+        "CREATE INDEX lessons_of_skill ON lessons (skill, change)",
+        "CREATE INDEX lessons_of_message ON lessons (message_id)",
     ),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

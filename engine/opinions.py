@@ -1,14 +1,19 @@
 """What people say of answers, as it is kept: verdicts and proposals for teaching. The only SQL about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import TypeAdapter
 
 from engine.database import Database, Row, Statement
-from engine.feedback import Answered, Proposal, Verdict
+from engine.feedback import Answered, KeptProposal, Proposal, ProposalState, Verdict
 from engine.message import Author, Platform, Scope
 
 _INPUTS = TypeAdapter(dict[str, str])
+
+_KEPT = (
+    "number, proposed_at, state, decided_by, decided_by_name,"
+    " platform, workspace, channel, conversation, author, author_name, skill, inputs, output, source"
+)
 
 _TURNS_OF = (
     "SELECT message_id FROM turns WHERE (author = ?1 OR message_id IN (SELECT message_id FROM speakers WHERE author = ?1))"
@@ -20,6 +25,10 @@ FORGET_TURNS = (
         "DELETE FROM ratings WHERE author = ?1 AND message_id IN"
         " (SELECT message_id FROM turns JOIN conversations ON conversations.number = conversation_number"
         " WHERE platform = ?2 AND workspace = ?3)"
+    ),
+    (
+        "UPDATE proposals SET decided_by = '', decided_by_name = ''"
+        " WHERE decided_by = ?1 AND platform = ?2 AND workspace = ?3"
     ),
     (
         f"DELETE FROM proposals WHERE source IN ({_TURNS_OF})"  # noqa: S608 - our own text
@@ -64,12 +73,13 @@ class Opinions:
         )
         return {str(author): Verdict(str(verdict)) for author, verdict in rows}
 
-    async def propose(self, proposal: Proposal) -> None:
+    async def propose(self, proposal: Proposal) -> int:
+        """The number it is kept under."""
         scope = proposal.scope
-        await self._database.run(
+        (rows,) = await self._database.run(
             Statement(
                 "INSERT INTO proposals (platform, workspace, channel, conversation, author, author_name, skill, inputs,"
-                " output, source, proposed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " output, source, proposed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
                 (
                     *(scope.platform.value, scope.workspace, scope.channel, scope.conversation),
                     *(proposal.author.id, proposal.author.name, proposal.skill),
@@ -78,22 +88,63 @@ class Opinions:
                 ),
             )
         )
+        return int(str(rows[0][0]))
 
     async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
-        """Oldest first; of one skill, or of all."""
+        """Those that nobody has decided, oldest first; of one skill, or of all."""
+        return tuple(kept.proposal for kept in await self.open_proposals(skill))
+
+    async def open_proposals(self, skill: str | None = None) -> tuple[KeptProposal, ...]:
+        """The same, as they are kept."""
         (rows,) = await self._database.run(
             Statement(
-                "SELECT platform, workspace, channel, conversation, author, author_name, skill, inputs, output, source"
-                " FROM proposals WHERE ? IS NULL OR skill = ? ORDER BY number",
+                f"SELECT {_KEPT} FROM proposals WHERE state = 'open' AND (? IS NULL OR skill = ?) ORDER BY number",  # noqa: S608 - our own text
                 (skill, skill),
             )
         )
-        return tuple(_proposal(row) for row in rows)
+        return tuple(_kept(row) for row in rows)
+
+    async def proposal(self, number: int) -> KeptProposal | None:
+        """Whatever its state; None when there is none of that number."""
+        (rows,) = await self._database.run(
+            Statement(f"SELECT {_KEPT} FROM proposals WHERE number = ?", (number,))  # noqa: S608 - our own text
+        )
+        return _kept(rows[0]) if rows else None
+
+    async def decide(self, number: int, state: ProposalState, by: Author) -> None:
+        """What is decided stays decided."""
+        await self._database.run(
+            Statement(
+                "UPDATE proposals SET state = ?, decided_by = ?, decided_by_name = ?, decided_at = ?"
+                " WHERE number = ? AND state = 'open'",
+                (state.value, by.id, by.name, self._clock(), number),
+            )
+        )
+
+    async def edit(self, number: int, inputs: Mapping[str, str], output: str) -> None:
+        """Other words for an open one."""
+        await self._database.run(
+            Statement(
+                "UPDATE proposals SET inputs = ?, output = ? WHERE number = ? AND state = 'open'",
+                (_INPUTS.dump_json(dict(inputs)).decode(), output, number),
+            )
+        )
 
 
 def _answered(row: Row) -> Answered:
     *where, author_id, skill, question, answer, inputs = map(str, row)
     return Answered(skill, question, answer, _INPUTS.validate_json(inputs), _scope(where), author_id)
+
+
+def _kept(row: Row) -> KeptProposal:
+    number, proposed_at, state, decided_by, decided_by_name, *rest = row
+    return KeptProposal(
+        int(str(number)),
+        float(str(proposed_at)),
+        ProposalState(str(state)),
+        Author(str(decided_by), str(decided_by_name)),
+        _proposal(tuple(rest)),
+    )
 
 
 def _proposal(row: Row) -> Proposal:

@@ -66,6 +66,10 @@ class Skillbook:
         self._loading = threading.Lock()  # `load` runs in a thread while the folder is watched
 
     @property
+    def folder(self) -> Path:
+        return self._folder
+
+    @property
     def skills(self) -> tuple[Skill, ...]:
         """Ordered by name."""
         return tuple(kept.skill for kept in self._state.kept.values())
@@ -108,11 +112,12 @@ class Skillbook:
                     glance = await asyncio.to_thread(_glance_at, self._folder)
                     if is_change or glance != seen:
                         seen = glance
-                        await self._reload()
+                        await self.refresh()
                     if glance.home != home:
                         break
 
-    async def _reload(self) -> None:
+    async def refresh(self) -> None:
+        """Loads the folder now and tells the listeners: what somebody has just written is known when this returns."""
         faults = self._state.faults
         reload = await asyncio.to_thread(self.load)
         if not (reload.added or reload.changed or reload.removed or reload.faults != faults):

@@ -26,7 +26,22 @@ from engine.yamlfile import FaultList, ListNode, MapNode, Node, TextNode, parse,
 
 # Built in today, or kept free for teaching: a skill of this name would take the command away.
 RESERVED_NAMES = frozenset(
-    {"forget", "help", "new", "queue", "skill", "skills", "teach", "test", "understudy", "undo", "why"}
+    {
+        *(
+            "accept",
+            "drop",
+            "forget",
+            "help",
+            "new",
+            "proposals",
+            "queue",
+            "skill",
+            "skills",
+            "teach",
+            "test",
+        ),
+        *("understudy", "undo", "why"),
+    }
 )
 _WINDOWS_NAMES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
 

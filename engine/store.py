@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from engine.conversation import Conversation, Forgotten, Turn
 from engine.database import Database, Row, Statement
+from engine.lessons import FORGET_LESSONS, Lessons
 from engine.message import Delivery, Message, Platform, Scope
 from engine.opinions import FORGET_TURNS, Opinions
 
@@ -34,6 +35,7 @@ class Store:
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self.opinions = Opinions(database, clock)
+        self.lessons = Lessons(database, clock)
         self._database = database
         self._clock = clock
 
@@ -242,11 +244,12 @@ class Store:
         """Deletes what the message's author said in its workspace, and the answers. The message itself stays.
 
         With it goes what they said of answers, what was said of theirs, and answers for which their words were read.
+        What they taught stays taught, without their name.
         """
         platform, workspace, *_ = _full(message.scope)
         author = message.author.id
-        _, _, turns, waiting = await self._database.run(
-            *(Statement(sql, (author, platform, workspace)) for sql in FORGET_TURNS),
+        *_, turns, waiting = await self._database.run(
+            *(Statement(sql, (author, platform, workspace)) for sql in (*FORGET_LESSONS, *FORGET_TURNS)),
             Statement(
                 "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL, reply_refs = NULL"
                 " WHERE platform = ? AND workspace = ? AND author = ? AND id != ? AND settled_at IS NULL"

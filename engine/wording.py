@@ -33,6 +33,7 @@ from engine.errors import (
     QueueFull,
     StoreFailed,
     Superseded,
+    TeachingRefused,
     TooManyFiles,
     UnknownCommand,
     UnknownInput,
@@ -67,6 +68,8 @@ def sentence(error: BaseException) -> str:
             return f"The {what} {error.path} cannot be used: {error.reason}. {error.advice}"
         case RequestFailed() | AnswerFailed():
             return _of_failure(error)
+        case TeachingRefused():
+            return error.reason
         case _:
             return _of_message(error)
 
@@ -277,10 +280,24 @@ COMMANDS: Mapping[BuiltIn, str] = {
     BuiltIn.NEW: "Begin a new conversation: forget what was said here",
     BuiltIn.FORGET: "Delete what you said to me",
     BuiltIn.QUEUE: "How many messages are in line, and where yours are",
+    BuiltIn.TEACH: "Teach a skill by an example",
+    BuiltIn.PROPOSALS: "What waits to be taught",
+    BuiltIn.ACCEPT: "Teach what somebody proposed",
+    BuiltIn.DROP: "Let a proposal go",
+    BuiltIn.UNDO: "Take back what a skill was taught last",
+    BuiltIn.SKILL: "Make a new skill",
 }
 """The bot's own, as a platform's menu of commands shows them."""
 
 HELP_ARGUMENT = "The command you want to know about"
+ARGUMENTS: Mapping[BuiltIn, str] = {
+    BuiltIn.TEACH: "SKILL what is said => the right answer",
+    BuiltIn.ACCEPT: "The number of the proposal",
+    BuiltIn.DROP: "The number of the proposal",
+    BuiltIn.UNDO: "The skill; without it, what was taught last here",
+    BuiltIn.SKILL: "new NAME, and lines: mention me for those",
+}
+"""What these take as one text, as such a menu asks for it."""
 
 
 def help_text(skills: Sequence[Skill], default_skill: str) -> str:
@@ -293,6 +310,8 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         f"Without a command, `{default_skill}` answers. `/help NAME` shows one skill.",
         "`/new` begins a conversation anew, `/forget` deletes what you said.",
         "`/queue` says how many messages are in line, and where yours are.",
+        "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
+        "`/skill new` makes one, `/proposals` lists what waits to be taught.",
     ]
     return "\n".join(lines)
 
@@ -501,7 +520,9 @@ class SlackWord(StrEnum):
     LOADING_READS = "Reading your message…"
     LOADING_WRITES = "Thinking about the answer…"
     THANKS_GOOD = "Thank you. I will remember that this was a good answer."
-    THANKS_PROPOSED = "Thank you. I keep it as an example to learn from."
+    THANKS_PROPOSED = (
+        "Thank you. I keep it as a proposal; it is taught when somebody who may has accepted it."
+    )
     NO_ANSWER_THERE = "I do not remember this answer any more."
     NO_SKILLS = "There are no skills yet."
     NOT_FOR_YOU = "You may not use this skill here."
@@ -515,7 +536,7 @@ SLACK_AGENT_DESCRIPTION = (
     "Answers with a model on your own machine, in the skills that your team has taught it. "
     "Mention it, write to it here, or call a skill by its name."
 )
-SLACK_ALL_COMMANDS = "Every skill, and help, skills, new, forget, queue"
+SLACK_ALL_COMMANDS = "Every skill, and help, skills, new, forget, queue, teach, undo"
 SLACK_ONLY_YOU = "I am not in this channel, so only you will see my answer. With `/invite @Understudy` I can answer in a thread."
 SLACK_TOO_LONG = "(The rest does not fit here: invite me to this channel, or ask in a direct message.)"
 

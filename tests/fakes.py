@@ -305,6 +305,8 @@ class FakeReload:
 class FakeSkillbook:
     """Skills without files: `put` and `drop` are what saving and deleting a file are to the real one."""
 
+    folder = Path("no-skills")
+
     def __init__(self, *skills: Skill) -> None:
         self._skills = {skill.name: skill for skill in skills}
         self._listeners: list[Callable[[FakeReload], None]] = []
@@ -436,6 +438,7 @@ async def open_engine(
             store=store,
             limits=limits or Limits(),
             default_skill="chat",
+            versions_folder=folder / "versions",
             access=access or AccessConfig(),
             channels=channels or {},
         )

@@ -272,3 +272,50 @@ async def test_what_a_person_gets_wrong_is_one_sentence_and_a_code(
     said = "\n".join(command.lines)
     assert words in said
     assert "Traceback" not in said
+
+
+async def test_what_is_taught_in_two_places_at_once_stands_in_the_file_and_is_taken_back_to_the_byte(
+    home: Path,
+) -> None:
+    mood = home / "skills" / "mood.yaml"
+    page = MOOD.format(labels="happy, grumpy", first="happy", second="grumpy") + "\n# what else there is\n"
+    mood.write_text(page)
+    taught = {
+        "  - {input: I want my chair back, output: grumpy}\n",
+        "  - {input: what a lovely day, output: happy}\n",
+    }
+    async with (
+        SlackEmulator.start() as slack,
+        DiscordEmulator.start() as discord,
+        understudy(home, "run", **addresses(slack, discord)) as bot,
+    ):
+        async with asyncio.timeout(SECONDS):
+            await slack.connected()
+        await discord.until(lambda: "mood" in str(discord.commands), SECONDS)
+        ts = await slack.say("U1", "C1", f"<@{BOT_USER}> /teach mood I want my chair back => grumpy")
+        said = await discord.say("ann", "general", "/teach mood what a lovely day => Happy", mention=True)
+        assert "Taught" in (await asyncio.wait_for(slack.answer_in("C1", ts), SECONDS)).text
+        await discord.until(lambda: "Taught" in discord.text_of(said), SECONDS)
+        lines = mood.read_text().splitlines(keepends=True)
+        assert {line for line in lines if line in taught} == taught
+        assert "".join(line for line in lines if line not in taught) == page
+        assert lines.index("\n") == len(lines) - 2  # behind the other examples, before what follows them
+
+        for user in ("U1", "U2"):
+            ts = await slack.say(user, "C1", f"<@{BOT_USER}> /undo mood")
+            assert "Taken back" in (await asyncio.wait_for(slack.answer_in("C1", ts), SECONDS)).text
+        assert mood.read_text() == page
+
+        bot.process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(bot.process.wait(), SECONDS) == 0
+    assert not any("Traceback" in line for line in bot.lines)
+    history = await _said_by(home, "skills", "history", "mood")
+    assert history.count("taken back") == 4
+    assert "(slack)" in history
+    assert "(discord)" in history
+
+
+async def _said_by(home: Path, *arguments: str) -> str:
+    async with understudy(home, *arguments, COLUMNS="200") as command:
+        assert await asyncio.wait_for(command.process.wait(), SECONDS) == 0
+    return "\n".join(command.lines)

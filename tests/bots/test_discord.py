@@ -156,7 +156,14 @@ async def test_more_choices_than_discord_takes_are_completed(discord: DiscordEmu
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("help", "triage"), ("skills", "triage"), ("new", ""), ("forget", ""), ("queue", "Nobody waits")],
+    [
+        ("help", "triage"),
+        ("skills", "triage"),
+        ("new", ""),
+        ("forget", ""),
+        ("queue", "Nobody waits"),
+        ("proposals", "Nothing waits"),
+    ],
 )
 async def test_the_bots_own_commands_answer(
     discord: DiscordEmulator, bot: Bot, name: str, shown: str
@@ -164,6 +171,12 @@ async def test_the_bots_own_commands_answer(
     ran = await discord.slash("ann", "general", name)
     answer = await discord.answer_to(ran, shown)
     assert answer.content
+    assert bot.model.requests == []
+
+
+async def test_what_is_to_be_taught_is_one_option(discord: DiscordEmulator, bot: Bot) -> None:
+    ran = await discord.slash("ann", "general", "teach", text="triage it burns => never")
+    await discord.answer_to(ran, "cannot answer")
     assert bot.model.requests == []
 
 
@@ -441,8 +454,21 @@ async def test_commands_are_given_once_and_again_only_when_they_changed(
 ) -> None:
     async with running(discord, tmp_path):
         names = [command["name"] for command in discord.commands]
-        assert names[:8] == ["help", "skills", "new", "forget", "queue", "chat", "translate", "triage"]
-        assert names[8:] == ["Use a skill on this", "Teach from this"]
+        own = [
+            "help",
+            "skills",
+            "new",
+            "forget",
+            "queue",
+            "teach",
+            "proposals",
+            "accept",
+            "drop",
+            "undo",
+            "skill",
+        ]
+        assert names[:-2] == [*own, "chat", "translate", "triage"]
+        assert names[-2:] == ["Use a skill on this", "Teach from this"]
     async with running(discord, tmp_path) as bot:
         bot.book.put(make_skill("triage", instructions="taught", choices=("urgent", "low")))
         await discord.answer_to(await discord.say("ann", "general", "hello", mention=True), "hello")

@@ -106,7 +106,7 @@ def test_skills_beyond_the_limit_are_named() -> None:
         "Use a skill on this",
         "Teach from this",
     ]
-    assert listed.left_out == tuple(f"skill{n:03}" for n in range(95, 120))
+    assert listed.left_out == tuple(f"skill{n:03}" for n in range(89, 120))
 
 
 def test_only_what_people_see_of_a_command_changes_the_fingerprint() -> None:

@@ -152,9 +152,9 @@ async def test_a_right_that_was_taken_away_while_the_window_was_open_counts(
     async with running(discord, tmp_path):
         opened = await discord.use_on("bob", said, DiscordWord.TEACH)
         await discord.opened(opened)
-    async with running(discord, tmp_path, access=AccessConfig(teach=())) as bot:
+    async with running(discord, tmp_path, access=AccessConfig(use=(), teach=())) as bot:
         sent = await discord.submit(opened, Skill="triage", **{TEACH_ANSWER: "urgent"})
-        await whispered(discord, sent, "may not teach")
+        await whispered(discord, sent, "may not use")
         assert await bot.engine.proposals() == ()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine import AccessConfig, Memory, Skill, Takes
+from engine.access import Access
 from engine.skill import SkillSampling
 from tests.emulators.slack import BOT_USER, Posted, Refused, SlackEmulator
 from tests.emulators.slack_bot import ME, Bot, running
@@ -251,9 +252,7 @@ class TestShortcuts:
         )
         assert proposal.source == f"slack:T1:C1:{ts}"
 
-    async def test_who_may_not_teach_is_told_in_the_window(
-        self, slack: SlackEmulator, tmp_path: Path
-    ) -> None:
+    async def test_who_may_not_teach_leaves_a_proposal(self, slack: SlackEmulator, tmp_path: Path) -> None:
         access = AccessConfig(teach=("UTEACHER",))
         async with running(slack, tmp_path, skills=SKILLS, access=access) as bot:
             ts = await slack.say("U3", "C1", "the tide is low")
@@ -261,10 +260,25 @@ class TestShortcuts:
             view = await window(slack)
             envelope = await slack.submit("U1", view["id"], output="low")
             await slack.acked(envelope)
+            (proposal,) = await bot.engine.proposals()
+            assert (proposal.author.id, proposal.output) == ("U1", "low")
+            assert await bot.engine.open_proposals(proposal.author, proposal.scope) == ()
+
+    async def test_who_may_not_use_it_is_told_in_the_window(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        access = AccessConfig(teach=("UTEACHER",))
+        async with running(slack, tmp_path, skills=SKILLS, access=access) as bot:
+            ts = await slack.say("U3", "C1", "the tide is low")
+            await slack.shortcut("U1", "teach", "C1", ts)
+            view = await window(slack)
+            for skill in SKILLS:  # taken away while the window was open
+                bot.engine.skillbook.put(replace(skill, access=Access(use=("UTEACHER",))))
+            envelope = await slack.submit("U1", view["id"], output="low")
+            await slack.acked(envelope)
             assert await bot.engine.proposals() == ()
         (told,) = envelope.acks
         assert told["response_action"] == "errors"
-        assert list(told["errors"]) == ["output"]
 
     async def test_where_the_bot_is_no_member_the_person_is_told_how_to_invite_it(
         self, slack: SlackEmulator, tmp_path: Path

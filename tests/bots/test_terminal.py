@@ -93,6 +93,25 @@ async def test_an_answer_is_shown_and_the_next_question_sees_it(tmp_path: Path):
         assert [turn.content for turn in screen.model.requests[1].prompt.turns] == ["my **bold** words"] * 2
 
 
+async def test_what_is_taught_here_is_in_the_file_and_the_next_prompt_and_undo_gives_the_old_bytes(
+    tmp_path: Path,
+):
+    file = tmp_path / "skills" / "triage.yaml"
+    async with chatting(tmp_path) as screen:
+        screen.press("/teach triage the coffee is cold => low", ENTER)
+        await screen.sees("/undo triage")
+        assert file.read_bytes() == TRIAGE.encode() + b"  - {input: the coffee is cold, output: low}\n"
+        screen.press("/triage a low thing", ENTER)
+        await screen.model.until(lambda: len(screen.model.requests) == 1)
+        taught = [one.content for one in screen.model.requests[0].prompt.fixed[3:]]
+        assert taught == ["text: the coffee is cold", "low"]
+        screen.press("no, that should be urgent", ENTER)
+        await screen.sees("/teach triage a low thing => urgent")
+        screen.press("/undo", ENTER)
+        await screen.sees("Taken back")
+        assert file.read_bytes() == TRIAGE.encode()
+
+
 async def test_ctrl_d_and_quit_end(tmp_path: Path):
     for keys in (CTRL_D, f"/quit{ENTER}", f"/EXIT{ENTER}"):
         async with chatting(tmp_path) as screen:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -51,6 +52,7 @@ def open_engine(model: FakeInference, limits: Limits = LIMITS) -> Engine:
         store=NoStore(),
         limits=limits,
         default_skill="chat",
+        versions_folder=Path("no-versions"),
     )
 
 

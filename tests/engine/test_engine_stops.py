@@ -259,10 +259,10 @@ async def test_a_question_is_asked_once_more_with_its_inputs_and_without_its_fir
     assert [request.prompt.turns for request in model.requests] == [(), ()]
 
 
-async def test_a_proposal_is_kept_by_who_may_teach_the_skill(tmp_path: Path) -> None:
+async def test_a_proposal_is_kept_of_who_may_use_the_skill(tmp_path: Path) -> None:
     scope = replace(TEST_SCOPE, platform=Platform.SLACK)
     proposal = Proposal("triage", {"text": "it burns"}, "urgent", TEST_AUTHOR, scope, "slack:1")
-    skill = make_skill("triage", access=replace(make_skill("x").access, teach=("ada",)))
+    skill = make_skill("triage", access=replace(make_skill("x").access, use=("ada",), teach=()))
     async with open_engine(tmp_path, FakeInference(), chat_skill(), skill) as engine:
         await engine.propose(proposal)
         await engine.propose(replace(proposal, skill="chat"))

@@ -1,0 +1,161 @@
+"""The commands of teaching, as people type them: what is meant, what is done, what is said. Knows no platform and no file."""
+
+import re
+
+from engine import teachshown, teachwording
+from engine.access import Right
+from engine.command import BuiltIn, BuiltInCall, nearest_command
+from engine.errors import Fault, FileFaults, TeachingRefused, UnderstudyError, UnknownCommand
+from engine.feedback import Proposal
+from engine.message import Message
+from engine.newskill import new_skill_file
+from engine.permissions import Permissions
+from engine.shelf import Written
+from engine.skill import Memory, Skill
+from engine.skillbook import Skillbook
+from engine.skillfile import fault_of_name
+from engine.store import Store
+from engine.teachform import (
+    answer_of,
+    corrected,
+    example_of,
+    read_new_skill,
+    sounds_like_a_correction,
+    split_pair,
+    written,
+)
+from engine.teaching import Edition, Preview, Teaching
+from engine.wording import sentence
+
+_FIRST_WORD = re.compile(r"[/!]?(\S+)\s*")
+_NUMBER = re.compile(r"#?([0-9]{1,15})\s*")
+_MAX_LISTED = 20
+
+
+class TeachDesk:
+    def __init__(
+        self, teaching: Teaching, skillbook: Skillbook, permissions: Permissions, store: Store
+    ) -> None:
+        self._teaching, self._skillbook = teaching, skillbook
+        self._permissions, self._store = permissions, store
+
+    async def answer(self, call: BuiltInCall, message: Message) -> str:
+        """Does what a command of teaching asks for, and says so.
+
+        Raises:
+            UnderstudyError: it is not done, and why.
+        """
+        match call.command:
+            case BuiltIn.TEACH:
+                return await self._teach(call.argument, message)
+            case BuiltIn.PROPOSALS:
+                return await self._proposals(message)
+            case BuiltIn.ACCEPT:
+                return await self._accept(call.argument, message)
+            case BuiltIn.DROP:
+                number, _ = _numbered(call.argument)
+                return teachshown.dropped(await self._teaching.drop(number, _edition(message)))
+            case BuiltIn.UNDO:
+                return await self._undo(call.argument, message)
+            case _:
+                return await self._make(call.argument, message)
+
+    async def offer(self, message: Message) -> str | None:
+        """What to send to teach a correction that was said under a skill's answer; None when this is no such thing.
+
+        A skill that converses is corrected by going on with the conversation.
+        """
+        if message.command is not None or message.attachments or not sounds_like_a_correction(message.text):
+            return None
+        conversation = await self._store.conversation(message.scope, before=message.id, max_turns=1)
+        turn = conversation.turns[-1] if conversation.turns else None
+        skill = None if turn is None else self._skillbook.get(turn.skill)
+        if turn is None or skill is None or skill.memory is Memory.CONVERSATION or not turn.inputs:
+            return None
+        right = corrected(skill, message.text)
+        if right is None or not self._permissions.may(message.author, message.scope, Right.USE, skill.name):
+            return None
+        command = written(skill, turn.inputs, right)
+        return None if command is None else teachshown.offer(skill.name, command)
+
+    async def _teach(self, argument: str, message: Message) -> str:
+        found = _FIRST_WORD.match(argument)
+        if found is None:
+            raise TeachingRefused(teachwording.HOW_TO_TEACH)
+        skill = self._skill(found[1], message)
+        said, answer = split_pair(argument[found.end() :])
+        example = example_of(skill, said, answer)
+        proposal = Proposal(
+            skill.name, example.inputs, example.output, message.author, message.scope, message.id
+        )
+        done = await self._teaching.teach(proposal, message.id)
+        return teachshown.taught(done) if isinstance(done, Written) else teachshown.held(done, skill.name)
+
+    async def _proposals(self, message: Message) -> str:
+        found = await self._teaching.open_proposals(message.author, message.scope)
+        shown = [(kept, await self._preview(kept.proposal)) for kept in found[:_MAX_LISTED]]
+        return teachshown.proposals([*shown, *((kept, "") for kept in found[_MAX_LISTED:])])
+
+    async def _preview(self, proposal: Proposal) -> Preview | str:
+        try:
+            return await self._teaching.preview(proposal)
+        except UnderstudyError as error:
+            return sentence(error)
+
+    async def _accept(self, argument: str, message: Message) -> str:
+        number, rest = _numbered(argument)
+        edition = _edition(message)
+        if rest:
+            answer = rest.removeprefix("=>").strip()
+            if answer == rest or not answer:
+                raise TeachingRefused(teachwording.NEEDS_NUMBER)
+            await self._edit(number, answer, message, edition)
+        return teachshown.taught(await self._teaching.accept(number, edition))
+
+    async def _edit(self, number: int, answer: str, message: Message, edition: Edition) -> None:
+        """Only the answer is another: it is asked for the skill's own spelling of a choice."""
+        found = {
+            one.number: one for one in await self._teaching.open_proposals(message.author, message.scope)
+        }
+        kept = found.get(number)
+        if kept is None:
+            raise TeachingRefused(teachwording.no_such_proposal(number))
+        skill = self._skill(kept.proposal.skill, message)
+        await self._teaching.edit(number, kept.proposal.inputs, answer_of(skill, answer), edition)
+
+    async def _undo(self, argument: str, message: Message) -> str:
+        found = _FIRST_WORD.match(argument)
+        name = found[1].lower() if found else await self._teaching.last_taught_in(message.scope)
+        if name is None:
+            raise TeachingRefused(teachwording.NOTHING_TAUGHT)
+        return teachshown.undone(await self._teaching.undo(name, _edition(message)))
+
+    async def _make(self, argument: str, message: Message) -> str:
+        self._permissions.require(message.author, message.scope, Right.TEACH)
+        head = _FIRST_WORD.match(argument)
+        if head is None or head[1].lower() != "new":
+            raise TeachingRefused(teachwording.HOW_TO_MAKE)
+        new = read_new_skill(argument[head.end() :])
+        if fault := fault_of_name(new.name):
+            raise FileFaults((Fault(f"{new.name}.yaml", None, fault),))
+        content = new_skill_file(new)
+        done = await self._teaching.create(new.name, content, _edition(message), len(new.pairs))
+        return teachshown.created(done, len(new.pairs))
+
+    def _skill(self, name: str, message: Message) -> Skill:
+        skill = self._skillbook.get(name.lower())
+        if skill is None:
+            raise UnknownCommand(name, nearest_command(name, self._skillbook))
+        self._permissions.require(message.author, message.scope, Right.USE, skill.name)
+        return skill
+
+
+def _numbered(argument: str) -> tuple[int, str]:
+    found = _NUMBER.match(argument)
+    if found is None:
+        raise TeachingRefused(teachwording.NEEDS_NUMBER)
+    return int(found[1]), argument[found.end() :].strip()
+
+
+def _edition(message: Message) -> Edition:
+    return Edition(message.author, message.scope, message.id)

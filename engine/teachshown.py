@@ -1,0 +1,126 @@
+"""What the bot shows of what was taught, proposed and taken back: with its lines of YAML as a diff. Knows no store."""
+
+import re
+from collections.abc import Sequence
+
+from engine.feedback import KeptProposal
+from engine.likeness import Alike, Kinship
+from engine.shelf import Written
+from engine.skill import Example
+from engine.teaching import Held, Preview
+
+_MAX_DIFF_LINES = 40
+_MAX_LISTED = 20
+_MAX_CHARACTERS = 200
+_WORDS = {
+    Kinship.SAME: "is the same",
+    Kinship.CONTRADICTION: "contradicts it: the same message, another answer",
+    Kinship.NEAR_CONTRADICTION: "may contradict it: nearly the same message, another answer",
+    Kinship.NEAR: "is nearly the same",
+}
+
+
+def taught(written: Written) -> str:
+    name = written.new.name
+    lines = [
+        f"Taught. The next answer of `/{name}` knows it.",
+        fenced(written.diff),
+        f"`/undo {name}` takes it back.",
+    ]
+    return _with_warning(lines, written)
+
+
+def undone(written: Written) -> str:
+    return _with_warning([f"Taken back from `/{written.new.name}`.", fenced(written.diff)], written)
+
+
+def created(written: Written, num_examples: int) -> str:
+    name = written.new.name
+    lines = [
+        f"`/{name}` is there, with {num_examples} examples. Try it: `/{name} ...`",
+        fenced(written.diff, "yaml"),
+        f"`/teach {name} what is said => the right answer` teaches it more.",
+    ]
+    return _with_warning(lines, written)
+
+
+def held(one: Held, skill: str) -> str:
+    """Why it is not taught yet, and whose word it waits for."""
+    if one.may_decide:
+        first, last = (
+            "Look at this first; nothing is taught yet.",
+            f"`/accept {one.number}` teaches it all the same, `/drop {one.number}` lets it go.",
+        )
+    else:
+        first, last = (
+            f"Thank you. I keep it as proposal {one.number} for `/{skill}`.",
+            "It is taught when somebody who may has accepted it.",
+        )
+    return "\n".join([first, *remarks(one.preview), fenced(one.preview.diff), last])
+
+
+def remarks(preview: Preview) -> list[str]:
+    lines = [f"- {_alike(one)}" for one in preview.alike]
+    if preview.share is not None:
+        share = preview.share
+        lines.append(
+            f"- Its author has taught {share.num_taught} of the {share.num_examples} examples, which is as much as one"
+            " person may: it takes an admin."
+        )
+    return lines
+
+
+def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]]) -> str:
+    """Each with what it would change, or why it cannot be taught."""
+    if not listed:
+        return "Nothing waits to be taught."
+    parts = []
+    for kept, preview in listed[:_MAX_LISTED]:
+        who = f", by {_line(kept.proposal.author.name)}" if kept.proposal.author.name else ""
+        parts.append(f"**{kept.number}** for `/{kept.proposal.skill}`{who}")
+        if isinstance(preview, str):
+            parts.append(preview)
+        else:
+            parts += [*remarks(preview), fenced(preview.diff)]
+    if len(listed) > _MAX_LISTED:
+        parts.append(f"And {len(listed) - _MAX_LISTED} more, once these are decided.")
+    parts.append(
+        "`/accept N` teaches one, `/accept N => another answer` with that answer, `/drop N` lets it go."
+    )
+    return "\n".join(parts)
+
+
+def dropped(kept: KeptProposal) -> str:
+    return f"Proposal {kept.number} for `/{kept.proposal.skill}` is dropped."
+
+
+def offer(skill: str, command: str) -> str:
+    """Under a correction: never taught by itself."""
+    return f"To teach `/{skill}` that, send:\n{fenced(command, '')}"
+
+
+def fenced(text: str, language: str = "diff") -> str:
+    """A block that no line of `text` can end."""
+    lines = text.splitlines()
+    if len(lines) > _MAX_DIFF_LINES:
+        left_out = len(lines) - _MAX_DIFF_LINES
+        lines = [*lines[:_MAX_DIFF_LINES], f"... {left_out} more lines"]
+    fence = "`" * max(3, 1 + max((len(found) for found in re.findall("`+", text)), default=0))
+    return "\n".join([f"{fence}{language}", *lines, fence])
+
+
+def _alike(one: Alike) -> str:
+    return f"Example {one.number} {_WORDS[one.kinship]}: {_pair(one.example)}"
+
+
+def _pair(example: Example) -> str:
+    return f"{_line(' · '.join(example.inputs.values()))} => {_line(example.output)}"
+
+
+def _line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…"
+
+
+def _with_warning(lines: list[str], written: Written) -> str:
+    return "\n".join([*lines, written.warning] if written.warning else lines)
