@@ -34,8 +34,8 @@ def write(path: Path, document: Document) -> None:
         "about": list(document.about),
     }
     lines = [f'"{name}": {json.dumps(value)}' for name, value in head.items()]
-    lines += [_listed("goals", [_goal(one) for one in document.goals])]
-    lines += [_listed("measurements", _grouped(document.figures))]
+    lines += [listed("goals", [goal_line(one) for one in document.goals])]
+    lines += [listed("measurements", grouped(document.figures))]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
@@ -59,11 +59,13 @@ def read(path: Path) -> Document:
     )
 
 
-def _listed(name: str, items: list[dict]) -> str:
+def listed(name: str, items: list[dict]) -> str:
+    """A key of the document with a line for each of its items."""
     return f'"{name}": [\n' + ",\n".join(f" {json.dumps(item)}" for item in items) + "\n]"
 
 
-def _goal(one: Goal) -> dict:
+def goal_line(one: Goal) -> dict:
+    """As it stands in a document."""
     return {
         "goal": f"{one.scenario}: {one.goal}",
         "value": one.value,
@@ -72,7 +74,7 @@ def _goal(one: Goal) -> dict:
     }
 
 
-def _grouped(figures: Figures) -> list[dict]:
+def grouped(figures: Figures) -> list[dict]:
     """The rounds of one quantity side by side."""
     found: dict[tuple[str, int, str, str], list[float]] = {}
     for one in figures.measurements:

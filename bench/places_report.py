@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.document import goal_line, grouped, listed
 from bench.figures import Figures, Spread
 from bench.goals import Goal
 from bench.places_crowd import Variant, Where
@@ -67,11 +68,11 @@ def _count(found: Spread | None) -> str:
 
 def write(path: Path, about: Sequence[str], found: Sequence[Goal], figures: Figures) -> None:
     """A line for each goal and each measured quantity, so that two runs can be compared by eye."""
-    measured = _grouped(figures)
+    measured = grouped(figures)
     parts = [
         f'"about": {json.dumps(list(about))}',
-        _listed("goals", [_goal(one) for one in found]),
-        _listed("measurements", measured),
+        listed("goals", [goal_line(one) for one in found]),
+        listed("measurements", measured),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
@@ -82,22 +83,3 @@ def add(path: Path, figures: Figures) -> None:
     for one in json.loads(path.read_text(encoding="utf-8"))["measurements"]:
         for number, value in enumerate(one["values"]):
             figures.note(one["scenario"], one["people"], one["variant"], number, **{one["quantity"]: value})
-
-
-def _listed(name: str, items: Sequence[dict]) -> str:
-    return f'"{name}": [\n' + ",\n".join(f" {json.dumps(item)}" for item in items) + "\n]"
-
-
-def _goal(one: Goal) -> dict:
-    name = f"{one.scenario}: {one.goal}"
-    return {"goal": name, "value": one.value, "target": one.target_text, "met": one.met}
-
-
-def _grouped(figures: Figures) -> list[dict]:
-    """The rounds of one quantity side by side."""
-    found: dict[tuple[str, int, str, str], list[float]] = {}
-    for one in figures.measurements:
-        key = (one.scenario, one.num_people, one.variant, one.quantity)
-        found.setdefault(key, []).append(float(f"{one.value:.4g}"))
-    names = ("scenario", "people", "variant", "quantity")
-    return [{**dict(zip(names, key, strict=True)), "values": values} for key, values in found.items()]

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+
+from bots.file_stores import is_own_store
 
 HOSTS = ("cdn.discordapp.com", "media.discordapp.net")
 
@@ -35,14 +36,4 @@ def is_discords(url: str, api_url: str) -> bool:
 
     Nothing else is ever fetched, whoever wrote the address.
     """
-    try:
-        asked, api = urlsplit(url), urlsplit(api_url)
-        asked_port, api_port = asked.port, api.port
-    except ValueError:
-        return False
-    if asked.username is not None or asked.password is not None:
-        return False
-    if asked.scheme == "https" and asked.hostname in HOSTS and asked_port in {None, 443}:
-        return True
-    is_proxy = api.hostname is not None and not api.hostname.endswith("discord.com")
-    return is_proxy and (asked.scheme, asked.hostname, asked_port) == (api.scheme, api.hostname, api_port)
+    return is_own_store(url, HOSTS, api_url=api_url, domain="discord.com")

@@ -1,7 +1,6 @@
 """Which files may be fetched from Slack, and what came with a message. Knows no SDK."""
 
-from urllib.parse import urlsplit
-
+from bots.file_stores import is_own_store
 from bots.files import check_count, check_size, read_file
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import SlackFile
@@ -15,17 +14,7 @@ def is_slacks(url: str, api_url: str) -> bool:
 
     Nothing else is ever fetched, whoever wrote the address: the token goes with it.
     """
-    try:
-        asked, api = urlsplit(url), urlsplit(api_url)
-        asked_port, api_port = asked.port, api.port
-    except ValueError:
-        return False
-    if asked.username is not None or asked.password is not None:
-        return False
-    if asked.scheme == "https" and asked.hostname in HOSTS and asked_port in {None, 443}:
-        return True
-    is_proxy = api.hostname is not None and not api.hostname.endswith("slack.com")
-    return is_proxy and (asked.scheme, asked.hostname, asked_port) == (api.scheme, api.hostname, api_port)
+    return is_own_store(url, HOSTS, api_url=api_url, domain="slack.com")
 
 
 async def fetched(api: Api, files: tuple[SlackFile, ...], config: FilesConfig) -> tuple[Attachment, ...]:
