@@ -27,6 +27,8 @@ EMBEDDING = REQUIREMENTS / "embedding.txt"
 CONVERTER = ROOT / "tools" / "embedding.py"
 STARTERS = ROOT / "engine" / "inference" / "starters.py"
 
+PIP_FAILED = "pip could not do it"
+
 WHY_BUILD = """\
 Building llama.cpp for this machine ({kind}), once. There is no ready-made package for every machine, and one that is
 built here uses all that this processor can do. It takes 5 to 10 minutes on 2 cores{longer}; the result is kept in
@@ -156,6 +158,8 @@ def try_embedding() -> None:
 def in_short(error: Exception) -> str:
     if "DO NOT MATCH THE HASHES" in str(error):
         return "what came is not the file it should be"
+    if str(error).startswith(PIP_FAILED):
+        return "is the package registry reachable?"
     return str(error).strip().splitlines()[-1].removesuffix(".").strip()
 
 
@@ -212,7 +216,7 @@ def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
     if result.returncode != 0:
         tail = "\n".join(result.stdout.strip().splitlines()[-12:])
         raise SetupError(
-            f"pip could not do it:\n{tail}\nIs the package registry reachable? Run the same command again."
+            f"{PIP_FAILED}:\n{tail}\nIs the package registry reachable? Run the same command again."
         )
 
 
