@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 UNKNOWN, CLS, SEP = "[UNK]", "[CLS]", "[SEP]"
 _ASCII_MARKS = ((33, 47), (58, 64), (91, 96), (123, 126))
-_IDEOGRAPHS = (
+IDEOGRAPHS = (
     (0x4E00, 0x9FFF),
     (0x3400, 0x4DBF),
     (0x20000, 0x2A6DF),
@@ -25,7 +25,7 @@ def bert_tokens(text: str, ids: Mapping[str, int], *, is_lowered: bool = True) -
 
 def bert_words(text: str, *, is_lowered: bool = True) -> list[str]:
     text = "".join(one for one in text if one in "\t\n\r" or not _is_control(one))
-    text = "".join(f" {one} " if _is_within(ord(one), _IDEOGRAPHS) else one for one in text)
+    text = "".join(f" {one} " if _is_within(ord(one), IDEOGRAPHS) else one for one in text)
     if is_lowered:
         decomposed = unicodedata.normalize("NFD", text)
         text = "".join(one for one in decomposed if unicodedata.category(one) != "Mn")

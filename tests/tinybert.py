@@ -4,6 +4,7 @@ The reference reads words, numbers of letters and single marks only, which is al
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,8 +120,12 @@ def write_tiny_bert(
     seed: int = 0,
     pooling: gguf.PoolingType | None = gguf.PoolingType.MEAN,
     spoiled: str | None = None,
+    normalizer: Mapping[str, bool] | None = None,
 ) -> TinyBert:
-    """Writes the encoder to `path`; the same bytes for the same arguments. The tensor named `spoiled` holds no numbers."""
+    """Writes the encoder to `path`; the same bytes for the same arguments. The tensor named `spoiled` holds no numbers.
+
+    `normalizer` says whether case and accents count, where the file says it at all.
+    """
     tokens = _vocabulary()
     bert = TinyBert(tokens, _weights(len(tokens), np.random.default_rng(seed)), pooling)
     if spoiled is not None:
@@ -130,6 +135,8 @@ def write_tiny_bert(
     if pooling is not None:
         writer.add_pooling_type(pooling)
     _add_vocabulary(writer, tokens)
+    for key, value in (normalizer or {}).items():
+        writer.add_bool(f"tokenizer.ggml.normalizer.{key}", value)
     for name, weights in bert.weights.items():
         writer.add_tensor(name, weights)
     writer.write_header_to_file()

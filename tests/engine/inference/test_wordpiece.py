@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.inference.wordpiece import WordPiece
-from tests.berttokens import bert_tokens
+from tests.berttokens import IDEOGRAPHS, bert_tokens
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = (
@@ -97,6 +97,13 @@ def test_any_text_is_read_as_bert_reads_it(text: str, is_lowered: bool) -> None:
 )
 def test_what_is_told_apart(text: str, expected: list[str]) -> None:
     assert [VOCABULARY[token] for token in read(text)[1:-1]] == expected
+
+
+def test_ideographs_stand_alone_from_the_first_to_the_last() -> None:
+    for first, last in IDEOGRAPHS:
+        for code in (first - 1, first, last, last + 1):
+            text = f"a{chr(code)}b"
+            assert read(text) == bert_tokens(text, IDS), hex(code)
 
 
 def test_where_case_and_accents_matter_they_stay() -> None:
