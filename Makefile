@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests that need no model share the cores; those that compute have them to themselves.
 TOGETHER := -n auto --maxprocesses 4
 
-.PHONY: chat run doctor test test-unit check fix bench bench-places lock setup setup-dev clean
+.PHONY: chat run doctor test test-unit check fix bench bench-places lock setup setup-dev embedding clean
 
 chat: setup
 	@$(BIN)/understudy chat
@@ -53,6 +53,10 @@ setup:
 
 setup-dev:
 	@$(PYTHON) tools/setup.py --cuda $(CUDA) --dev
+
+# The starter embedding model once more, where set-up could not bring it.
+embedding:
+	@$(PYTHON) tools/setup.py --embedding
 
 clean:
 	rm -rf .venv build *.egg-info

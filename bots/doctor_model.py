@@ -27,7 +27,7 @@ async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progres
             yield _cache(config, info)
             yield _threads(info)
             yield _memory(info)
-            yield _embedding(config, info)
+            yield _embedding(model)
             progress("Measuring...")
             speed = await model.inference.measure()
             yield _states(config, model.inference.status)
@@ -126,12 +126,12 @@ def _memory(info: ModelInfo) -> Check:
     return Check("Memory", Mark.OK, found)
 
 
-def _embedding(config: Config, info: ModelInfo) -> Check:
-    facts: dict[str, Fact] = {"embedding_length": info.embedding_length}
-    if config.embedding_model is None:
+def _embedding(model: OpenModel) -> Check:
+    length = model.inference.info.embedding_length
+    facts: dict[str, Fact] = {"embedding_length": length}
+    if model.embedding_name is None:
         return Check("Embedding", Mark.OK, "no embedding model", facts=facts)
-    name = Path(config.embedding_model).name
-    return Check("Embedding", Mark.OK, f"{name}, vectors of {info.embedding_length} numbers", facts=facts)
+    return Check("Embedding", Mark.OK, f"{model.embedding_name}, vectors of {length} numbers", facts=facts)
 
 
 def _states(config: Config, status: Status) -> Check:

@@ -19,11 +19,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class OpenModel:
+    """The model that answers. `embedding_name` is that of the one beside it, None where there is none."""
+
     name: str
     is_starter: bool
     path: Path
     sha256: str
     inference: Inference
+    embedding_name: str | None = None
 
 
 ModelOpener = Callable[[Setup, Progress], AbstractAsyncContextManager[OpenModel]]
@@ -77,7 +80,8 @@ async def open_model(setup: Setup, progress: Progress) -> AsyncIterator[OpenMode
     progress(f"Loading {file.name}...")
     worker = await _start_worker(setup, file, embedding_file)
     try:
-        yield OpenModel(file.name, file.is_starter, file.path, file.sha256, worker)
+        embedding_name = embedding_file.name if embedding_file else None
+        yield OpenModel(file.name, file.is_starter, file.path, file.sha256, worker, embedding_name)
     finally:
         await worker.close()
 

@@ -50,10 +50,12 @@ def opener_of(model: FakeInference, *, is_starter: bool = False) -> ModelOpener:
     """Opens `model`, and closes it as the real one would be."""
 
     @asynccontextmanager
-    async def open_fake(_setup: Setup, progress: Progress) -> AsyncIterator[OpenModel]:
+    async def open_fake(setup: Setup, progress: Progress) -> AsyncIterator[OpenModel]:
         progress("Loading fake...")
+        beside = setup.config.embedding_model
+        embedding_name = Path(beside).stem if beside else None
         try:
-            yield OpenModel("Fake-0M", is_starter, Path("fake.gguf"), "ab" * 32, model)
+            yield OpenModel("Fake-0M", is_starter, Path("fake.gguf"), "ab" * 32, model, embedding_name)
         finally:
             await model.close()
 

@@ -4,6 +4,7 @@ The reference reads words, numbers of letters and single marks only, which is al
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,8 @@ class TinyBert:
     tokens: tuple[str, ...]
     weights: dict[str, Matrix]
     pooling: gguf.PoolingType | None
+    num_layers: int = _NUM_LAYERS
+    num_heads: int = _NUM_HEADS
 
     def tokenized(self, text: str) -> list[int]:
         """The longest known piece first, between the encoder's own two marks; cut to the context, marks and all."""
@@ -82,7 +85,7 @@ class TinyBert:
         weights = self.weights
         hidden = weights["token_embd.weight"][tokens] + weights["position_embd.weight"][: len(tokens)]
         hidden = self._normed("token_embd_norm", hidden + weights["token_types.weight"][0])
-        for layer in range(_NUM_LAYERS):
+        for layer in range(self.num_layers):
             block = f"blk.{layer}"
             hidden = self._normed(f"{block}.attn_output_norm", hidden + self._attention(block, hidden))
             inner = _gelu(self._linear(f"{block}.ffn_up", hidden))
@@ -93,13 +96,13 @@ class TinyBert:
 
     def _attention(self, block: str, hidden: Matrix) -> Matrix:
         queries, keys, values = (
-            self._linear(f"{block}.attn_{name}", hidden).reshape(len(hidden), _NUM_HEADS, -1)
+            self._linear(f"{block}.attn_{name}", hidden).reshape(len(hidden), self.num_heads, -1)
             for name in "qkv"
         )
-        scores = np.einsum("qhd,khd->hqk", queries, keys) / (WIDTH / _NUM_HEADS) ** 0.5
+        scores = np.einsum("qhd,khd->hqk", queries, keys) / (hidden.shape[1] / self.num_heads) ** 0.5
         shares = np.exp(scores - scores.max(axis=-1, keepdims=True))
         shares /= shares.sum(axis=-1, keepdims=True)
-        seen = np.einsum("hqk,khd->qhd", shares, values).reshape(len(hidden), WIDTH)
+        seen = np.einsum("hqk,khd->qhd", shares, values).reshape(hidden.shape)
         return self._linear(f"{block}.attn_output", seen)
 
     def _linear(self, name: str, hidden: Matrix) -> Matrix:
@@ -117,8 +120,12 @@ def write_tiny_bert(
     seed: int = 0,
     pooling: gguf.PoolingType | None = gguf.PoolingType.MEAN,
     spoiled: str | None = None,
+    normalizer: Mapping[str, bool] | None = None,
 ) -> TinyBert:
-    """Writes the encoder to `path`; the same bytes for the same arguments. The tensor named `spoiled` holds no numbers."""
+    """Writes the encoder to `path`; the same bytes for the same arguments. The tensor named `spoiled` holds no numbers.
+
+    `normalizer` says whether case and accents count, where the file says it at all.
+    """
     tokens = _vocabulary()
     bert = TinyBert(tokens, _weights(len(tokens), np.random.default_rng(seed)), pooling)
     if spoiled is not None:
@@ -128,6 +135,8 @@ def write_tiny_bert(
     if pooling is not None:
         writer.add_pooling_type(pooling)
     _add_vocabulary(writer, tokens)
+    for key, value in (normalizer or {}).items():
+        writer.add_bool(f"tokenizer.ggml.normalizer.{key}", value)
     for name, weights in bert.weights.items():
         writer.add_tensor(name, weights)
     writer.write_header_to_file()

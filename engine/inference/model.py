@@ -98,6 +98,10 @@ class Model:
             "" if token < 0 else str(api.llama_vocab_get_text(self._vocab, token).decode("utf-8", "replace"))
         )
 
+    def token_texts(self) -> list[str]:
+        """What stands in the vocabulary, token by token."""
+        return [self._token_text(token) for token in range(self.num_vocabulary)]
+
     def tokenize(self, text: str, *, parse_special: bool, add_special: bool = False) -> list[int]:
         """Token ids of `text`. Only with `parse_special` are texts such as `<|im_end|>` read as the model's own marks.
 

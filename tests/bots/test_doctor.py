@@ -285,7 +285,7 @@ engine:
     assert named(checks, "Context").found == "2048 tokens an answer (set), 4 answers at a time (set)"
     assert named(checks, "KV cache").found == "q8_0 (set), 94 MB; flash attention on (set)"
     assert named(checks, "States").found.startswith("up to 512 MB (set)")
-    assert named(checks, "Embedding").found == "some-encoder.gguf, vectors of 384 numbers"
+    assert named(checks, "Embedding").found == "some-encoder, vectors of 384 numbers"
     assert named(checks, "Prefixes").found == "not saved, as config.yaml says"
 
 

