@@ -17,7 +17,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 if sys.path[0] == str(_ROOT / "bench"):
     sys.path[0] = str(_ROOT)  # started as a file: this one would stand before the package `engine`
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # as in the worker; before the library is loaded
-os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from bench.console import say
 from bench.machine import describe
