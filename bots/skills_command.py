@@ -26,6 +26,7 @@ from engine import (
     Skill,
     Skillbook,
     UnknownCommand,
+    examples_read,
     fault_of_name,
     skill_template,
 )
@@ -70,6 +71,7 @@ def as_page(skill: Skill) -> RenderableType:
         ("Sampling", f"temperature {skill.sampling.temperature:g}, max_tokens {skill.sampling.max_tokens}"),
         ("Memory", str(skill.memory)),
         ("Takes", str(skill.takes)),
+        ("Examples", examples_read(skill)),
         ("Access", _access(skill)),
         ("Version", skill.version[:12]),
     ):

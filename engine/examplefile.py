@@ -11,7 +11,8 @@ import jsonschema
 
 from engine.command import checked_inputs
 from engine.errors import UnderstudyError
-from engine.likeness import exact_kin, normalised
+from engine.likeness import exact_kin
+from engine.nearest import normalised
 from engine.prompt import input_text
 from engine.skill import Example, Skill
 from engine.skilledit import same_output

@@ -1,10 +1,10 @@
 """Which taught examples say nearly the same, or contradict. Knows texts alone: no model, no vectors."""
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.nearest import normalised, share, trigrams
 from engine.prompt import input_text
 from engine.skill import Example, Skill
 from engine.skilledit import same_output
@@ -31,13 +31,13 @@ class Alike:
 
 def find_alike(skill: Skill, new: Example) -> tuple[Alike, ...]:
     """What should be said before `new` is taught: the worst first, at most three."""
-    text = normalised(input_text(skill, new.inputs))
-    grams = _trigrams(text)
+    text = input_text(skill, new.inputs)
+    plain, grams = normalised(text), trigrams(text)
     found = []
     for number, example in enumerate(skill.examples, 1):
-        other = normalised(input_text(skill, example.inputs))
-        is_same = other == text
-        if is_same or _share(grams, _trigrams(other)) >= NEAR_SHARE:
+        other = input_text(skill, example.inputs)
+        is_same = normalised(other) == plain
+        if is_same or share(grams, trigrams(other)) >= NEAR_SHARE:
             kinship = _kinship(is_same=is_same, agrees=same_output(skill, example.output, new.output))
             found.append(Alike(kinship, number, example))
     order = (Kinship.SAME, Kinship.CONTRADICTION, Kinship.NEAR_CONTRADICTION, Kinship.NEAR)
@@ -49,23 +49,7 @@ def exact_kin(skill: Skill, examples: Sequence[Example]) -> dict[str, Example]:
     return {normalised(input_text(skill, one.inputs)): one for one in examples}
 
 
-def normalised(text: str) -> str:
-    """Without what makes no difference to a reader: case, width, spaces, punctuation at the ends."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    line = " ".join(folded.split())
-    return line.strip(".,!?;:… ") or line
-
-
 def _kinship(*, is_same: bool, agrees: bool) -> Kinship:
     if is_same:
         return Kinship.SAME if agrees else Kinship.CONTRADICTION
     return Kinship.NEAR if agrees else Kinship.NEAR_CONTRADICTION
-
-
-def _trigrams(text: str) -> frozenset[str]:
-    padded = f" {text} "
-    return frozenset(padded[index : index + 3] for index in range(len(padded) - 2))
-
-
-def _share(one: frozenset[str], other: frozenset[str]) -> float:
-    return 2 * len(one & other) / max(1, len(one) + len(other))

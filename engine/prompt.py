@@ -10,9 +10,14 @@ from hashlib import sha256
 from engine.conversation import Turn
 from engine.inference import ChatMessage, Choices, JsonSchema, Prompt, Request, Role, Sampling
 from engine.message import Scope
-from engine.skill import Memory, Skill
+from engine.nearest import nearest
+from engine.skill import Example, Memory, Skill
 
 MAX_TURNS = 50  # more never fit beside a skill's examples
+# A third of a context of 4,096 tokens or so: the rest is for the message, the answer and what is chosen for each message.
+MAX_FIXED_CHARACTERS = 6_000
+MAX_NEAREST_CHARACTERS = 1_500
+MAX_NEAREST = 8
 
 
 def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn], scope: str = "") -> Request:
@@ -24,7 +29,9 @@ def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn],
     seen = turns if remembers else ()
     spoken = tuple(message for turn in seen for message in _pair(turn.question, turn.answer))
     last = ChatMessage(Role.USER, input_text(skill, inputs))
-    prompt = Prompt(fixed_part(skill), spoken, last)
+    # What is chosen for each message would part a conversation from what was read of it.
+    shown = spoken if remembers else _nearest_examples(skill, last.content)
+    prompt = Prompt(fixed_part(skill), shown, last)
     return Request(prompt, _sampling(skill), _constraint(skill), scope if remembers else "")
 
 
@@ -35,13 +42,48 @@ def scope_key(scope: Scope, chapter: int) -> str:
 
 
 def fixed_part(skill: Skill) -> tuple[ChatMessage, ...]:
-    """The system message and the examples as turns."""
-    examples = tuple(
+    """The system message and the first examples as turns."""
+    return (
+        ChatMessage(Role.SYSTEM, _instructions(skill)),
+        *_as_turns(skill, skill.examples[: num_fixed(skill)]),
+    )
+
+
+def num_fixed(skill: Skill) -> int:
+    """How many of the first examples stand in every prompt. What is taught later changes none of them."""
+    room, number = MAX_FIXED_CHARACTERS, 0
+    for example in skill.examples:
+        room -= _num_characters(skill, example)
+        if room < 0:
+            break
+        number += 1
+    return number
+
+
+def _nearest_examples(skill: Skill, text: str) -> tuple[ChatMessage, ...]:
+    """Of the other examples those that are nearest to the message, the nearest last."""
+    others = skill.examples[num_fixed(skill) :]
+    room, chosen = MAX_NEAREST_CHARACTERS, []
+    for index in reversed(
+        nearest(text, [input_text(skill, one.inputs) for one in others], max_number=MAX_NEAREST)
+    ):
+        room -= _num_characters(skill, others[index])
+        if room < 0:
+            break
+        chosen.append(others[index])
+    return _as_turns(skill, chosen[::-1])
+
+
+def _num_characters(skill: Skill, example: Example) -> int:
+    return len(input_text(skill, example.inputs)) + len(example.output)
+
+
+def _as_turns(skill: Skill, examples: Sequence[Example]) -> tuple[ChatMessage, ...]:
+    return tuple(
         message
-        for example in skill.examples
+        for example in examples
         for message in _pair(input_text(skill, example.inputs), example.output)
     )
-    return (ChatMessage(Role.SYSTEM, _instructions(skill)), *examples)
 
 
 def input_text(skill: Skill, inputs: Mapping[str, str]) -> str:

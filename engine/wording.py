@@ -41,7 +41,8 @@ from engine.errors import (
     Whose,
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
-from engine.skill import Skill, Takes
+from engine.prompt import MAX_NEAREST, num_fixed
+from engine.skill import Memory, Skill, Takes
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
 NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
@@ -238,6 +239,16 @@ def _about(seconds: float | None) -> str:
     if seconds is None:
         return ""
     return f", about {max(1, round(seconds))} s" if seconds < 120 else f", about {round(seconds / 60)} min"
+
+
+def examples_read(skill: Skill) -> str:
+    """Which of its examples the model reads, for `skills show`."""
+    number, first = len(skill.examples), num_fixed(skill)
+    if first == number:
+        return "all are read for every message" if number else "none"
+    if skill.memory is Memory.CONVERSATION:
+        return f"the first {first} of {number} are read; the others are too many for a skill that converses"
+    return f"the first {first} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
 
 
 def queue_text(view: QueueView) -> str:

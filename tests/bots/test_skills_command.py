@@ -39,6 +39,15 @@ def test_a_page_shows_instructions_inputs_and_examples(home: Path, capsys):
         assert part in out
 
 
+def test_a_page_says_which_examples_are_read(home: Path, capsys):
+    skills("show", "triage")
+    assert "all are read for every message" in capsys.readouterr().out
+    many = "".join(f"  - {{input: {'printer ' * 20}{number}, output: low}}\n" for number in range(60))
+    write_skill(home, "many", f"description: d\ninstructions: i\nexamples:\n{many}")
+    skills("show", "many")
+    assert "of 60 are read for every message, of the others the 8 nearest to it" in capsys.readouterr().out
+
+
 def test_a_page_shows_who_may_use_the_skill_and_what_it_takes(home: Path, capsys):
     skills("show", "triage")
     assert "as config.yaml says" in capsys.readouterr().out

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 from engine.conversation import Turn
 from engine.inference import ChatMessage, Choices, JsonSchema, Role
 from engine.message import Platform, Scope
-from engine.prompt import fixed_part, input_text, make_request, scope_key
+from engine.prompt import (
+    MAX_FIXED_CHARACTERS,
+    MAX_NEAREST,
+    MAX_NEAREST_CHARACTERS,
+    fixed_part,
+    input_text,
+    make_request,
+    num_fixed,
+    scope_key,
+)
 from engine.skill import Example, Input, Memory, SkillSampling
 from tests.fakes import make_example, make_skill
 
@@ -91,3 +100,46 @@ def test_only_a_skill_that_remembers_has_a_scope() -> None:
     talks = make_skill("chat", memory=Memory.CONVERSATION)
     assert make_request(talks, {"text": "?"}, [], "key").scope == "key"
     assert make_request(make_skill("x"), {"text": "?"}, [], "key").scope == ""
+
+
+def taught(number: int, *, memory: Memory = Memory.NONE, more: tuple[Example, ...] = ()):
+    """A skill with so many examples of about 60 characters."""
+    many = tuple(
+        make_example(f"message {index} about the {'printer' if index % 2 else 'invoice'}{'.' * 30}", "low")
+        for index in range(number)
+    )
+    return make_skill("x", examples=(*many, *more), memory=memory)
+
+
+def test_the_first_examples_stay_the_same_however_many_are_taught() -> None:
+    few, many = taught(120), taught(2000)
+    assert num_fixed(few) == num_fixed(many) < 120
+    assert fixed_part(few) == fixed_part(many)
+    assert sum(len(one.content) for one in fixed_part(many)) <= MAX_FIXED_CHARACTERS
+    assert num_fixed(taught(3)) == 3
+
+
+def test_what_was_taught_last_is_read_for_a_message_like_it() -> None:
+    skill = taught(500, more=(make_example("the coffee machine is out of beans", "urgent"),))
+    prompt = make_request(skill, {"text": "Our coffee machine has no beans"}, []).prompt
+    assert prompt.turns[-2:] == (
+        ChatMessage(Role.USER, "the coffee machine is out of beans"),
+        ChatMessage(Role.ASSISTANT, "urgent"),
+    )
+    assert prompt.fixed == fixed_part(skill)
+
+
+@given(st.text(max_size=60))
+def test_few_examples_are_chosen_and_none_that_is_there_already(text: str) -> None:
+    skill = taught(300)
+    turns = make_request(skill, {"text": text}, []).prompt.turns
+    questions = [one.content for one in turns if one.role is Role.USER]
+    rest = {input_text(skill, one.inputs) for one in skill.examples[num_fixed(skill) :]}
+    assert len(questions) == len(set(questions)) <= MAX_NEAREST
+    assert set(questions) <= rest
+    assert sum(len(one.content) for one in turns) <= MAX_NEAREST_CHARACTERS
+
+
+def test_a_skill_that_converses_is_not_parted_from_what_was_read_of_it() -> None:
+    skill = taught(300, memory=Memory.CONVERSATION)
+    assert make_request(skill, {"text": "message 299"}, []).prompt.turns == ()
