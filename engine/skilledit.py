@@ -14,7 +14,7 @@ from engine.errors import FileFaults, TeachingRefused
 from engine.examplelist import CannotEdit, ExampleList
 from engine.skill import Example, Skill
 from engine.skillfile import read_skill
-from engine.yamltext import Hand
+from engine.yamltext import Hand, is_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +69,13 @@ def same_output(skill: Skill, one: str, other: str) -> bool:
         return False
 
 
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
 def _canonical(text: str) -> str:
     return json.dumps(json.loads(text), sort_keys=True)
 
 
 def _tidied(skill: Skill, example: Example) -> Example:
     """Without the line ends around its texts: reading a file takes them away too."""
-    if skill.output_schema is not None and not _is_json(example.output):
+    if skill.output_schema is not None and not is_json(example.output):
         raise TeachingRefused(teachwording.not_json(skill.name))
     inputs = {name: text.strip("\n") for name, text in example.inputs.items()}
     return Example(MappingProxyType(inputs), example.output.strip("\n"))

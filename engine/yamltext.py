@@ -72,7 +72,7 @@ class Hand:
         return self._line(text, in_flow=False)
 
     def _line(self, text: str, *, in_flow: bool) -> str:
-        is_more = text in _NULLS or (self.is_typed and _is_json(text))
+        is_more = text in _NULLS or (self.is_typed and is_json(text))
         if not self.is_all_quoted and not is_more and _is_plain(text, in_flow=in_flow):
             return text
         return quoted(text)
@@ -94,7 +94,8 @@ def _key(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z_][\w-]*", text) and text not in _NULLS else quoted(text)
 
 
-def _is_json(text: str) -> bool:
+def is_json(text: str) -> bool:
+    """Whether a text is JSON as a whole."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):

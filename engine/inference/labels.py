@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from engine.inference.tokentree import num_common
+
 Tokens = tuple[int, ...]
 
 
@@ -50,14 +52,7 @@ class LabelTree:
 
 def _num_needed(label: Tokens, labels: Sequence[Tokens]) -> int:
     others = [one for one in labels if one != label]
-    return 1 + max((_num_common(label, other) for other in others), default=0)
-
-
-def _num_common(left: Tokens, right: Tokens) -> int:
-    return next(
-        (at for at, (one, other) in enumerate(zip(left, right, strict=False)) if one != other),
-        min(len(left), len(right)),
-    )
+    return 1 + max((num_common(label, other) for other in others), default=0)
 
 
 def _begins(tokens: Tokens, node: Tokens) -> bool:

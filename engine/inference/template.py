@@ -16,6 +16,7 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.inference.errors import RequestFailed
+from engine.inference.tokentree import num_common
 from engine.inference.wire import ChatMessage, FailureCode, Prompt, Role
 
 # For a model without a template of its own: the form that most instruction-tuned models were trained on.
@@ -86,7 +87,7 @@ class ChatTemplate:
             raise RequestFailed(code, "the message does not fit", len(tokens), max_tokens)
         fixed = self._fixed_tokens(prompt) if prompt.fixed else []
         # At least one token must be computed for every request: its logits are the first answer token.
-        num_fixed = min(_num_common(fixed, tokens), len(tokens) - 1)
+        num_fixed = min(num_common(fixed, tokens), len(tokens) - 1)
         return Fitted(tuple(tokens), num_fixed, num_dropped)
 
     def forget(self) -> None:
@@ -181,13 +182,6 @@ def _without_system(named: list[tuple[Role, str]]) -> list[tuple[Role, str]]:
         return [(Role.USER, system)]
     (role, first), *others = rest
     return [(role, f"{system}\n\n{first}"), *others]
-
-
-def _num_common(left: Sequence[int], right: Sequence[int]) -> int:
-    for index, (one, other) in enumerate(zip(left, right, strict=False)):
-        if one != other:
-            return index
-    return min(len(left), len(right))
 
 
 def _refuse(reason: str) -> NoReturn:

@@ -54,7 +54,7 @@ class TokenTree(Generic[V]):
                 child = _Node(key[depth:])
                 node.children[key[depth]] = child
             else:
-                child = _split(node, child, _num_common(child.edge, key[depth:]))
+                child = _split(node, child, num_common(child.edge, key[depth:]))
             node, depth = child, depth + len(child.edge)
         self._num_values += node.entry is None
         node.entry = (key, value)
@@ -83,7 +83,7 @@ class TokenTree(Generic[V]):
         key = tuple(tokens)
         node, depth = self._root, 0
         while child := node.children.get(key[depth]) if depth < len(key) else None:
-            common = _num_common(child.edge, key[depth:])
+            common = num_common(child.edge, key[depth:])
             node, depth = child, depth + common
             if common < len(child.edge):
                 break
@@ -144,7 +144,7 @@ def _all(node: _Node[V]) -> Iterator[_Node[V]]:
         waiting += one.children.values()
 
 
-def _num_common(left: Tokens, right: Tokens) -> int:
+def num_common(left: Sequence[int], right: Sequence[int]) -> int:
     """How many first tokens are the same. Halves instead of counting: comparing slices is done in C."""
     low, high = 0, min(len(left), len(right))
     while low < high:
