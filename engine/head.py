@@ -22,14 +22,16 @@ Array = NDArray[np.float64]
 NUM_NEIGHBOURS = 3
 _NAMES_SHARPNESS = 10.0  # cosines of label names times this are scores
 _RIDGE_SHARPNESS = 6.0  # outputs of the ridge times this are scores, before there is much to measure it by
-_PRIOR_LABELS = (
-    2.0  # the two opinions that need no example count in full up to twice as many examples as labels
-)
+# The two opinions that need no example count in full up to twice as many examples as labels.
+_PRIOR_LABELS = 2.0
+_RIDGE_HALF = 16.0  # beside the number of labels: examples after which the ridge counts half
 _STRENGTH = 8.0
 _BIAS_TEXTS = 2.0  # a bias measured on few texts is taken for less than it says
+_TRUST_TEXTS = 4.0  # and what the model says without its bias counts for less, too
 _VARIANCE_FLOOR = 0.1
 _FAR_SHARE = 0.05  # of the taught texts, those that are as far from the others as what nobody taught
 _MIN_FOR_FAR = 16
+_MAX_COMPARED = 512
 _SURE_ERRORS = 2.0  # standard errors by which another method must be better than the usual one
 
 
@@ -130,20 +132,28 @@ class Head:
     def _fit(self, method: Method | None, taught: Sequence[Feature]) -> Method:
         if not taught:
             return Method((), 0.0)
-        tried = [method] if method else self._texts.methods()
-        fits = [self._fitted(one, taught) for one in tried]
-        losses = [_losses(opinions, weights, self._labels) for _, opinions, weights in fits]
-        chosen = _surely_best(losses)
-        self._ridge, self._left_out, self._weights = fits[chosen]
-        return tried[chosen]
-
-    def _fitted(self, method: Method, taught: Sequence[Feature]) -> tuple[Ridge, Array, Array]:
-        ridge = fit_ridge(self._texts.kernel(method.parts), self._labels, self.num_labels, method.penalty)
         names = np.array([self._names(one) for one in taught])
-        opinions = np.stack([ridge.left_out, names, self._bias.left_out()], axis=-1)
-        prior = min(1.0, _PRIOR_LABELS * self.num_labels / len(taught))
-        weights = fit_blend(opinions, self._labels, [_RIDGE_SHARPNESS, prior, prior], _STRENGTH)
-        return ridge, opinions, weights
+        priors = np.stack([names, self._bias.left_out()], axis=-1)
+        chosen = method or self._chosen(priors)
+        self._ridge, self._left_out, self._weights = self._fitted(chosen, priors, slice(None))
+        return chosen
+
+    def _chosen(self, priors: Array) -> Method:
+        """Compared on the newest examples, where there are many: the arithmetic grows with the third power of their number."""
+        newest = slice(-_MAX_COMPARED, None)
+        methods = self._texts.methods()
+        fits = [self._fitted(one, priors, newest) for one in methods]
+        losses = [_losses(opinions, weights, self._labels[newest]) for _, opinions, weights in fits]
+        return methods[_surely_best(losses)]
+
+    def _fitted(self, method: Method, priors: Array, some: slice) -> tuple[Ridge, Array, Array]:
+        labels = self._labels[some]
+        kernel = self._texts.kernel(method.parts, some)
+        ridge = fit_ridge(kernel, labels, self.num_labels, method.penalty)
+        opinions = np.concatenate([ridge.left_out[:, :, None], priors[some]], axis=-1)
+        prior = min(1.0, _PRIOR_LABELS * self.num_labels / len(labels))
+        usual = [_usual_ridge(len(labels), self.num_labels), prior, prior]
+        return ridge, opinions, fit_blend(opinions, labels, usual, _STRENGTH)
 
     def _names(self, feature: Feature) -> Array:
         if not feature.vector.size or not self._label_vectors.shape[1]:
@@ -182,8 +192,10 @@ class _Texts:
             combinations += [(part,) for part in usual]
         return [Method(parts, penalty) for penalty in (0.3, 1.0) for parts in combinations]
 
-    def kernel(self, parts: Parts) -> Array:
-        return np.asarray(sum(self._rows[part] @ self._rows[part].T for part in parts) / len(parts))
+    def kernel(self, parts: Parts, some: slice = slice(None)) -> Array:
+        return np.asarray(
+            sum(self._rows[part][some] @ self._rows[part][some].T for part in parts) / len(parts)
+        )
 
     def row(self, feature: Feature, parts: Parts) -> Array:
         """(taught texts,)"""
@@ -207,41 +219,47 @@ class _Texts:
 
     def _of(self, feature: Feature, part: Part) -> Array:
         if part is Part.VECTORS:
-            return feature.vector.astype(np.float64)
+            return _row(feature.vector)
         if part is Part.WORDS:
-            return word_rows([feature.text])[0].astype(np.float64)
-        return _unit((feature.state.astype(np.float64)[None, :] - self._centre) / self._spread)[0]
+            return _row(word_rows([feature.text])[0])
+        return _row(_unit((_row(feature.state)[None, :] - self._centre) / self._spread)[0])
 
 
 class _Bias:
     """What the chat model scores each label with, whatever the text: measured on taught and recent texts and taken away."""
 
     def __init__(self, taught: Sequence[Numbers], recent: Sequence[Numbers], num_labels: int) -> None:
-        self._num_labels = num_labels
-        self._taught = (
-            _stacked([one for one in taught if one.size]) if _all_there(taught) else np.zeros((0, num_labels))
-        )
+        is_scored = all(one.size for one in taught)
+        self._taught = np.array(taught if is_scored else [], dtype=np.float64).reshape(-1, num_labels)
         self._num_taught = len(taught)
-        others = [one for one in recent if one.size]
+        others = np.array([one for one in recent if one.size], dtype=np.float64).reshape(-1, num_labels)
         self._num = len(self._taught) + len(others)
-        self._sum: Array = self._taught.sum(axis=0)
-        if others:
-            self._sum = self._sum + np.sum(others, axis=0)
+        self._sum: Array = self._taught.sum(axis=0) + others.sum(axis=0)
 
     def opinion(self, scores: Numbers) -> Array:
         if not scores.size:
-            return np.zeros(self._num_labels)
-        return log_softmax(scores.astype(np.float64) - self._sum / (self._num + _BIAS_TEXTS))
+            return np.zeros_like(self._sum)
+        return _without_bias(scores.astype(np.float64), self._sum, self._num)
 
     def left_out(self) -> Array:
         if not len(self._taught):
-            return np.zeros((self._num_taught, self._num_labels))
-        others = (self._sum - self._taught) / (self._num - 1 + _BIAS_TEXTS)
-        return log_softmax(self._taught - others)
+            return np.zeros((self._num_taught, len(self._sum)))
+        return _without_bias(self._taught, self._sum - self._taught, self._num - 1)
 
 
-def _all_there(found: Sequence[Numbers]) -> bool:
-    return bool(found) and all(one.size for one in found)
+def _without_bias(scores: Array, total: Array, num: int) -> Array:
+    """`total` is the sum of the scores of `num` other texts."""
+    trust = (num + 0.5) / (num + _TRUST_TEXTS)
+    return trust * log_softmax(scores - total / (num + _BIAS_TEXTS))
+
+
+def _usual_ridge(num_taught: int, num_labels: int) -> float:
+    """What a ridge over few examples says is mostly which label was taught more often."""
+    return _RIDGE_SHARPNESS * num_taught / (num_taught + num_labels + _RIDGE_HALF)
+
+
+def _row(values: Numbers | Array) -> Array:
+    return np.asarray(values, dtype=np.float64)
 
 
 def _stacked(rows: Sequence[Numbers]) -> Array:
@@ -250,8 +268,9 @@ def _stacked(rows: Sequence[Numbers]) -> Array:
 
 def _scale_of(states: Array) -> tuple[Array, Array]:
     """Few numbers of a hidden state are huge in every text; a floor keeps those that hardly vary from being blown up."""
-    variance = states.var(axis=0)
-    return states.mean(axis=0), np.sqrt(variance + _VARIANCE_FLOOR * variance.mean() + 1e-6)
+    variance = np.asarray(states.var(axis=0), dtype=np.float64)
+    spread: Array = np.sqrt(variance + _VARIANCE_FLOOR * variance.mean() + 1e-6)
+    return np.asarray(states.mean(axis=0), dtype=np.float64), spread
 
 
 def _unit(rows: Array) -> Array:
