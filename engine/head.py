@@ -20,11 +20,12 @@ from engine.wordrows import word_rows
 Array = NDArray[np.float64]
 
 NUM_NEIGHBOURS = 3
-_NAMES_SHARPNESS = 10.0  # cosines of label names times this are scores
+_NAMES_SHARPNESS = 15.0  # cosines of label names times this are scores
 _RIDGE_SHARPNESS = 6.0  # outputs of the ridge times this are scores, before there is much to measure it by
 # The two opinions that need no example count in full up to twice as many examples as labels.
 _PRIOR_LABELS = 2.0
 _RIDGE_HALF = 16.0  # beside the number of labels: examples after which the ridge counts half
+_EVEN_TEXTS = 64.0  # about so many examples take labels that were taught unevenly for evenly likely
 _STRENGTH = 8.0
 _BIAS_TEXTS = 2.0  # a bias measured on few texts is taken for less than it says
 _TRUST_TEXTS = 4.0  # and what the model says without its bias counts for less, too
@@ -100,7 +101,9 @@ class Head:
 
     def judge(self, feature: Feature) -> Judgement:
         row = self._texts.row(feature, self.method.parts)
-        ridge = np.zeros(self.num_labels) if self._ridge is None else self._ridge.outputs(row[None, :])[0]
+        ridge = np.zeros(self.num_labels)
+        if self._ridge is not None:
+            ridge = self._ridge.outputs(row[None, :])[0] - _levels(self._labels, self.num_labels)
         opinions = np.stack([ridge, self._names(feature), self._bias.opinion(feature.scores)], axis=-1)
         return self._judged(opinions, self._texts.likeness(feature))
 
@@ -114,13 +117,16 @@ class Head:
         )
 
     def doubt(self, feature: Feature, label: int) -> float:
-        """The share of taught texts whose own label, left out, was no likelier than `label` is for this text. 1 without any."""
+        """How usual it would be for a taught text to have `label` so far behind what is likeliest for it: 1 is quite usual.
+
+        The share of taught texts whose own label, left out, was as far behind or farther. 1 without any.
+        """
         if self._left_out is None:
             return 1.0
-        probabilities = np.exp(log_softmax(self._left_out @ self._weights))
-        own = probabilities[np.arange(len(self._labels)), self._labels]
-        new = float(self.judge(feature).probabilities[label])
-        return float((1 + (own <= new).sum()) / (1 + len(own)))
+        behind = log_softmax(self._left_out @ self._weights)
+        own = behind[np.arange(len(self._labels)), self._labels] - behind.max(axis=1)
+        new = np.log(self.judge(feature).probabilities)
+        return float((1 + (own <= new[label] - new.max()).sum()) / (1 + len(own)))
 
     def _judged(self, opinions: Array, likeness: Array) -> Judgement:
         nearest = np.argsort(-likeness, kind="stable")[:NUM_NEIGHBOURS]
@@ -150,7 +156,8 @@ class Head:
         labels = self._labels[some]
         kernel = self._texts.kernel(method.parts, some)
         ridge = fit_ridge(kernel, labels, self.num_labels, method.penalty)
-        opinions = np.concatenate([ridge.left_out[:, :, None], priors[some]], axis=-1)
+        left_out = ridge.left_out - _levels_without_each(labels, self.num_labels)
+        opinions = np.concatenate([left_out[:, :, None], priors[some]], axis=-1)
         prior = min(1.0, _PRIOR_LABELS * self.num_labels / len(labels))
         usual = [_usual_ridge(len(labels), self.num_labels), prior, prior]
         return ridge, opinions, fit_blend(opinions, labels, usual, _STRENGTH)
@@ -251,6 +258,22 @@ def _without_bias(scores: Array, total: Array, num: int) -> Array:
     """`total` is the sum of the scores of `num` other texts."""
     trust = (num + 0.5) / (num + _TRUST_TEXTS)
     return trust * log_softmax(scores - total / (num + _BIAS_TEXTS))
+
+
+def _levels(labels: NDArray[np.intp], num_labels: int) -> Array:
+    """By how much a label is likelier only because it was taught more often: with few examples that is chance."""
+    counts = np.bincount(labels, minlength=num_labels)
+    return _level_of(counts, len(labels))
+
+
+def _levels_without_each(labels: NDArray[np.intp], num_labels: int) -> Array:
+    counts = np.bincount(labels, minlength=num_labels) - np.eye(num_labels)[labels]
+    return _level_of(counts, len(labels) - 1)
+
+
+def _level_of(counts: Array | NDArray[np.intp], num: int) -> Array:
+    share = counts / num if num else np.full(counts.shape, 1 / counts.shape[-1])
+    return np.asarray((share - 1 / counts.shape[-1]) * _EVEN_TEXTS / (num + _EVEN_TEXTS))
 
 
 def _usual_ridge(num_taught: int, num_labels: int) -> float:
