@@ -5,7 +5,7 @@ regression on what the models make of the taught texts; how near the labels' own
 scores for each label, without its bias. With few examples the last two lead, and count less with each further one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +33,7 @@ _VARIANCE_FLOOR = 0.1
 _FAR_SHARE = 0.05  # of the taught texts, those that are as far from the others as what nobody taught
 _MIN_FOR_FAR = 16
 _MAX_COMPARED = 512
+_PENALTIES = (0.3, 1.0)
 _SURE_ERRORS = 2.0  # standard errors by which another method must be better than the usual one
 
 
@@ -43,6 +44,7 @@ class Part(StrEnum):
 
 
 Parts = tuple[Part, ...]
+_WEIGHTS = {Part.VECTORS: 1.0, Part.STATES: 1.0, Part.WORDS: 0.5}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,37 +194,39 @@ class _Texts:
 
     def methods(self) -> list[Method]:
         """The usual one first."""
-        usual = tuple(part for part in (Part.VECTORS, Part.STATES) if part in self._rows)
-        with_words = (*usual, Part.WORDS)
-        combinations = [usual, with_words] if usual else [with_words]
-        if len(usual) > 1:
-            combinations += [(part,) for part in usual]
-        return [Method(parts, penalty) for penalty in (0.3, 1.0) for parts in combinations]
+        usual = tuple(part for part in Part if part in self._rows)
+        fewer = (
+            [tuple(part for part in usual if part is not left) for left in usual] if len(usual) > 1 else []
+        )
+        return [Method(parts, penalty) for penalty in _PENALTIES for parts in (usual, *fewer)]
 
     def kernel(self, parts: Parts, some: slice = slice(None)) -> Array:
-        return np.asarray(
-            sum(self._rows[part][some] @ self._rows[part][some].T for part in parts) / len(parts)
-        )
+        products = {part: self._rows[part][some] @ self._rows[part][some].T for part in parts}
+        return _mixed(products)
 
     def row(self, feature: Feature, parts: Parts) -> Array:
         """(taught texts,)"""
-        if not parts:
-            return np.zeros(0)
-        return np.asarray(sum(self._rows[part] @ self._of(feature, part) for part in parts) / len(parts))
+        return (
+            _mixed({part: self._rows[part] @ self._of(feature, part) for part in parts})
+            if parts
+            else np.zeros(0)
+        )
 
     def likeness(self, feature: Feature) -> Array:
-        """(taught texts,): by the embedding where there is one."""
-        return self.row(feature, self._nearness)
+        """(taught texts,): cosines, of embeddings where there are some."""
+        nearness = self._nearness
+        return np.zeros(0) if nearness is None else self._rows[nearness] @ self._of(feature, nearness)
 
     def own_likeness(self) -> Array:
         """(taught texts, taught texts), with nothing on the diagonal."""
-        kernel = self.kernel(self._nearness)
-        np.fill_diagonal(kernel, -np.inf)
-        return kernel
+        rows = self._rows[self._nearness] if self._nearness else np.zeros((0, 0))
+        cosines = rows @ rows.T
+        np.fill_diagonal(cosines, -np.inf)
+        return cosines
 
     @property
-    def _nearness(self) -> Parts:
-        return next(((part,) for part in Part if part in self._rows), ())
+    def _nearness(self) -> Part | None:
+        return next((part for part in Part if part in self._rows), None)
 
     def _of(self, feature: Feature, part: Part) -> Array:
         if part is Part.VECTORS:
@@ -230,6 +234,20 @@ class _Texts:
         if part is Part.WORDS:
             return _row(word_rows([feature.text])[0])
         return _row(_unit((_row(feature.state)[None, :] - self._centre) / self._spread)[0])
+
+
+def _mixed(cosines: Mapping[Part, Array]) -> Array:
+    """The kernel. Squared, near texts count for more than many that are a little alike: what sets of many labels need.
+
+    States have no small cosines, but many below 0; half of it keeps their sign.
+    """
+    shaped = {
+        Part.VECTORS: lambda one: one * one,
+        Part.STATES: lambda one: (one + one * one) / 2,
+        Part.WORDS: lambda one: one,
+    }
+    total = sum(_WEIGHTS[part] for part in cosines)
+    return np.asarray(sum(_WEIGHTS[part] * shaped[part](one) for part, one in cosines.items()) / total)
 
 
 class _Bias:
