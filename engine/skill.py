@@ -57,6 +57,7 @@ class Skill:
 
     `inputs` is never empty: a skill that declares none takes one required free text called `text`.
     `choices` and `output_schema` are never both set. `output_schema` is a JSON Schema as text.
+    `checks` are kept out of everything that is taught: they only ever measure.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Skill:
     takes: Takes = Takes.TEXT
     access: Access = AS_THE_HOUSE_SAYS
     version: str = ""
+    checks: tuple[Example, ...] = ()
 
     @property
     def main_input(self) -> Input:
