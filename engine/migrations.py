@@ -105,6 +105,23 @@ _LESSONS = """
     ) STRICT
 """
 
+_TRIALS = """
+    CREATE TABLE trials (
+        skill TEXT NOT NULL,
+        item TEXT NOT NULL,
+        model_sha256 TEXT NOT NULL,
+        embedding TEXT NOT NULL,
+        model TEXT NOT NULL,
+        version TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        said TEXT NOT NULL,
+        probability REAL,
+        is_unsure INTEGER NOT NULL,
+        answered_at REAL NOT NULL,
+        PRIMARY KEY (skill, item, model_sha256, embedding)
+    ) STRICT
+"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _INBOX,
@@ -134,5 +151,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX lessons_of_skill ON lessons (skill, change)",
         "CREATE INDEX lessons_of_message ON lessons (message_id)",
     ),
+    (_TRIALS,),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

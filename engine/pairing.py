@@ -39,5 +39,5 @@ def bootstrap(differences: Sequence[float], *, num_draws: int = _NUM_DRAWS) -> D
     means = given[draws].mean(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
     below, above = np.count_nonzero(means <= 0), np.count_nonzero(means >= 0)
-    p = min(1.0, 2 * (min(below, above) + 1) / (num_draws + 1))
+    p = min(1.0, 2 * (int(min(below, above)) + 1) / (num_draws + 1))
     return Drawn(float(given.mean()), Interval(float(low), float(high)), float(p))

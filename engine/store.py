@@ -15,6 +15,7 @@ from engine.database import Database, Row, Statement
 from engine.lessons import FORGET_LESSONS, Lessons
 from engine.message import Delivery, Message, Platform, Scope
 from engine.opinions import FORGET_TURNS, Opinions
+from engine.trialstore import TrialStore
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
 EDIT_SECONDS = 60.0
@@ -36,6 +37,7 @@ class Store:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self.opinions = Opinions(database, clock)
         self.lessons = Lessons(database, clock)
+        self.trials = TrialStore(database, clock)
         self._database = database
         self._clock = clock
 
