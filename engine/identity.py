@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass
 
+from engine.inference import ModelInfo
+
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """`sha256` is of the model's file; `embedding` is the name of the embedding model, empty where there is none."""
+    """`sha256` and `embedding_sha256` are of the two files; that of the embedding model is empty where there is none."""
 
     name: str
     sha256: str
-    embedding: str = ""
+    embedding_sha256: str = ""
 
 
-UNKNOWN_MODEL = ModelIdentity("the model", "")
+def identity_of(info: ModelInfo) -> ModelIdentity:
+    return ModelIdentity(info.description, info.sha256, info.embedding_sha256)

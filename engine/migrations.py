@@ -105,12 +105,32 @@ _LESSONS = """
     ) STRICT
 """
 
+_FEATURES = """
+    CREATE TABLE features (
+        number INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        numbers BLOB NOT NULL,
+        used_at REAL NOT NULL
+    ) STRICT
+"""
+
+_REASONS = """
+    CREATE TABLE reasons (
+        message_id TEXT PRIMARY KEY REFERENCES turns (message_id) ON DELETE CASCADE,
+        label TEXT NOT NULL,
+        probability REAL,
+        is_unsure INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        neighbours TEXT NOT NULL
+    ) STRICT
+"""
+
 _TRIALS = """
     CREATE TABLE trials (
         skill TEXT NOT NULL,
         item TEXT NOT NULL,
         model_sha256 TEXT NOT NULL,
-        embedding TEXT NOT NULL,
+        embedding_sha256 TEXT NOT NULL,
         model TEXT NOT NULL,
         version TEXT NOT NULL,
         fingerprint TEXT NOT NULL,
@@ -118,7 +138,7 @@ _TRIALS = """
         probability REAL,
         is_unsure INTEGER NOT NULL,
         answered_at REAL NOT NULL,
-        PRIMARY KEY (skill, item, model_sha256, embedding)
+        PRIMARY KEY (skill, item, model_sha256, embedding_sha256)
     ) STRICT
 """
 
@@ -151,6 +171,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX lessons_of_skill ON lessons (skill, change)",
         "CREATE INDEX lessons_of_message ON lessons (message_id)",
     ),
+    (_FEATURES, "CREATE INDEX features_by_use ON features (used_at)", _REASONS),
     (_TRIALS,),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

@@ -25,7 +25,7 @@ def mcnemar(num_lost: int, num_gained: int) -> float:
     """The exact two-sided p of McNemar's test: items that only the first got right, and those that only the second did."""
     num_changed = num_lost + num_gained
     at_most = sum(comb(num_changed, number) for number in range(min(num_lost, num_gained) + 1))
-    return min(1.0, 2 * at_most / 2**num_changed)
+    return min(1.0, 2 * at_most / (1 << num_changed))
 
 
 def bootstrap(differences: Sequence[float], *, num_draws: int = _NUM_DRAWS) -> Drawn:

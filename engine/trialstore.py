@@ -30,10 +30,10 @@ class TrialStore:
         await self._database.run(
             *(
                 Statement(
-                    "INSERT OR REPLACE INTO trials (skill, item, model_sha256, embedding, model, version, fingerprint, said,"
+                    "INSERT OR REPLACE INTO trials (skill, item, model_sha256, embedding_sha256, model, version, fingerprint, said,"
                     " probability, is_unsure, answered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
-                        *(skill, one.item, model.sha256, model.embedding, model.name, one.version),
+                        *(skill, one.item, model.sha256, model.embedding_sha256, model.name, one.version),
                         *(one.fingerprint, one.said, one.probability, int(one.is_unsure), self._clock()),
                     ),
                 )
@@ -46,8 +46,8 @@ class TrialStore:
         (rows,) = await self._database.run(
             Statement(
                 "SELECT item, fingerprint, said, probability, is_unsure, version FROM trials"
-                " WHERE skill = ? AND model_sha256 = ? AND embedding = ?",
-                (skill, model.sha256, model.embedding),
+                " WHERE skill = ? AND model_sha256 = ? AND embedding_sha256 = ?",
+                (skill, model.sha256, model.embedding_sha256),
             )
         )
         return {one.item: one for one in map(_answer, rows)}
@@ -56,8 +56,8 @@ class TrialStore:
         """Those that the skill was measured with, the newest first."""
         (rows,) = await self._database.run(
             Statement(
-                "SELECT model, model_sha256, embedding FROM trials WHERE skill = ?"
-                " GROUP BY model_sha256, embedding ORDER BY max(answered_at) DESC, model_sha256",
+                "SELECT model, model_sha256, embedding_sha256 FROM trials WHERE skill = ?"
+                " GROUP BY model_sha256, embedding_sha256 ORDER BY max(answered_at) DESC, model_sha256",
                 (skill,),
             )
         )
