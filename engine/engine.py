@@ -30,8 +30,10 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
+from engine.identity import identity_of
 from engine.inference import Delta, Inference, Request, RequestFailed
 from engine.lane import Origin
+from engine.measuredesk import MeasureDesk
 from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.permissions import Permissions
@@ -44,6 +46,7 @@ from engine.store import Store
 from engine.teachdesk import TeachDesk
 from engine.teaching import Teaching
 from engine.transcript import Fitting
+from engine.trials import Trials
 from engine.underway import Stoppable
 from engine.writing import Writing
 
@@ -68,6 +71,7 @@ class Engine(Desk):
         teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
+        model_name: str = "",
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
@@ -77,6 +81,8 @@ class Engine(Desk):
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
+        self.trials = Trials(inference, store.trials, identity_of(inference.info, model_name))
+        self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
 
     async def deleted(self, message_id: str) -> bool:
@@ -105,7 +111,8 @@ class Engine(Desk):
         self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
         if isinstance(call, BuiltInCall):
-            return self._run(call, message)
+            is_test = call.command is BuiltIn.TEST
+            return self._test(call, message, stoppable) if is_test else self._run(call, message)
         offer = await self._teachdesk.offer(message)
         return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
@@ -242,6 +249,24 @@ class Engine(Desk):
         async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
             async for event in events:
                 yield event
+
+    async def _test(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Measures a skill in the background; it has no place in line, as it takes nobody's."""
+        await self._store.join(message.scope)
+        desk = self._measuredesk
+        skill = desk.skill(call.argument, message)
+        first = await desk.begins(skill)
+        if first:
+            first += "\n\n"
+            yield Text(first)
+        try:
+            found = await stoppable.keep(desk.measured(skill))
+        except RequestFailed as error:
+            raise Writing(skill).failure(error) from error
+        yield Text(found)
+        yield Finished(first + found)
 
     async def _say(self, text: str, message: Message) -> AsyncGenerator[Event, None]:
         await self._store.join(message.scope)
