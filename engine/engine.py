@@ -30,6 +30,7 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
+from engine.gate import Gate
 from engine.identity import identity_of
 from engine.inference import Delta, Inference, Request, RequestFailed
 from engine.lane import Origin
@@ -75,13 +76,13 @@ class Engine(Desk):
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
-        taught = Teaching(skillbook, permissions, store, shelf, teaching)
+        self.trials = Trials(inference, store.trials, identity_of(inference.info, model_name))
+        taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=Gate(self.trials))
         super().__init__(skillbook, store, permissions, taught)
         self.inference, self._limits = inference, limits
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
-        self.trials = Trials(inference, store.trials, identity_of(inference.info, model_name))
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
 
