@@ -34,6 +34,7 @@ class BuiltIn(StrEnum):
     UNDO = "undo"
     SKILL = "skill"
     TEST = "test"
+    WHY = "why"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ SORT = """\
 description: Which fruit?
 instructions: Say which.
 choices: [apple, pear, plum]
+memory: conversation   # so that the model itself answers, request by request
 examples:
   - {input: an apple, output: apple}
   - {input: red apple, output: apple}
