@@ -14,6 +14,7 @@ from engine.configschema import (
     SlackConfig,
     TeachingConfig,
 )
+from engine.confusion import Confusion
 from engine.engine import Engine
 from engine.errors import (
     AnswerStopped,
@@ -37,6 +38,7 @@ from engine.errors import (
 )
 from engine.examplefile import read_examples
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
+from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
 from engine.shelf import Shelf, Written, open_shelf
@@ -46,6 +48,8 @@ from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
 from engine.teaching import Held, Preview
+from engine.testshown import nothing_to_measure, percent, shown_labels, summary, wrong_line
+from engine.trial import Kind, Trial
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
@@ -110,6 +114,7 @@ __all__ = [
     "Change",
     "ChannelConfig",
     "Config",
+    "Confusion",
     "Deed",
     "Delivery",
     "DiscordConfig",
@@ -129,9 +134,11 @@ __all__ = [
     "Input",
     "JsonValue",
     "KeptProposal",
+    "Kind",
     "Lesson",
     "Limits",
     "Line",
+    "Measurement",
     "Memory",
     "Message",
     "MessageDeleted",
@@ -163,6 +170,7 @@ __all__ = [
     "TerminalWord",
     "Text",
     "TooManyFiles",
+    "Trial",
     "UnderstudyError",
     "UnknownCommand",
     "Verdict",
@@ -178,13 +186,16 @@ __all__ = [
     "examples_read",
     "fault_of_name",
     "left_out",
+    "nothing_to_measure",
     "open_shelf",
+    "percent",
     "queue_text",
     "read_config",
     "read_environment",
     "read_examples",
     "read_secrets",
     "sentence",
+    "shown_labels",
     "size",
     "skill_schema",
     "skill_shown_left_out",
@@ -193,10 +204,12 @@ __all__ = [
     "slack_not_member",
     "slack_push_failed",
     "slack_pushed",
+    "summary",
     "thread_name",
     "unified",
     "usage",
     "waiting",
     "welcome",
     "work_line",
+    "wrong_line",
 ]

@@ -33,8 +33,11 @@ from engine.errors import (
 )
 from engine.estimate import Estimator, cost_tokens
 from engine.features import Features
+from engine.gate import Gate
+from engine.identity import identity_of
 from engine.inference import Delta, FinishReason, Inference, Request, RequestFailed
 from engine.lane import Origin
+from engine.measuredesk import MeasureDesk
 from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.permissions import Permissions
@@ -43,10 +46,12 @@ from engine.queue import Queue, Ticket
 from engine.shelf import open_shelf
 from engine.skill import Skill
 from engine.skillbook import Skillbook
+from engine.solving import Solver
 from engine.store import Store
 from engine.teachdesk import TeachDesk
 from engine.teaching import Teaching
 from engine.transcript import Fitting
+from engine.trials import Trials
 from engine.underway import Stoppable
 from engine.why import make_reason
 from engine.writing import Writing
@@ -72,21 +77,30 @@ class Engine(Desk):
         teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
+        model_name: str = "",
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
-        taught = Teaching(skillbook, permissions, store, shelf, teaching)
+        self.chooser = Chooser(Features(inference, store.features))
+        model = identity_of(inference.info, model_name)
+        self.trials = Trials(inference, store.trials, model, self._solver_of)
+        judge = Gate(self.trials, self.chooser)
+        taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
         super().__init__(skillbook, store, permissions, taught)
         self.inference, self._limits = inference, limits
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
+        self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
-        self.chooser = Chooser(Features(inference, store.features))
 
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
         await self.chooser.close()
+
+    def _solver_of(self, skill: Skill) -> Solver | None:
+        """What answers a skill without writing token by token; None: nothing, the model writes."""
+        return self.chooser if skill.is_chosen else None
 
     async def deleted(self, message_id: str) -> bool:
         """As the desk says; the model forgets what it has read of it too."""
@@ -115,7 +129,8 @@ class Engine(Desk):
         self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
         if isinstance(call, BuiltInCall):
-            return self._run(call, message)
+            is_test = call.command is BuiltIn.TEST
+            return self._test(call, message, stoppable) if is_test else self._run(call, message)
         offer = await self._teachdesk.offer(message)
         return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
@@ -290,6 +305,24 @@ class Engine(Desk):
         async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
             async for event in events:
                 yield event
+
+    async def _test(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Measures a skill in the background; it has no place in line, as it takes nobody's."""
+        await self._store.join(message.scope)
+        desk = self._measuredesk
+        skill = desk.skill(call.argument, message)
+        first = await desk.begins(skill)
+        if first:
+            first += "\n\n"
+            yield Text(first)
+        try:
+            found = await stoppable.keep(desk.measured(skill))
+        except RequestFailed as error:
+            raise Writing(skill).failure(error) from error
+        yield Text(found)
+        yield Finished(first + found)
 
     async def _say(self, text: str, message: Message) -> AsyncGenerator[Event, None]:
         await self._store.join(message.scope)

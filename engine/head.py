@@ -44,7 +44,7 @@ class Part(StrEnum):
 
 
 Parts = tuple[Part, ...]
-_WEIGHTS = {Part.VECTORS: 1.0, Part.STATES: 1.0, Part.WORDS: 0.5}
+_WEIGHTS = {Part.VECTORS: 1.0, Part.STATES: 1.0, Part.WORDS: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class _Texts:
     """The taught texts as rows of numbers, part by part."""
 
     def __init__(self, taught: Sequence[Feature]) -> None:
-        self._rows: dict[Part, Array] = {}
+        self._rows: dict[Part, Array | Numbers] = {}
         self._centre = self._spread = np.zeros(0)
         if not taught:
             return
@@ -190,7 +190,7 @@ class _Texts:
             states = _stacked([one.state for one in taught])
             self._centre, self._spread = _scale_of(states)
             self._rows[Part.STATES] = _unit((states - self._centre) / self._spread)
-        self._rows[Part.WORDS] = word_rows([one.text for one in taught]).astype(np.float64)
+        self._rows[Part.WORDS] = word_rows([one.text for one in taught])
 
     def methods(self) -> list[Method]:
         """The usual one first."""
@@ -201,28 +201,28 @@ class _Texts:
         return [Method(parts, penalty) for penalty in _PENALTIES for parts in (usual, *fewer)]
 
     def kernel(self, parts: Parts, some: slice = slice(None)) -> Array:
-        products = {part: self._rows[part][some] @ self._rows[part][some].T for part in parts}
-        return _mixed(products)
+        return _mixed({part: self._cosines(part, some) for part in parts})
 
     def row(self, feature: Feature, parts: Parts) -> Array:
         """(taught texts,)"""
-        return (
-            _mixed({part: self._rows[part] @ self._of(feature, part) for part in parts})
-            if parts
-            else np.zeros(0)
-        )
+        return _mixed({part: self._cosines_to(feature, part) for part in parts}) if parts else np.zeros(0)
 
     def likeness(self, feature: Feature) -> Array:
         """(taught texts,): cosines, of embeddings where there are some."""
-        nearness = self._nearness
-        return np.zeros(0) if nearness is None else self._rows[nearness] @ self._of(feature, nearness)
+        return np.zeros(0) if self._nearness is None else self._cosines_to(feature, self._nearness)
 
     def own_likeness(self) -> Array:
         """(taught texts, taught texts), with nothing on the diagonal."""
-        rows = self._rows[self._nearness] if self._nearness else np.zeros((0, 0))
-        cosines = rows @ rows.T
+        cosines = np.zeros((0, 0)) if self._nearness is None else self._cosines(self._nearness)
         np.fill_diagonal(cosines, -np.inf)
         return cosines
+
+    def _cosines(self, part: Part, some: slice = slice(None)) -> Array:
+        rows = self._rows[part][some]
+        return np.asarray(rows @ rows.T, dtype=np.float64)
+
+    def _cosines_to(self, feature: Feature, part: Part) -> Array:
+        return np.asarray(self._rows[part] @ self._of(feature, part), dtype=np.float64)
 
     @property
     def _nearness(self) -> Part | None:

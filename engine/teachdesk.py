@@ -30,6 +30,7 @@ from engine.wording import sentence
 _FIRST_WORD = re.compile(r"[/!]?(\S+)\s*")
 _NUMBER = re.compile(r"#?([0-9]{1,15})\s*")
 _MAX_LISTED = 20
+_MAX_MEASURED = 5  # of those that are listed at once: each may take a second or two
 
 
 class TeachDesk:
@@ -93,12 +94,15 @@ class TeachDesk:
 
     async def _proposals(self, message: Message) -> str:
         found = await self._teaching.open_proposals(message.author, message.scope)
-        shown = [(kept, await self._preview(kept.proposal)) for kept in found[:_MAX_LISTED]]
+        shown = [
+            (kept, await self._preview(kept.proposal, is_measured=index < _MAX_MEASURED))
+            for index, kept in enumerate(found[:_MAX_LISTED])
+        ]
         return teachshown.proposals([*shown, *((kept, "") for kept in found[_MAX_LISTED:])])
 
-    async def _preview(self, proposal: Proposal) -> Preview | str:
+    async def _preview(self, proposal: Proposal, *, is_measured: bool) -> Preview | str:
         try:
-            return await self._teaching.preview(proposal)
+            return await self._teaching.preview(proposal, is_measured=is_measured)
         except UnderstudyError as error:
             return sentence(error)
 
