@@ -20,7 +20,9 @@ from engine.solving import Neighbour, Solved
 from engine.why import Decided
 
 PATIENCE_SECONDS = 0.25  # what an answer waits for the model's states of what was just taught
-VECTOR_SECONDS = 3.0  # and for vectors, which take milliseconds each: without any, nothing that was taught counts
+VECTOR_SECONDS = (
+    3.0  # and for vectors, which take milliseconds each: without any, nothing that was taught counts
+)
 NUM_RECENT = 64  # messages whose label scores say how the model is biased
 MAX_FOR_RECENT = 64  # examples; beyond them what was taught says enough of the bias
 NUM_VERSIONS = 3  # of one skill: as it is, and as a proposal would make it

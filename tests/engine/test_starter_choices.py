@@ -55,7 +55,6 @@ async def test_what_is_taught_is_the_next_answer_to_its_like(tmp_path: Path, sta
         assert "example 9: text: nobody can log in since 9 => urgent" in await say(engine, "/why")
         await engine.chooser._pupil(book.get("triage")).whole()
         assert await say(engine, "/triage nobody can log in since nine") == "urgent"
-        assert "states of the model" in await say(engine, "/why")
     finally:
         await engine.close()
         await worker.close()
