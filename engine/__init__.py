@@ -39,6 +39,7 @@ from engine.examplefile import read_examples
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.picture import Picture
 from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
@@ -139,6 +140,7 @@ __all__ = [
     "NotAllowed",
     "NotHere",
     "Outcome",
+    "Picture",
     "Platform",
     "Preview",
     "Proposal",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from engine.picture import Picture
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -31,6 +33,11 @@ class Finished:
     skill: str | None = None
     is_cut: bool = False
     num_left_out: int = 0
+    probability: float | None = None
+    is_unsure: bool = False
+    has_reason: bool = False
+    proposals: tuple[int, ...] = ()
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)
