@@ -54,7 +54,7 @@ class Canvas:
             KeyError: there is no such anchor.
         """
         scale = size / strokes.CAPITAL_HEIGHT
-        left = place[0] - strokes.width_of(text) * scale * _ANCHORS[anchor]
+        left = place[0] - text_width(text, size) * _ANCHORS[anchor]
         for one in strokes.written(text):
             runs = [tuple((left + x * scale, place[1] - y * scale) for x, y in stroke) for stroke in one]
             self._along(runs, colour, max(0.6, _PEN * size / 2))
@@ -89,6 +89,10 @@ class Canvas:
         height, width = covered.shape
         area = self._pixels[top : top + height, left : left + width]
         area += (np.array(colour) - area) * covered[:, : area.shape[1], None]
+
+
+def text_width(text: str, size: float) -> float:
+    return strokes.width_of(text) * size / strokes.CAPITAL_HEIGHT
 
 
 def _distance(

@@ -101,11 +101,12 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """`points` by the number taught. `baseline` is what one gets without any skill, and `baseline_name` says by what:
-    saying always the commonest answer, or giving back what came in. `is_whole`: nobody stopped it.
+    """`points` by the number taught; `measure` says what their scores are. `baseline` is the score of who knows nothing, and
+    `baseline_name` says what that one does. `is_whole`: nobody stopped it.
     """
 
     skill: str
+    measure: str
     points: tuple[Point, ...]
     baseline: float
     baseline_name: str

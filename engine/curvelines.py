@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from engine import curvewording
 from engine.curve import Curve, Point
 
 MIN_WIDTH, MAX_WIDTH = 40, 200
@@ -35,14 +36,16 @@ ASCII = Marks("o", "|", ("+", "+"), ".", "-", "|", "+", "+", "-", is_dotted=Fals
 
 
 def drawn(curve: Curve, width: int, marks: Marks = BRAILLE) -> str:
-    """At most `width` columns, between 40 and 200 of them. Nothing at all where nothing is measured."""
+    """At most `width` columns; fewer than 40 are taken for 40, more than 200 for 200. Nothing at all where nothing is measured."""
     if not curve.points:
         return ""
-    plot = _Plot(curve.points, max(MIN_WIDTH, min(width, MAX_WIDTH)) - _MARGIN - 1, marks)
+    width = max(MIN_WIDTH, min(width, MAX_WIDTH))
+    plot = _Plot(curve.points, width - _MARGIN - 1, marks)
     plot.baseline(curve.baseline)
     plot.line()
     plot.points()
-    return "\n".join([*plot.rows(), *_axis(plot)])
+    told = f"{' ' * _MARGIN}{marks.baseline * 3} {curvewording.baseline(curve)}"
+    return "\n".join([*plot.rows(), *_axis(plot), told[:width]])
 
 
 class _Plot:

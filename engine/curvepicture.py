@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine import curvewording
-from engine.canvas import Canvas, Colour, Place
+from engine.canvas import Canvas, Colour, Place, text_width
 from engine.curve import Curve
 from engine.curvelines import drawn
 from engine.picture import Picture
 
 WIDTH, HEIGHT = 1280, 760  # twice what it is shown at
-_LEFT, _RIGHT, _TOP, _BOTTOM = 128, 1200, 178, 600
+_MARGIN, _LEFT, _RIGHT, _TOP, _BOTTOM = 48, 160, 1216, 178, 590
 _BLOCKS_WIDTH = 60
 
 _PAPER: Colour = (255, 255, 255)
@@ -47,11 +47,11 @@ def as_picture(curve: Curve) -> Picture:
 def as_png(curve: Curve) -> bytes:
     canvas = Canvas(WIDTH, HEIGHT, _PAPER)
     plot = _Plot(max((one.num_taught for one in curve.points), default=1))
-    canvas.text(curvewording.title(curve), (56, 76), _INK, 30)
-    canvas.text(curvewording.scale(curve), (56, 124), _QUIET, 21)
+    title = curvewording.title(curve)
+    canvas.text(title, (_MARGIN, 76), _INK, min(30, 30 * (WIDTH - 2 * _MARGIN) / text_width(title, 30)))
+    canvas.text(curvewording.scale(curve), (_MARGIN, 124), _QUIET, 21)
     _axes(canvas, plot, [one.num_taught for one in curve.points])
     if curve.points:
-        _baseline(canvas, plot, curve)
         _points(canvas, plot, curve)
     return canvas.png()
 
@@ -76,9 +76,7 @@ def _baseline(canvas: Canvas, plot: _Plot, curve: Curve) -> None:
     canvas.dashes((start[0], start[1]), (_RIGHT, end[1]), _OTHER, 3, 12)
     y = _BOTTOM + 138
     canvas.dashes((_LEFT, y - 8), (_LEFT + 60, y - 8), _OTHER, 3, 12)
-    canvas.text(
-        f"{curve.baseline_name}: {curvewording.percent(curve.baseline)}", (_LEFT + 80, y), _QUIET, 21
-    )
+    canvas.text(curvewording.baseline(curve), (_LEFT + 80, y), _QUIET, 21)
 
 
 def _points(canvas: Canvas, plot: _Plot, curve: Curve) -> None:
@@ -87,6 +85,7 @@ def _points(canvas: Canvas, plot: _Plot, curve: Curve) -> None:
         for shares in zip(*((one.low, one.mean, one.high) for one in curve.points), strict=True)
     )
     canvas.band(lower, upper, _LINE, _BAND_OPACITY)
+    _baseline(canvas, plot, curve)
     canvas.line(middle, _LINE, 5)
     for place in middle:
         canvas.dot(place, 12, _PAPER)
@@ -95,15 +94,11 @@ def _points(canvas: Canvas, plot: _Plot, curve: Curve) -> None:
 
 
 def _name_ends(canvas: Canvas, curve: Curve, places: Sequence[Place]) -> None:
-    """The figures of the first and the last point, above or below where there is room."""
-    for one, place in {0: (curve.points[0], places[0]), 1: (curve.points[-1], places[-1])}.values():
-        above = place[1] - 30 > _TOP - 10
-        anchor = "left" if one is curve.points[0] else "right"
-        x = place[0] + (10 if anchor == "left" else -10)
-        canvas.text(
-            curvewording.percent(one.mean),
-            (x, place[1] - 26 if above else place[1] + 46),
-            _INK,
-            25,
-            anchor,
-        )
+    """The figures of the first and the last point, on the side to which the line does not go."""
+    for number, anchor, aside in ((0, "left", 6), (len(places) - 1, "right", -6)):
+        x, y = places[number]
+        other = places[1 if number == 0 else -2][1] if len(places) > 1 else y
+        is_above = y - 60 > _TOP if other >= y else y + 60 > _BOTTOM
+        text = curvewording.percent(curve.points[number].mean)
+        if number or len(places) == 1 or anchor == "left":
+            canvas.text(text, (x + aside, y - 26 if is_above else y + 48), _INK, 25, anchor)

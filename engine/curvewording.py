@@ -15,7 +15,7 @@ def spread(point: Point) -> str:
 
 
 def title(curve: Curve) -> str:
-    return f"/{curve.skill}: right answers by number of examples"
+    return f"/{curve.skill}: {curve.measure} by number of examples"
 
 
 def scale(curve: Curve) -> str:
@@ -24,12 +24,17 @@ def scale(curve: Curve) -> str:
     return f"tested on {num_items} {'item' if num_items == 1 else 'items'} that were not taught, 95 % interval"
 
 
+def baseline(curve: Curve) -> str:
+    """What the dashed line is."""
+    return f"{curve.baseline_name}: {percent(curve.baseline)}"
+
+
 def alt(curve: Curve) -> str:
     """One sentence for whoever cannot see the picture."""
     if not curve.points:
         return f"/{curve.skill}: nothing is measured yet."
     told = ", ".join(f"{percent(one.mean)} with {one.num_taught}" for one in curve.points)
-    return f"/{curve.skill}, right answers by number of examples: {told}; {curve.baseline_name}: {percent(curve.baseline)}."
+    return f"/{curve.skill}, {curve.measure} by number of examples: {told}; {baseline(curve)}."
 
 
 def advice(curve: Curve) -> str:
@@ -68,7 +73,11 @@ def _trend(points: tuple[Point, ...]) -> str:
     gain = last.mean - half.mean
     steps = f"from {half.num_taught} to {last.num_taught} examples"
     if gain >= _A_GAIN:
-        return f"It still gets better: {percent(gain)} more {steps}. More examples will probably help."
+        return f"It still gets better: {_points(gain)} more {steps}. More examples will probably help."
     if gain <= -_A_GAIN:
-        return f"It does not get better {steps} ({percent(-gain)} less): look for examples that contradict each other."
+        return f"It does not get better {steps} ({_points(-gain)} less): look for examples that contradict each other."
     return f"It hardly changes {steps}. More examples of the same kind will not help much."
+
+
+def _points(gain: float) -> str:
+    return f"{100 * gain:.0f} points"
