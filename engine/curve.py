@@ -12,8 +12,6 @@ from math import ceil, sqrt
 from typing import Protocol
 
 _SHARES = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
-_MAX_FOLDS = 10
-_MANY_EXAMPLES, _FOLDS_OF_MANY = 200, 5
 _Z = 1.959964  # 95 %
 
 
@@ -39,10 +37,16 @@ class Draw:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be tried; the same `seed` gives the same draws. `max_answers` bounds the answers of all of them together."""
+    """What is to be tried; the same `seed` gives the same draws. `max_answers` bounds the answers of all of them together.
+
+    The examples of `first` are always the first that are taught, in that order, and never asked: those that stand in every
+    prompt, where it would be dear to read all texts behind another one for each draw.
+    """
 
     num_examples: int
     num_checks: int = 0
+    first: tuple[int, ...] = ()
+    max_folds: int = 10
     max_rounds: int = 4
     max_answers: int = 100_000
     seed: int = 0
@@ -50,13 +54,13 @@ class Plan:
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many examples are taught, ever more: at most all but the greatest fold."""
-        most = self.num_examples - ceil(self.num_examples / self._num_folds) if self.num_examples else 0
+        most = self.num_examples - ceil(self._num_askable / self._num_folds)
         return tuple(sorted({round(share * most) for share in _SHARES}))
 
     @property
     def num_asked(self) -> int:
         """Items of a round: all, or as many as may be."""
-        return min(self.num_examples + self.num_checks, max(1, self.max_answers // len(self.sizes)))
+        return min(self._num_askable + self.num_checks, max(1, self.max_answers // len(self.sizes)))
 
     @property
     def num_rounds(self) -> int:
@@ -70,22 +74,26 @@ class Plan:
     def draws(self) -> Iterator[Draw]:
         """A round after the other, and in it all sizes of a fold: whoever stops early has some of each."""
         chance = random.Random(self.seed)  # noqa: S311 - which examples are drawn is no secret
-        num_items = self.num_examples + self.num_checks
+        askable = [one for one in range(self.num_examples) if one not in self.first]
+        all_checks = range(self.num_examples, self.num_examples + self.num_checks)
         for _ in range(self.num_rounds):
-            examples = chance.sample(range(self.num_examples), self.num_examples)
-            checks = chance.sample(range(self.num_examples, num_items), self.num_checks)
-            wanted = set(chance.sample(range(num_items), self.num_asked))
+            examples = chance.sample(askable, len(askable))
+            checks = chance.sample(all_checks, len(all_checks))
+            wanted = set(chance.sample([*askable, *all_checks], self.num_asked))
             for number in range(self._num_folds):
                 fold = {*examples[number :: self._num_folds], *checks[number :: self._num_folds]}
                 asked = tuple(sorted(fold & wanted))
-                others = [one for one in examples if one not in fold]
+                others = [*self.first, *(one for one in examples if one not in fold)]
                 for size in self.sizes if asked else ():
                     yield Draw(tuple(sorted(others[:size])), asked)
 
     @property
+    def _num_askable(self) -> int:
+        return self.num_examples - len(self.first)
+
+    @property
     def _num_folds(self) -> int:
-        most = _FOLDS_OF_MANY if self.num_examples > _MANY_EXAMPLES else _MAX_FOLDS
-        return max(1, min(most, self.num_examples))
+        return max(1, min(self.max_folds, self._num_askable))
 
 
 @dataclass(frozen=True, slots=True)
