@@ -77,7 +77,7 @@ class Curving:
         judging = _HeadJudging(taught, labels, names)
         measured = (await asyncio.to_thread(Influence, judging, labels)).measured()
         while (one := await asyncio.to_thread(next, measured, None)) is not None:
-            yield one
+            yield replace(one, nearest=judging.nearest[one.index])
 
     async def _written(self, skill: Skill, inputs: Mapping[str, str]) -> str:
         request = replace(make_request(skill, inputs, ()), is_background=True)
@@ -95,6 +95,7 @@ class _HeadJudging:
     def __init__(self, taught: Sequence[Feature], labels: Sequence[int], names: NDArray[np.float32]) -> None:
         self._taught, self._labels, self._names = taught, labels, names
         self._method: Method | None = None
+        self.nearest: tuple[tuple[tuple[int, float], ...], ...] = ()  # of each, by all others
 
     def __call__(self, taught: Sequence[int]) -> NDArray[np.float64]:
         head = Head(
@@ -103,8 +104,10 @@ class _HeadJudging:
             self._names,
             method=self._method,
         )
-        self._method = head.method
-        return np.stack([one.probabilities for one in head.leave_one_out()])
+        judgements = head.leave_one_out()
+        if self._method is None:
+            self._method, self.nearest = head.method, tuple(one.neighbours for one in judgements)
+        return np.stack([one.probabilities for one in judgements])
 
 
 def _plan_of_choices(skill: Skill) -> Plan:

@@ -23,12 +23,15 @@ class Judging(Protocol):
 @dataclass(frozen=True, slots=True)
 class Hurting:
     """An example, by its index. Without it the right answers of the others are `gain` likelier on average, in nats, and
-    `num_righted` more of them are the likeliest; below 0 it would be fewer.
+    `num_righted` more of them are the likeliest; below 0 it would be fewer. `said` is the likeliest label for it, left out, and
+    `nearest` are the indexes of the examples that are most like it, each with its likeness.
     """
 
     index: int
     gain: float
     num_righted: int
+    said: int
+    nearest: tuple[tuple[int, float], ...] = ()
 
 
 class Influence:
@@ -51,7 +54,7 @@ class Influence:
             before, after = self._with_all[others], self._judging([int(one) for one in others])
             gains = self._log_likelihood(after, labels) - self._log_likelihood(before, labels)
             righted = (after.argmax(axis=1) == labels).sum() - (before.argmax(axis=1) == labels).sum()
-            yield Hurting(index, float(gains.mean()), int(righted))
+            yield Hurting(index, float(gains.mean()), int(righted), int(self._with_all[index].argmax()))
 
     @staticmethod
     def _log_likelihood(
