@@ -25,7 +25,7 @@ def mcnemar(num_lost: int, num_gained: int) -> float:
     """The exact two-sided p of McNemar's test: items that only the first got right, and those that only the second did."""
     num_changed = num_lost + num_gained
     at_most = sum(comb(num_changed, number) for number in range(min(num_lost, num_gained) + 1))
-    return min(1.0, 2 * at_most / 2**num_changed)
+    return min(1.0, 2 * at_most / (1 << num_changed))
 
 
 def bootstrap(differences: Sequence[float], *, num_draws: int = _NUM_DRAWS) -> Drawn:
@@ -39,5 +39,5 @@ def bootstrap(differences: Sequence[float], *, num_draws: int = _NUM_DRAWS) -> D
     means = given[draws].mean(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
     below, above = np.count_nonzero(means <= 0), np.count_nonzero(means >= 0)
-    p = min(1.0, 2 * (min(below, above) + 1) / (num_draws + 1))
+    p = min(1.0, 2 * (int(min(below, above)) + 1) / (num_draws + 1))
     return Drawn(float(given.mean()), Interval(float(low), float(high)), float(p))
