@@ -6,23 +6,23 @@ from html import escape
 from bots.report_curve import as_svg
 from bots.report_table import Column, table
 from engine import (
-    AnswerKind,
     Confusion,
     Hurting,
+    Kind,
     LabelScore,
     Measurement,
     Skill,
     SkillReport,
     Trial,
-    advice,
-    baseline_text,
+    curve_advice,
+    curve_baseline,
     kind_of,
     percent,
 )
 
 MAX_WRONG = 100
 MAX_LABELS = 14  # of a confusion table; of more, those that are mistaken most
-_KINDS = {AnswerKind.CHOICES: "one of {} choices", AnswerKind.JSON: "JSON", AnswerKind.TEXT: "text"}
+_KINDS = {Kind.CHOICES: "one of {} choices", Kind.JSON: "JSON", Kind.TEXT: "text"}
 
 
 def anchor(name: str) -> str:
@@ -67,7 +67,7 @@ def _facts(report: SkillReport) -> Iterator[str]:
     if measured.accuracy is None:
         return
     yield _fact(right(measured), f"right, of {len(measured.trials)}; 95 % interval {spread(measured)}")
-    if measured.chrf is not None and kind_of(skill) is AnswerKind.TEXT:
+    if measured.chrf is not None and kind_of(skill) is Kind.TEXT:
         copied = percent(measured.copied_chrf or 0.0)
         yield _fact(percent(measured.chrf), f"like the right text (chrF); giving back what came in: {copied}")
     if measured.num_unsure:
@@ -83,8 +83,8 @@ def _curve(report: SkillReport) -> Iterator[str]:
     yield f"<h3>{escape(curve.measure.capitalize())} by number of examples</h3>"
     if curve.points:
         yield as_svg(curve)
-        yield f'<p class="quiet"><span class="key"></span>{escape(baseline_text(curve))}. The band is the 95 % interval.</p>'
-    yield f"<p>{escape(advice(curve))}</p>"
+        yield f'<p class="quiet"><span class="key"></span>{escape(curve_baseline(curve))}. The band is the 95 % interval.</p>'
+    yield f"<p>{escape(curve_advice(curve))}</p>"
     if curve.points:
         columns = [Column(name, is_number=True) for name in ("Taught", "Mean", "From", "To", "Tested on")]
         rows = [
@@ -102,12 +102,12 @@ def _mistakes(report: SkillReport) -> Iterator[str]:
     measured = report.measurement
     if not measured.trials:
         return
-    if kind_of(report.skill) is AnswerKind.CHOICES:
+    if kind_of(report.skill) is Kind.CHOICES:
         yield "<h3>Which was taken for which</h3>"
         yield _confusion(measured.confusion)
         yield "<h3>Each choice</h3>"
         yield _labels(measured.confusion.scores)
-    elif kind_of(report.skill) is AnswerKind.JSON:
+    elif kind_of(report.skill) is Kind.JSON:
         yield "<h3>Each field</h3>"
         yield _fields(measured.fields)
     if measured.wrong:
@@ -155,9 +155,7 @@ def _labels(scores: tuple[LabelScore, ...]) -> str:
 
 def _fields(fields: Mapping[str, tuple[int, int]]) -> str:
     columns = [Column("Field", is_said=True), Column("Right", is_number=True), Column("Of", is_number=True)]
-    return table(
-        columns, [(name, percent(num / max(1, of)), str(of)) for name, (num, of) in fields.items()]
-    )
+    return table(columns, [(name, percent(num / max(1, of)), str(of)) for name, (num, of) in fields.items()])
 
 
 def _wrong(measured: Measurement) -> str:
@@ -192,9 +190,9 @@ def _hurting(report: SkillReport) -> Iterator[str]:
 
 def _hurts(skill: Skill, one: Hurting) -> str:
     example = skill.examples[one.index]
+    said = f"{escape(_inputs(skill, example.inputs))} ⇒ <b>{escape(example.output)}</b>"
     lines = [
-        f'<p class="said" dir="auto"><b>{one.index + 1}.</b> {escape(_inputs(skill, example.inputs))} '
-        f"⇒ <b>{escape(example.output)}</b></p>",
+        f'<p class="said" dir="auto"><b>{one.index + 1}.</b> {said}</p>',
         f"<p>{escape(_effect(skill, one))}</p>",
     ]
     if one.nearest:

@@ -18,12 +18,12 @@ from engine import (
     CurveWork,
     Fault,
     FileFaults,
-    advice,
+    curve_advice,
     curve_picture,
     curve_scale,
     curve_table,
     curve_title,
-    drawn,
+    drawn_curve,
 )
 
 _STYLES = {"●": "bold blue", "│┬┴": "dim", "╌": "yellow", "├┤└─": "dim"}
@@ -58,12 +58,18 @@ async def _steps(work: CurveWork) -> AsyncGenerator[Step, None]:
 def as_page(curve: Curve, width: int, *, is_plain: bool) -> RenderableType:
     """`is_plain`: with characters of ASCII alone."""
     if not curve.points:
-        return Styled(advice(curve))
-    drawing = drawn(curve, width, ASCII if is_plain else BRAILLE)
+        return Styled(curve_advice(curve))
+    drawing = drawn_curve(curve, width, ASCII if is_plain else BRAILLE)
     parts = [Styled(curve_title(curve), style="bold"), Styled(curve_scale(curve), style="dim"), Styled()]
     parts += [Styled(line) if is_plain else _coloured(line) for line in drawing.splitlines()]
     table = curve_table(curve)
-    return Group(*parts, Styled(), Styled(_in_ascii(table) if is_plain else table), Styled(), Styled(advice(curve)))
+    return Group(
+        *parts,
+        Styled(),
+        Styled(_in_ascii(table) if is_plain else table),
+        Styled(),
+        Styled(curve_advice(curve)),
+    )
 
 
 def print_curve(curve: Curve) -> None:

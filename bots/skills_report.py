@@ -1,6 +1,7 @@
 """`understudy skills report`: all that can be measured of the skills, as one page of HTML."""
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from bots.measuring_bar import to_the_end
@@ -12,10 +13,16 @@ from engine import Fault, FileFaults
 DEFAULT_OUTPUT = Path("skills-report.html")
 
 
-async def make_report(
-    setup: Setup, open_model: ModelOpener, progress: Progress, output: Path
-) -> tuple[int, bool]:
-    """Writes the page; how many skills it is of, and whether it is whole: after Ctrl-C it has what there is.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A page that was written. `is_whole`: nobody stopped it."""
+
+    num_skills: int
+    is_whole: bool
+
+
+async def make_report(setup: Setup, open_model: ModelOpener, progress: Progress, output: Path) -> Report:
+    """Writes the page; after Ctrl-C, with what there is.
 
     Raises:
         FileFaults: the file cannot be written.
@@ -32,7 +39,7 @@ async def make_report(
             is_whole = await to_the_end(work.steps(), work.num_steps)
             reports = work.reports
             _write(output, as_page(reports, model.name, time.time()))
-            return len(reports), is_whole
+            return Report(len(reports), is_whole)
 
 
 def _try_to_open(path: Path) -> None:

@@ -14,6 +14,20 @@ from engine.configschema import (
     SlackConfig,
     TeachingConfig,
 )
+from engine.confusion import Confusion, LabelScore
+from engine.curve import Curve, Point
+from engine.curvelines import ASCII, BRAILLE, drawn_curve
+from engine.curvepicture import curve_picture
+from engine.curvewording import (
+    curve_advice,
+    curve_alt,
+    curve_baseline,
+    curve_scale,
+    curve_table,
+    curve_title,
+    percent,
+)
+from engine.curving import CurveWork
 from engine.engine import Engine
 from engine.errors import (
     AnswerStopped,
@@ -37,9 +51,12 @@ from engine.errors import (
 )
 from engine.examplefile import read_examples
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
+from engine.influence import Hurting
+from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
 from engine.picture import Picture
+from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
@@ -47,6 +64,7 @@ from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
 from engine.teaching import Held, Preview
+from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
@@ -89,6 +107,8 @@ from engine.wording import (
 
 __all__ = [
     "ARGUMENTS",
+    "ASCII",
+    "BRAILLE",
     "COMMANDS",
     "CUT",
     "HELP_ARGUMENT",
@@ -111,6 +131,9 @@ __all__ = [
     "Change",
     "ChannelConfig",
     "Config",
+    "Confusion",
+    "Curve",
+    "CurveWork",
     "Deed",
     "Delivery",
     "DiscordConfig",
@@ -127,12 +150,16 @@ __all__ = [
     "Finished",
     "Held",
     "Histogram",
+    "Hurting",
     "Input",
     "JsonValue",
     "KeptProposal",
+    "Kind",
+    "LabelScore",
     "Lesson",
     "Limits",
     "Line",
+    "Measurement",
     "Memory",
     "Message",
     "MessageDeleted",
@@ -142,6 +169,7 @@ __all__ = [
     "Outcome",
     "Picture",
     "Platform",
+    "Point",
     "Preview",
     "Proposal",
     "ProposalState",
@@ -153,6 +181,7 @@ __all__ = [
     "Secrets",
     "Shelf",
     "Skill",
+    "SkillReport",
     "Skillbook",
     "SlackConfig",
     "SlackWord",
@@ -165,6 +194,7 @@ __all__ = [
     "TerminalWord",
     "Text",
     "TooManyFiles",
+    "Trial",
     "UnderstudyError",
     "UnknownCommand",
     "Verdict",
@@ -174,13 +204,23 @@ __all__ = [
     "Work",
     "Written",
     "cache_text",
+    "curve_advice",
+    "curve_alt",
+    "curve_baseline",
+    "curve_picture",
+    "curve_scale",
+    "curve_table",
+    "curve_title",
     "discord_more_inputs",
     "discord_reads",
+    "drawn_curve",
     "engine_line",
     "examples_read",
     "fault_of_name",
+    "kind_of",
     "left_out",
     "open_shelf",
+    "percent",
     "queue_text",
     "read_config",
     "read_environment",

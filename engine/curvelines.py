@@ -35,7 +35,7 @@ BRAILLE = Marks("●", "│", ("┬", "┴"), " ", "╌", "│", "┤", "└", "
 ASCII = Marks("o", "|", ("+", "+"), ".", "-", "|", "+", "+", "-", is_dotted=False)
 
 
-def drawn(curve: Curve, width: int, marks: Marks = BRAILLE) -> str:
+def drawn_curve(curve: Curve, width: int, marks: Marks = BRAILLE) -> str:
     """At most `width` columns; fewer than 40 are taken for 40, more than 200 for 200. Nothing at all where nothing is measured."""
     if not curve.points:
         return ""
@@ -44,8 +44,8 @@ def drawn(curve: Curve, width: int, marks: Marks = BRAILLE) -> str:
     plot.baseline(curve.baseline)
     plot.line()
     plot.points()
-    told = f"{' ' * _MARGIN}{marks.baseline * 3} {curvewording.baseline(curve)}"
-    return "\n".join([*plot.rows(), *_axis(plot), told[:width]])
+    told = f"{' ' * _MARGIN}{marks.baseline * 3} {curvewording.curve_baseline(curve)}"
+    return "\n".join([*plot.rows(), *plot.floor(), told[:width]])
 
 
 class _Plot:
@@ -55,9 +55,6 @@ class _Plot:
         self.width, self._points, self._marks = width, points, marks
         self._max_taught = max(1, points[-1].num_taught)
         self._cells = [[" "] * width for _ in range(_HEIGHT)]
-
-    def column(self, num_taught: float) -> int:
-        return self._across(num_taught, self.width)
 
     def baseline(self, share: float) -> None:
         row = self._down(share, _HEIGHT)
@@ -75,7 +72,7 @@ class _Plot:
     def points(self) -> None:
         """Each with its interval above and below it."""
         for point in self._points:
-            column = self.column(point.num_taught)
+            column = self._column(point)
             top, middle, bottom = (
                 self._down(share, _HEIGHT) for share in (point.high, point.mean, point.low)
             )
@@ -91,6 +88,22 @@ class _Plot:
             for row, cells in enumerate(self._cells)
         ]
 
+    def floor(self) -> list[str]:
+        """With how many were taught under it; a number that has no room is left out, the last one never is."""
+        marks, indent = self._marks, " " * (_MARGIN - 1)
+        numbers, free_from = [" "] * self.width, self.width + 1
+        for point in reversed(self._points):
+            text = str(point.num_taught)
+            start = max(0, min(self._column(point) - len(text) // 2, self.width - len(text)))
+            if start + len(text) < free_from:
+                numbers[start : start + len(text)] = text
+                free_from = start
+        return [
+            f"{indent}{marks.corner}{marks.floor * self.width}",
+            f"{indent} {''.join(numbers)}".rstrip(),
+            f"{indent} {'examples taught':^{self.width}}".rstrip(),
+        ]
+
     def _dot(self, x: int, y: int) -> None:
         if not self._marks.is_dotted:
             self._cells[y][x] = self._marks.line
@@ -101,27 +114,11 @@ class _Plot:
         bits |= _DOT_BITS[x % _DOTS_ACROSS][y % _DOTS_DOWN]
         self._cells[row][column] = chr(_BRAILLE + bits)
 
+    def _column(self, point: Point) -> int:
+        return self._across(point.num_taught, self.width)
+
     def _across(self, num_taught: float, width: int) -> int:
         return round((width - 1) * num_taught / self._max_taught)
 
     def _down(self, share: float, height: int) -> int:
         return round((height - 1) * (1 - share))
-
-
-def _axis(plot: _Plot) -> list[str]:
-    """The floor, with how many were taught under it; a number that has no room is left out, the last one never is."""
-    marks, indent = plot._marks, " " * (_MARGIN - 1)
-    numbers = [" "] * plot.width
-    free_from = plot.width
-    for point in reversed(plot._points):
-        text = str(point.num_taught)
-        start = max(0, min(plot.column(point.num_taught) - len(text) // 2, plot.width - len(text)))
-        if start + len(text) < free_from or free_from == plot.width:
-            numbers[start : start + len(text)] = text
-            free_from = start
-    floor = f"{indent}{marks.corner}{marks.floor * plot.width}"
-    return [
-        floor,
-        f"{indent} {''.join(numbers)}".rstrip(),
-        f"{indent} {'examples taught':^{plot.width}}".rstrip(),
-    ]

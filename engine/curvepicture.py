@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from engine import curvewording
 from engine.canvas import Canvas, Colour, Place, text_width
 from engine.curve import Curve
-from engine.curvelines import drawn
+from engine.curvelines import drawn_curve
 from engine.picture import Picture
 
 WIDTH, HEIGHT = 1280, 760  # twice what it is shown at
@@ -34,22 +34,22 @@ class _Plot:
         return (x, _BOTTOM - (_BOTTOM - _TOP) * share)
 
 
-def as_picture(curve: Curve) -> Picture:
+def curve_picture(curve: Curve) -> Picture:
     """The curve as a picture, with what is told of it where none can be shown."""
     return Picture(
         f"{curve.skill}-curve.png",
         as_png(curve),
-        curvewording.alt(curve),
-        drawn(curve, _BLOCKS_WIDTH),
+        curvewording.curve_alt(curve),
+        drawn_curve(curve, _BLOCKS_WIDTH),
     )
 
 
 def as_png(curve: Curve) -> bytes:
     canvas = Canvas(WIDTH, HEIGHT, _PAPER)
     plot = _Plot(max((one.num_taught for one in curve.points), default=1))
-    title = curvewording.title(curve)
+    title = curvewording.curve_title(curve)
     canvas.text(title, (_MARGIN, 76), _INK, min(30, 30 * (WIDTH - 2 * _MARGIN) / text_width(title, 30)))
-    canvas.text(curvewording.scale(curve), (_MARGIN, 124), _QUIET, 21)
+    canvas.text(curvewording.curve_scale(curve), (_MARGIN, 124), _QUIET, 21)
     _axes(canvas, plot, [one.num_taught for one in curve.points])
     if curve.points:
         _points(canvas, plot, curve)
@@ -76,7 +76,7 @@ def _baseline(canvas: Canvas, plot: _Plot, curve: Curve) -> None:
     canvas.dashes((start[0], start[1]), (_RIGHT, end[1]), _OTHER, 3, 12)
     y = _BOTTOM + 138
     canvas.dashes((_LEFT, y - 8), (_LEFT + 60, y - 8), _OTHER, 3, 12)
-    canvas.text(curvewording.baseline(curve), (_LEFT + 80, y), _QUIET, 21)
+    canvas.text(curvewording.curve_baseline(curve), (_LEFT + 80, y), _QUIET, 21)
 
 
 def _points(canvas: Canvas, plot: _Plot, curve: Curve) -> None:

@@ -14,30 +14,32 @@ def spread(point: Point) -> str:
     return f"{100 * point.low:.0f}–{100 * point.high:.0f} %"
 
 
-def title(curve: Curve) -> str:
+def curve_title(curve: Curve) -> str:
     return f"/{curve.skill}: {curve.measure} by number of examples"
 
 
-def scale(curve: Curve) -> str:
+def curve_scale(curve: Curve) -> str:
     """What the numbers of the curve are."""
     num_items = curve.points[-1].num_items if curve.points else 0
-    return f"tested on {num_items} {'item' if num_items == 1 else 'items'} that were not taught, 95 % interval"
+    return (
+        f"tested on {num_items} {'item' if num_items == 1 else 'items'} that were not taught, 95 % interval"
+    )
 
 
-def baseline(curve: Curve) -> str:
+def curve_baseline(curve: Curve) -> str:
     """What the dashed line is."""
     return f"{curve.baseline_name}: {percent(curve.baseline)}"
 
 
-def alt(curve: Curve) -> str:
+def curve_alt(curve: Curve) -> str:
     """One sentence for whoever cannot see the picture."""
     if not curve.points:
         return f"/{curve.skill}: nothing is measured yet."
     told = ", ".join(f"{percent(one.mean)} with {one.num_taught}" for one in curve.points)
-    return f"/{curve.skill}, {curve.measure} by number of examples: {told}; {baseline(curve)}."
+    return f"/{curve.skill}, {curve.measure} by number of examples: {told}; {curve_baseline(curve)}."
 
 
-def advice(curve: Curve) -> str:
+def curve_advice(curve: Curve) -> str:
     """Whether more examples are worth it, as far as these figures tell."""
     if not curve.points:
         return f"/{curve.skill} has nothing to be measured by: teach it some examples first."
@@ -52,7 +54,7 @@ def advice(curve: Curve) -> str:
     return " ".join(said)
 
 
-def table(curve: Curve) -> str:
+def curve_table(curve: Curve) -> str:
     """A line a size."""
     width = max((len(str(one.num_taught)) for one in curve.points), default=1)
     return "\n".join(
@@ -60,11 +62,19 @@ def table(curve: Curve) -> str:
     )
 
 
-def answer(curve: Curve) -> str:
+def curve_answer(curve: Curve) -> str:
     """All of it, where it is said in a chat."""
     if not curve.points:
-        return advice(curve)
-    return "\n".join([f"{title(curve)} ({scale(curve)}):", "```", table(curve), "```", advice(curve)])
+        return curve_advice(curve)
+    return "\n".join(
+        [
+            f"{curve_title(curve)} ({curve_scale(curve)}):",
+            "```",
+            curve_table(curve),
+            "```",
+            curve_advice(curve),
+        ]
+    )
 
 
 def _trend(points: tuple[Point, ...]) -> str:

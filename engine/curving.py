@@ -12,11 +12,11 @@ from engine.curve import Curve, Plan, Tally, Trying, tried
 from engine.feature import Feature
 from engine.features import Features
 from engine.head import Head, Method
-from engine.inference import Delta, Inference
 from engine.influence import Hurting, Influence
 from engine.prompt import fixed_indexes, make_request
 from engine.rightness import baseline, measure_name
 from engine.skill import Skill
+from engine.trials import Trials
 from engine.trying import AskedTrying, ChoicesTrying, items, taught_features
 
 # Of fewer examples, most stand in the prompt: then each draw has a prompt of its own, and all texts are read behind it.
@@ -53,8 +53,8 @@ class CurveWork:
 
 
 class Curving:
-    def __init__(self, inference: Inference, features: Features) -> None:
-        self._inference, self._features = inference, features
+    def __init__(self, trials: Trials, features: Features) -> None:
+        self._trials, self._features = trials, features
 
     def begin(self, skill: Skill, max_written: int = _MAX_WRITTEN) -> CurveWork:
         """`max_written` bounds the answers of a skill whose answers the model writes."""
@@ -80,13 +80,9 @@ class Curving:
             yield replace(one, nearest=judging.nearest[one.index])
 
     async def _written(self, skill: Skill, inputs: Mapping[str, str]) -> str:
-        request = replace(make_request(skill, inputs, ()), is_background=True)
-        said = []
-        async with aclosing(self._inference.stream(request)) as steps:
-            async for step in steps:
-                if isinstance(step, Delta):
-                    said.append(step.text)
-        return "".join(said).strip()
+        request = make_request(skill, inputs, ())
+        greedy = replace(request.sampling, temperature=0.0)
+        return await self._trials.write(skill, replace(request, sampling=greedy, is_background=True))
 
 
 class _HeadJudging:

@@ -1,7 +1,7 @@
 """The straight line from a message to its answer. Knows skills and conversations; no platform, no tokens, no SQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from engine.command import (
 )
 from engine.configschema import AccessConfig, ChannelConfig, Limits, TeachingConfig
 from engine.conversation import Conversation, Turn
+from engine.curving import Curving
 from engine.deadline import Deadline
 from engine.desk import Desk
 from engine.errors import (
@@ -33,6 +34,7 @@ from engine.errors import (
 )
 from engine.estimate import Estimator, cost_tokens
 from engine.features import Features
+from engine.identity import identity_of
 from engine.inference import Delta, FinishReason, Inference, Request, RequestFailed
 from engine.lane import Origin
 from engine.message import Message
@@ -40,13 +42,16 @@ from engine.meter import Answering, Meter
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, input_text, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
+from engine.reporting import ReportWork
 from engine.shelf import open_shelf
 from engine.skill import Skill
 from engine.skillbook import Skillbook
+from engine.solving import Solver
 from engine.store import Store
 from engine.teachdesk import TeachDesk
 from engine.teaching import Teaching
 from engine.transcript import Fitting
+from engine.trials import Trials
 from engine.underway import Stoppable
 from engine.why import make_reason
 from engine.writing import Writing
@@ -81,8 +86,17 @@ class Engine(Desk):
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
+        self.trials = Trials(inference, store.trials, identity_of(inference.info), self._solver_of)
         self._estimator = Estimator()
         self.chooser = Chooser(Features(inference, store.features))
+        self.curving = Curving(self.trials, self.chooser.features)
+
+    def _solver_of(self, skill: Skill) -> Solver | None:
+        return self.chooser if skill.is_chosen else None
+
+    def report(self, skills: Sequence[Skill]) -> ReportWork:
+        """All that can be measured of them, not begun yet."""
+        return ReportWork(skills, self.trials, self.curving)
 
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""

@@ -37,9 +37,7 @@ class Hurting:
 class Influence:
     """Leaves one example out after the other. The work is one fit a candidate: those whose own answer surprises most come first."""
 
-    def __init__(
-        self, judging: Judging, labels: Sequence[int], max_candidates: int = MAX_CANDIDATES
-    ) -> None:
+    def __init__(self, judging: Judging, labels: Sequence[int], max_candidates: int = MAX_CANDIDATES) -> None:
         self._judging, self._labels = judging, np.asarray(labels, dtype=np.intp)
         self._with_all = judging(range(len(labels))) if len(labels) > 1 else np.zeros((len(labels), 1))
         own = self._log_likelihood(self._with_all, self._labels) if len(labels) > 1 else np.zeros(len(labels))
@@ -57,9 +55,7 @@ class Influence:
             yield Hurting(index, float(gains.mean()), int(righted), int(self._with_all[index].argmax()))
 
     @staticmethod
-    def _log_likelihood(
-        probabilities: NDArray[np.float64], labels: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
+    def _log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.float64]:
         own = probabilities[np.arange(len(labels)), labels]
         return np.asarray(np.log(np.maximum(own, _LEAST_PROBABILITY)))
 

@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from engine.curve import Curve
-from engine.curving import Curving, CurveWork
+from engine.curving import CurveWork, Curving
 from engine.influence import MAX_CANDIDATES, Hurting, worst
 from engine.measurement import Measurement
 from engine.skill import Skill

@@ -17,8 +17,8 @@ from engine.lessons import FORGET_LESSONS, Lessons
 from engine.message import Delivery, Message, Platform, Scope
 from engine.opinions import FORGET_TURNS, Opinions
 from engine.reasons import Reasons, keeping
-from engine.why import Reason
 from engine.trialstore import TrialStore
+from engine.why import Reason
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
 EDIT_SECONDS = 60.0

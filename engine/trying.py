@@ -34,8 +34,7 @@ class ChoicesTrying:
         new = await self._features.of_texts(skill, texts)
         said = await asyncio.to_thread(_chosen, skill, known, np.array(names), new)
         return [
-            rightness(skill, self._items[index].output, text)
-            for index, text in zip(asked, said, strict=True)
+            rightness(skill, self._items[index].output, text) for index, text in zip(asked, said, strict=True)
         ]
 
 
@@ -85,9 +84,7 @@ async def taught_features(features: Features, skill: Skill) -> tuple[Feature, ..
     )
 
 
-def _chosen(
-    skill: Skill, known: Sequence[Feature], names: np.ndarray, new: Sequence[Feature]
-) -> list[str]:
+def _chosen(skill: Skill, known: Sequence[Feature], names: np.ndarray, new: Sequence[Feature]) -> list[str]:
     labels = [skill.choices.index(one.output) for one in skill.examples]
     head = Head(known, labels, names)
     return [skill.choices[head.judge(one).best] for one in new]
