@@ -123,7 +123,7 @@ class Features:
                 reading = await self._read(skill, text, None, is_background=True)
                 found[key] = _as_one(reading)
                 await self._keep({key: found[key]})
-        readings = [self._parted(skill, found[key]) for key in keys]
+        readings = [_parted(found[key]) for key in keys]
         vectors = await self.vectors(texts)
         return tuple(
             Feature(text, vector, one.state, one.scores)
