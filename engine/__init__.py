@@ -1,7 +1,7 @@
 """What all places share. The front door of the engine: what stands here is all that `bots` may use."""
 
 from engine.access import Right
-from engine.answer import Event, Finished, QueueView, Text, Waiting, Work
+from engine.answer import Event, Finished, QueueView, Shown, Text, Waiting, Work
 from engine.command import BuiltIn, usage
 from engine.config import Secrets, read_config, read_environment, read_secrets
 from engine.configschema import (
@@ -14,6 +14,7 @@ from engine.configschema import (
     SlackConfig,
     TeachingConfig,
 )
+from engine.decisions import Decisions
 from engine.engine import Engine
 from engine.errors import (
     AnswerStopped,
@@ -26,6 +27,7 @@ from engine.errors import (
     MissingRight,
     NotAllowed,
     NotHere,
+    ProposalDecided,
     QueueFull,
     StoreFailed,
     Superseded,
@@ -46,7 +48,7 @@ from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
-from engine.teaching import Held, Preview
+from engine.teaching import Edition, Held, Preview
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
@@ -111,10 +113,12 @@ __all__ = [
     "Change",
     "ChannelConfig",
     "Config",
+    "Decisions",
     "Deed",
     "Delivery",
     "DiscordConfig",
     "DiscordWord",
+    "Edition",
     "Engine",
     "Event",
     "Example",
@@ -144,6 +148,7 @@ __all__ = [
     "Platform",
     "Preview",
     "Proposal",
+    "ProposalDecided",
     "ProposalState",
     "QueueFull",
     "QueueView",
@@ -152,6 +157,7 @@ __all__ = [
     "Scope",
     "Secrets",
     "Shelf",
+    "Shown",
     "Skill",
     "Skillbook",
     "SlackConfig",

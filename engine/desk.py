@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from engine import wording
 from engine.access import Right
 from engine.command import BuiltIn, called, cleaned, wants_transcript
+from engine.decisions import Decisions
 from engine.errors import AnswerStopped, MessageDeleted
 from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.message import Author, Delivery, Message, Platform, Scope
@@ -28,6 +29,7 @@ class Desk:
     ) -> None:
         self.skillbook = skillbook
         self._teaching = teaching
+        self.decisions = Decisions(teaching)
         self._store, self._permissions = store, permissions
         self._underway = Underway()
 
@@ -162,7 +164,7 @@ class Desk:
             return None
         return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
 
-    # Teaching
+    # Teaching; `decisions` does the same and says what is to be shown of it
 
     async def propose(self, proposal: Proposal) -> int:
         """Keeps what somebody would like the bot to learn, for whoever may teach; the number it has.

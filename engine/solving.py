@@ -30,9 +30,7 @@ class Solved:
 
 
 class Solver(Protocol):
-    async def solve(
-        self, skill: Skill, inputs: Mapping[str, str], *, is_background: bool = False
-    ) -> Solved:
+    async def solve(self, skill: Skill, inputs: Mapping[str, str], *, is_background: bool = False) -> Solved:
         """Raises:
         RequestFailed: the model cannot be asked.
         """
