@@ -49,6 +49,7 @@ from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
 from engine.teaching import Edition, Held, Preview
+from engine.teachshown import fenced
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
@@ -75,6 +76,7 @@ from engine.wording import (
     engine_line,
     examples_read,
     left_out,
+    numbered,
     queue_text,
     sentence,
     size,
@@ -185,7 +187,9 @@ __all__ = [
     "engine_line",
     "examples_read",
     "fault_of_name",
+    "fenced",
     "left_out",
+    "numbered",
     "open_shelf",
     "queue_text",
     "read_config",

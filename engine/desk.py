@@ -7,7 +7,7 @@ from engine import wording
 from engine.access import Right
 from engine.command import BuiltIn, called, cleaned, wants_transcript
 from engine.decisions import Decisions
-from engine.errors import AnswerStopped, MessageDeleted
+from engine.errors import AnswerStopped, MessageDeleted, TeachingRefused
 from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.message import Author, Delivery, Message, Platform, Scope
 from engine.permissions import Permissions
@@ -15,6 +15,7 @@ from engine.shelf import Written
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.teachform import written
 from engine.teaching import Edition, Held, Preview, Teaching
 from engine.underway import Underway
 
@@ -99,6 +100,14 @@ class Desk:
         """
         return wants_transcript(cleaned(message), self.skillbook, self.default_skill(message.scope))
 
+    async def why(self, message_id: str, author: Author, scope: Scope) -> str:  # noqa: ARG002
+        """What an answer was made of.
+
+        Raises:
+            TeachingRefused: it is not remembered.
+        """
+        raise TeachingRefused(wording.NO_REASON)
+
     # While a message is answered
 
     def delivery(self, message_id: str) -> AbstractContextManager[None]:
@@ -164,6 +173,13 @@ class Desk:
             return None
         return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
 
+    async def how_to_teach(self, message_id: str) -> str:
+        """The command to which only the right answer is to be added; empty where there is none to be sent."""
+        found = await self.answered(message_id)
+        skill = None if found is None else self.skillbook.get(found.skill)
+        command = None if found is None or skill is None else written(skill, found.inputs, "")
+        return "" if command is None else command.rstrip() + " "
+
     # Teaching; `decisions` does the same and says what is to be shown of it
 
     async def propose(self, proposal: Proposal) -> int:
@@ -178,6 +194,10 @@ class Desk:
     async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
         """What was proposed and is open, oldest first; for one skill, or for all."""
         return await self._store.opinions.proposals(skill)
+
+    async def kept_proposals(self, scope: Scope) -> tuple[KeptProposal, ...]:
+        """What was proposed in this workspace and is open, oldest first, whoever looks."""
+        return await self._teaching.kept_proposals(scope)
 
     async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
         """What this person may accept, edit or drop here, oldest first."""

@@ -125,14 +125,16 @@ class Teaching:
             number = await self._store.opinions.propose(proposal)
             return Held(number, preview, may_teach and preview.share is None)
 
+    async def kept_proposals(self, scope: Scope) -> tuple[KeptProposal, ...]:
+        """Those of this workspace, oldest first."""
+        return tuple(one for one in await self._store.opinions.open_proposals() if _is_of(one, scope))
+
     async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
         """Those of this workspace that this person may decide, oldest first."""
-        found = await self._store.opinions.open_proposals()
         return tuple(
             one
-            for one in found
-            if _is_of(one, scope)
-            and self._skillbook.get(one.proposal.skill) is not None
+            for one in await self.kept_proposals(scope)
+            if self._skillbook.get(one.proposal.skill) is not None
             and self._permissions.may(author, scope, Right.TEACH, one.proposal.skill)
         )
 
