@@ -1,7 +1,7 @@
 """What all places share. The front door of the engine: what stands here is all that `bots` may use."""
 
 from engine.access import Right
-from engine.answer import Event, Finished, QueueView, Text, Waiting, Work
+from engine.answer import Event, Finished, QueueView, Shown, Text, Waiting, Work
 from engine.command import BuiltIn, usage
 from engine.config import Secrets, read_config, read_environment, read_secrets
 from engine.configschema import (
@@ -28,6 +28,7 @@ from engine.curvewording import (
     percent,
 )
 from engine.curving import CurveWork
+from engine.decisions import Decisions
 from engine.engine import Engine
 from engine.errors import (
     AnswerStopped,
@@ -40,6 +41,7 @@ from engine.errors import (
     MissingRight,
     NotAllowed,
     NotHere,
+    ProposalDecided,
     QueueFull,
     StoreFailed,
     Superseded,
@@ -63,7 +65,8 @@ from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
-from engine.teaching import Held, Preview
+from engine.teaching import Edition, Held, Preview
+from engine.teachshown import fenced
 from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
@@ -91,6 +94,7 @@ from engine.wording import (
     engine_line,
     examples_read,
     left_out,
+    numbered,
     queue_text,
     sentence,
     size,
@@ -134,10 +138,12 @@ __all__ = [
     "Confusion",
     "Curve",
     "CurveWork",
+    "Decisions",
     "Deed",
     "Delivery",
     "DiscordConfig",
     "DiscordWord",
+    "Edition",
     "Engine",
     "Event",
     "Example",
@@ -172,6 +178,7 @@ __all__ = [
     "Point",
     "Preview",
     "Proposal",
+    "ProposalDecided",
     "ProposalState",
     "QueueFull",
     "QueueView",
@@ -180,6 +187,7 @@ __all__ = [
     "Scope",
     "Secrets",
     "Shelf",
+    "Shown",
     "Skill",
     "SkillReport",
     "Skillbook",
@@ -217,8 +225,10 @@ __all__ = [
     "engine_line",
     "examples_read",
     "fault_of_name",
+    "fenced",
     "kind_of",
     "left_out",
+    "numbered",
     "open_shelf",
     "percent",
     "queue_text",

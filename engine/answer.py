@@ -43,6 +43,15 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What the bot says of its own, with what can be decided under it and what is to be seen; as in `Finished`."""
+
+    text: str
+    proposals: tuple[int, ...] = ()
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class QueueView:
     """The line as one person may see it: numbers, and the person's own messages; nobody's words or names.
 

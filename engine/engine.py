@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import wording
-from engine.answer import Event, Finished, Text
+from engine.answer import Event, Finished, Shown, Text
 from engine.chooser import Chooser
 from engine.command import (
     BuiltIn,
@@ -304,12 +304,13 @@ class Engine(Desk):
             async for event in events:
                 yield event
 
-    async def _say(self, text: str, message: Message) -> AsyncGenerator[Event, None]:
+    async def _say(self, said: str | Shown, message: Message) -> AsyncGenerator[Event, None]:
+        shown = said if isinstance(said, Shown) else Shown(said)
         await self._store.join(message.scope)
-        yield Text(text)
-        yield Finished(text)
+        yield Text(shown.text)
+        yield Finished(shown.text, proposals=shown.proposals, picture=shown.picture)
 
-    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str:
+    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str | Shown:
         match call.command:
             case BuiltIn.HELP:
                 return self._help(call.argument, message)

@@ -50,6 +50,7 @@ NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
+NO_REASON = "I do not remember any more how I came to this answer."
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 IN_FILE = "The answer is long: all of it is in the file."
@@ -504,6 +505,8 @@ class TerminalWord(StrEnum):
     HOW_TO_GO_ON = "/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends."
     HOW_TO_END = "Ctrl-D or /quit ends."
     STOPPED = "Stopped."
+    TEACH_ME = "To teach me, send this with the right answer:"
+    PROPOSALS_ELSEWHERE = "Those of this chat. What people propose in Slack or Discord is decided there."
 
 
 # Slack: what stands on its buttons, in its windows and on its home tab
@@ -519,7 +522,14 @@ class SlackWord(StrEnum):
     STOP = "Stop"
     TRY = "Try"
     RUN = "Run"
-    PROPOSE = "Propose"
+    PROPOSE = "Teach"
+    WHY = "Why?"
+    TEACH_ME = "Teach me"
+    ACCEPT = "Accept"
+    EDIT = "Edit"
+    DROP = "Drop"
+    SAVE = "Save"
+    EDIT_TITLE = "Edit a proposal"
     CANCEL = "Cancel"
     CLOSE = "Close"
     SKILL = "Skill"
@@ -542,16 +552,19 @@ class SlackWord(StrEnum):
     LOADING_READS = "Reading your message…"
     LOADING_WRITES = "Thinking about the answer…"
     THANKS_GOOD = "Thank you. I will remember that this was a good answer."
-    THANKS_PROPOSED = (
-        "Thank you. I keep it as a proposal; it is taught when somebody who may has accepted it."
-    )
     NO_ANSWER_THERE = "I do not remember this answer any more."
     NO_SKILLS = "There are no skills yet."
     NOT_FOR_YOU = "You may not use this skill here."
     NEEDS_TEXT = "There is nothing here yet."
     NOT_YOURS_TO_STOP = "Only the person who asked, or an admin, can stop this answer."
     NOT_READ = "Slack did not give me the whole message. Press the button once more."
+    TAKES_LONGER = "This takes a moment. I will tell you here."
     PROMPTS_TITLE = "Try one of these"
+
+
+def numbered(word: str, number: int, *, is_one_of_many: bool) -> str:
+    """On a button: which proposal it decides, where that is not plain."""
+    return f"{word} {number}" if is_one_of_many else str(word)
 
 
 SLACK_AGENT_DESCRIPTION = (
@@ -632,8 +645,13 @@ class DiscordWord(StrEnum):
     TEACH_QUESTION = "When somebody writes this"
     TEACH_ANSWER = "I should answer this"
     RATED_GOOD = "Thank you, noted."
-    RATED_NOT_GOOD = "Noted. I may not learn from you here, so I asked for no right answer."
-    PROPOSED = "Thank you. I keep this as a proposal; it is taught when somebody has looked at it."
+    RATED_NOT_GOOD = "Noted. I do not remember enough of this to be told the right answer."
+    WHY = "Why?"
+    TEACH_ME = "Teach me"
+    ACCEPT = "Accept"
+    EDIT = "Edit"
+    DROP = "Drop"
+    EDIT_TITLE = "Edit a proposal"
     NOT_YOURS_TO_STOP = "Only who asked can stop this answer."
     NOTHING_TO_STOP = "This answer has ended already."
     NOT_KNOWN = "I do not remember this answer any more."
