@@ -41,7 +41,7 @@ class Canvas:
     def band(self, lower: Sequence[Place], upper: Sequence[Place], colour: Colour, opacity: float) -> None:
         """The area between two runs of lines that go from left to right over the same x."""
         xs = np.arange(np.ceil(lower[0][0]), np.floor(lower[-1][0]) + 1)
-        bottoms, tops = (np.interp(xs, *zip(*edge, strict=True)) for edge in (lower, upper))
+        bottoms, tops = (np.interp(xs, [x for x, _ in edge], [y for _, y in edge]) for edge in (lower, upper))
         rows = np.arange(self.height)[:, None] + 0.5
         covered = np.clip(np.minimum(rows - tops + 0.5, bottoms - rows + 0.5), 0, 1) * opacity
         left = int(xs[0]) if len(xs) else 0
@@ -76,8 +76,8 @@ class Canvas:
         room = radius + 1
         left, top = (max(0, int(low)) for low in np.floor(points.min(axis=0) - room))
         right, bottom = (points.max(axis=0) + room + 1).astype(int)
-        columns = np.arange(left, min(int(right), self.width)) + 0.5
-        rows = np.arange(top, min(int(bottom), self.height)) + 0.5
+        columns = np.arange(left, min(int(right), self.width), dtype=np.float64) + 0.5
+        rows = np.arange(top, min(int(bottom), self.height), dtype=np.float64) + 0.5
         if not len(columns) or not len(rows):
             return
         nearest = np.full((len(rows), len(columns)), np.inf)

@@ -34,6 +34,7 @@ class BuiltIn(StrEnum):
     UNDO = "undo"
     SKILL = "skill"
     WHY = "why"
+    CURVE = "curve"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,9 @@
 
 from engine.curve import Curve, Point
 
+HOW_TO_ASK = (
+    "Write it like this: `/curve SKILL`. It draws how right the skill is with ever more of its examples."
+)
 _A_GAIN = 0.03
 _A_ROUGH_GUESS = 0.3  # an interval as wide as that says little
 

@@ -19,6 +19,7 @@ from engine.command import (
 )
 from engine.configschema import AccessConfig, ChannelConfig, Limits, TeachingConfig
 from engine.conversation import Conversation, Turn
+from engine.curvedesk import CurveDesk
 from engine.curving import Curving
 from engine.deadline import Deadline
 from engine.desk import Desk
@@ -90,6 +91,7 @@ class Engine(Desk):
         self._estimator = Estimator()
         self.chooser = Chooser(Features(inference, store.features))
         self.curving = Curving(self.trials, self.chooser.features)
+        self._curvedesk = CurveDesk(self.curving, skillbook, permissions, limits.answer_seconds)
 
     def _solver_of(self, skill: Skill) -> Solver | None:
         return self.chooser if skill.is_chosen else None
@@ -129,7 +131,7 @@ class Engine(Desk):
         self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
         if isinstance(call, BuiltInCall):
-            return self._run(call, message)
+            return self._run(call, message, stoppable)
         offer = await self._teachdesk.offer(message)
         return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
@@ -298,9 +300,13 @@ class Engine(Desk):
             ticket.settle(cost_tokens(writing.usage))
             self._estimator.learn(skill, request.prompt, writing.usage, self.inference.num_restarts)
 
-    async def _run(self, call: BuiltInCall, message: Message) -> AsyncGenerator[Event, None]:
-        """Answers a command of the bot's own: no model, no place in line."""
-        async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
+    async def _run(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Answers a command of the bot's own, without a place in line: what asks the model lets everybody go first."""
+        async with aclosing(
+            self._say(await self._answer_built_in(call, message, stoppable), message)
+        ) as events:
             async for event in events:
                 yield event
 
@@ -310,7 +316,9 @@ class Engine(Desk):
         yield Text(shown.text)
         yield Finished(shown.text, proposals=shown.proposals, picture=shown.picture)
 
-    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str | Shown:
+    async def _answer_built_in(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> str | Shown:
         match call.command:
             case BuiltIn.HELP:
                 return self._help(call.argument, message)
@@ -326,6 +334,8 @@ class Engine(Desk):
                 return wording.forgotten(forgotten)
             case BuiltIn.WHY:
                 return await self.why("", message.author, message.scope)
+            case BuiltIn.CURVE:
+                return await self._curvedesk.answer(call.argument, message, stoppable)
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
             case _:

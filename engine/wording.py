@@ -308,6 +308,7 @@ COMMANDS: Mapping[BuiltIn, str] = {
     BuiltIn.UNDO: "Take back what a skill was taught last",
     BuiltIn.SKILL: "Make a new skill",
     BuiltIn.WHY: "Why the last answer here was chosen",
+    BuiltIn.CURVE: "Draw how right a skill is with ever more examples",
 }
 """The bot's own, as a platform's menu of commands shows them."""
 
@@ -318,6 +319,7 @@ ARGUMENTS: Mapping[BuiltIn, str] = {
     BuiltIn.DROP: "The number of the proposal",
     BuiltIn.UNDO: "The skill; without it, what was taught last here",
     BuiltIn.SKILL: "new NAME, and lines: mention me for those",
+    BuiltIn.CURVE: "The skill",
 }
 """What these take as one text, as such a menu asks for it."""
 
@@ -335,6 +337,7 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
         "`/skill new` makes one, `/proposals` lists what waits to be taught.",
         "`/why` says why the last answer here was chosen.",
+        "`/curve SKILL` draws how right a skill is with ever more examples.",
     ]
     return "\n".join(lines)
 
