@@ -116,5 +116,5 @@ def _plan_of_choices(skill: Skill) -> Plan:
         num_checks,
         first=fixed_indexes(skill),
         max_folds=5 if is_many else 10,
-        max_rounds=1 if is_many else 4,
+        max_rounds=1 if is_many else 2,
     )
