@@ -162,38 +162,41 @@ class Features:
         return [_parted(found[key]) if key in found else None for key in keys]
 
     async def readings(self, skill: Skill, known: list[Reading | None]) -> None:
-        """Fills the gaps in `known`, one after the other, when nobody else needs the model.
+        """Fills the gaps in `known`, in order, when nobody else needs the model.
 
         Raises:
             RequestFailed: the chat model cannot be asked.
         """
-        keys = self._reading_keys(skill)
-        texts = example_texts(skill)
+        keys, texts = self._reading_keys(skill), example_texts(skill)
+        gaps = iter([index for index, one in enumerate(known) if one is None])
+
+        async def fill() -> None:
+            for index in gaps:
+                async with self._together:
+                    known[index] = await self._taught_reading(skill, index, keys[index], texts[index])
+
         try:
             async with asyncio.TaskGroup() as group:
-                for index in (index for index, one in enumerate(known) if one is None):
-                    await self._together.acquire()
-                    group.create_task(self._fill(skill, known, index, (keys[index], texts[index])))
-        except ExceptionGroup as failures:
+                for _ in range(_NUM_TOGETHER):
+                    group.create_task(fill())
+        except* RequestFailed as failures:
             raise failures.exceptions[0] from failures
 
-    async def _fill(
-        self, skill: Skill, known: list[Reading | None], index: int, named: tuple[str, str]
-    ) -> None:
-        key, text = named
-        lock = self._being_read.setdefault(key, asyncio.Lock())  # it may be in two versions of the skill
+    async def _taught_reading(self, skill: Skill, index: int, key: str, text: str) -> Reading:
+        """Once, also where two versions of the skill are read at the same time."""
+        lock = self._being_read.setdefault(key, asyncio.Lock())
         try:
             async with lock:
-                there = self._taught.get(key)
-                numbers = self._heard.get(key) if there is None else there
+                numbers = self._taught.get(key)
                 if numbers is None:
-                    numbers = _as_one(await self._read(skill, text, index, is_background=True))
-                if there is None:
+                    numbers = self._heard.get(key)
+                    if numbers is None:
+                        numbers = _as_one(await self._read(skill, text, index, is_background=True))
                     await self._keep({key: numbers})
-            known[index] = _parted(numbers)
         finally:
-            self._being_read.pop(key, None)
-            self._together.release()
+            if not lock.locked():
+                self._being_read.pop(key, None)
+        return _parted(numbers)
 
     def keys(self, skill: Skill) -> tuple[str, ...]:
         """Under which what the models make of the skill is kept."""
