@@ -12,7 +12,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from bots import __version__, app, check, doctor, skills_command, skills_curve, skills_report, skills_teaching
+from bots import (
+    __version__,
+    app,
+    check,
+    doctor,
+    skills_command,
+    skills_curve,
+    skills_report,
+    skills_teaching,
+    skills_testing,
+)
 from bots.finding import as_json, as_line, is_fine
 from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
@@ -144,6 +154,14 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
         metavar="FILE",
         help=f"the page (default: {skills_report.DEFAULT_OUTPUT})",
     )
+    test = verbs.add_parser(
+        "test",
+        help="how often it is right: each example as if it had not been taught, and its checks",
+        parents=[common],
+    )
+    test.add_argument("name", metavar="NAME")
+    test.add_argument("--json", action="store_true", help="for machines")
+    test.add_argument("--limit", type=_number, metavar="N", help="only N items, always the same ones")
     verbs.add_parser("history", help="what the bot changed in its file", parents=[common]).add_argument(
         "name", metavar="NAME"
     )
@@ -213,6 +231,8 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
             return _curve(setup, opener, arguments)
         case "report":
             return _report(setup, opener, arguments)
+        case "test":
+            return _test(setup, opener, arguments)
         case "history":
             skills_command.print_page(skills_teaching.as_history(setup, arguments.name))
         case "diff":
@@ -244,6 +264,28 @@ def _report(setup: Setup, opener: ModelOpener, arguments: argparse.Namespace) ->
             "It was stopped before it was whole. What was measured is kept: the next time goes on from there."
         )
     return app.EXIT_FINE if report.is_whole else _EXIT_INTERRUPTED
+
+
+def _test(setup: Setup, opener: ModelOpener, arguments: argparse.Namespace) -> int:
+    skills_command.found(setup.skillbook, arguments.name)  # a wrong name is said before a model is loaded
+    with app.loading_status() as progress:
+        tested = asyncio.run(
+            skills_testing.measure_skill(setup, opener, progress, arguments.name, arguments.limit)
+        )
+    if arguments.json:
+        print(skills_testing.as_json(tested.measurement))
+    else:
+        skills_command.print_page(skills_testing.as_page(tested.measurement))
+    return _EXIT_INTERRUPTED if tested.was_interrupted else app.EXIT_FINE
+
+
+def _number(text: str) -> int:
+    """Raises:
+    ArgumentTypeError: it is no whole number from 1 on.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)
 
 
 async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:

@@ -25,7 +25,6 @@ from engine.curvewording import (
     curve_scale,
     curve_table,
     curve_title,
-    percent,
 )
 from engine.curving import CurveWork
 from engine.decisions import Decisions
@@ -67,6 +66,7 @@ from engine.skillschema import skill_schema
 from engine.store import Store
 from engine.teaching import Edition, Held, Preview
 from engine.teachshown import fenced
+from engine.testshown import nothing_to_measure, percent, shown_labels, summary, wrong_line
 from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
@@ -228,6 +228,7 @@ __all__ = [
     "fenced",
     "kind_of",
     "left_out",
+    "nothing_to_measure",
     "numbered",
     "open_shelf",
     "percent",
@@ -237,6 +238,7 @@ __all__ = [
     "read_examples",
     "read_secrets",
     "sentence",
+    "shown_labels",
     "size",
     "skill_schema",
     "skill_shown_left_out",
@@ -245,10 +247,12 @@ __all__ = [
     "slack_not_member",
     "slack_push_failed",
     "slack_pushed",
+    "summary",
     "thread_name",
     "unified",
     "usage",
     "waiting",
     "welcome",
     "work_line",
+    "wrong_line",
 ]

@@ -35,6 +35,7 @@ class BuiltIn(StrEnum):
     SKILL = "skill"
     WHY = "why"
     CURVE = "curve"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)

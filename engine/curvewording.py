@@ -9,6 +9,16 @@ _A_GAIN = 0.03
 _A_ROUGH_GUESS = 0.3  # an interval as wide as that says little
 
 
+def curve_begins(name: str, num_sizes: int) -> str:
+    """Said before it is drawn; the answer follows."""
+    if num_sizes < 2:
+        return ""
+    return (
+        f"Trying `/{name}` with {num_sizes} numbers of examples, in the time that nobody else needs. Every message goes first, so"
+        " it may take a while.\n\n"
+    )
+
+
 def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 

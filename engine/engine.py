@@ -38,6 +38,7 @@ from engine.features import Features
 from engine.identity import identity_of
 from engine.inference import Delta, FinishReason, Inference, Request, RequestFailed
 from engine.lane import Origin
+from engine.measuredesk import MeasureDesk
 from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.permissions import Permissions
@@ -78,6 +79,7 @@ class Engine(Desk):
         teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
+        model_name: str = "",
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
@@ -87,11 +89,14 @@ class Engine(Desk):
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
-        self.trials = Trials(inference, store.trials, identity_of(inference.info), self._solver_of)
+        self.trials = Trials(
+            inference, store.trials, identity_of(inference.info, model_name), self._solver_of
+        )
+        self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
         self.chooser = Chooser(Features(inference, store.features))
         self.curving = Curving(self.trials, self.chooser.features)
-        self._curvedesk = CurveDesk(self.curving, skillbook, permissions, limits.answer_seconds)
+        self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
 
     def _solver_of(self, skill: Skill) -> Solver | None:
         return self.chooser if skill.is_chosen else None
@@ -131,7 +136,7 @@ class Engine(Desk):
         self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
         if isinstance(call, BuiltInCall):
-            return self._run(call, message, stoppable)
+            return self._own(call, message, stoppable)
         offer = await self._teachdesk.offer(message)
         return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
@@ -300,15 +305,55 @@ class Engine(Desk):
             ticket.settle(cost_tokens(writing.usage))
             self._estimator.learn(skill, request.prompt, writing.usage, self.inference.num_restarts)
 
-    async def _run(
-        self, call: BuiltInCall, message: Message, stoppable: Stoppable
-    ) -> AsyncGenerator[Event, None]:
-        """Answers a command of the bot's own, without a place in line: what asks the model lets everybody go first."""
-        async with aclosing(
-            self._say(await self._answer_built_in(call, message, stoppable), message)
-        ) as events:
+    def _own(self, call: BuiltInCall, message: Message, stoppable: Stoppable) -> AsyncGenerator[Event, None]:
+        """What answers a command of the bot's own: without a place in line, as what asks the model lets everybody go first."""
+        match call.command:
+            case BuiltIn.TEST:
+                return self._test(call, message, stoppable)
+            case BuiltIn.CURVE:
+                return self._curve(call, message, stoppable)
+            case _:
+                return self._run(call, message)
+
+    async def _run(self, call: BuiltInCall, message: Message) -> AsyncGenerator[Event, None]:
+        """Answers a command of the bot's own that asks no model."""
+        async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
             async for event in events:
                 yield event
+
+    async def _test(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Measures a skill in the background; it has no place in line, as it takes nobody's."""
+        await self._store.join(message.scope)
+        desk = self._measuredesk
+        skill = desk.skill(call.argument, message)
+        first = await desk.begins(skill)
+        if first:
+            first += "\n\n"
+            yield Text(first)
+        try:
+            found = await stoppable.keep(desk.measured(skill))
+        except RequestFailed as error:
+            raise Writing(skill).failure(error) from error
+        yield Text(found)
+        yield Finished(first + found)
+
+    async def _curve(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Draws a skill's curve in the background, as a skill is measured."""
+        await self._store.join(message.scope)
+        work = self._curvedesk.begin(call.argument, message)
+        first = self._curvedesk.begins(work)
+        if first:
+            yield Text(first)
+        try:
+            shown = await stoppable.keep(self._curvedesk.drawn(work))
+        except RequestFailed as error:
+            raise Writing(work.skill).failure(error) from error
+        yield Text(shown.text)
+        yield Finished(first + shown.text, picture=shown.picture)
 
     async def _say(self, said: str | Shown, message: Message) -> AsyncGenerator[Event, None]:
         shown = said if isinstance(said, Shown) else Shown(said)
@@ -316,9 +361,7 @@ class Engine(Desk):
         yield Text(shown.text)
         yield Finished(shown.text, proposals=shown.proposals, picture=shown.picture)
 
-    async def _answer_built_in(
-        self, call: BuiltInCall, message: Message, stoppable: Stoppable
-    ) -> str | Shown:
+    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str | Shown:
         match call.command:
             case BuiltIn.HELP:
                 return self._help(call.argument, message)
@@ -334,8 +377,6 @@ class Engine(Desk):
                 return wording.forgotten(forgotten)
             case BuiltIn.WHY:
                 return await self.why("", message.author, message.scope)
-            case BuiltIn.CURVE:
-                return await self._curvedesk.answer(call.argument, message, stoppable)
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
             case _:

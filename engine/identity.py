@@ -14,5 +14,6 @@ class ModelIdentity:
     embedding_sha256: str = ""
 
 
-def identity_of(info: ModelInfo) -> ModelIdentity:
-    return ModelIdentity(info.description, info.sha256, info.embedding_sha256)
+def identity_of(info: ModelInfo, name: str = "") -> ModelIdentity:
+    """`name` is what people call it; without one, what its file says of it."""
+    return ModelIdentity(name or info.description, info.sha256, info.embedding_sha256)
