@@ -64,7 +64,9 @@ def test_dashes_leave_gaps() -> None:
 
 @settings(deadline=None, max_examples=30)
 @given(places, places, st.floats(0.5, 20))
-def test_what_lies_outside_is_left_out(start: tuple[float, float], end: tuple[float, float], thick: float) -> None:
+def test_what_lies_outside_is_left_out(
+    start: tuple[float, float], end: tuple[float, float], thick: float
+) -> None:
     canvas = Canvas(100, 80, WHITE)
     canvas.line([start, end], BLACK, thick)
     canvas.dot(start, thick, RED)

@@ -122,5 +122,3 @@ def test_a_skill_with_hardly_an_example_has_hardly_a_curve(num_examples: int) ->
     assert plan.num_asked == num_examples
     assert Tally().points() == ()
     assert all(isinstance(draw, Draw) for draw in plan.draws())
-
-

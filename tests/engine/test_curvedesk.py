@@ -31,7 +31,9 @@ ACCESS = AccessConfig(use=("U1", "U3"), teach=("U1",), admin=())
 
 
 def copier(number: int = 7) -> Skill:
-    return make_skill("copy", examples=tuple(make_example(f"n{n} it is", f"n{n} it is") for n in range(number)))
+    return make_skill(
+        "copy", examples=tuple(make_example(f"n{n} it is", f"n{n} it is") for n in range(number))
+    )
 
 
 async def asked(folder: Path, model: FakeInference, text: str, author: Author = ADA) -> Finished:
