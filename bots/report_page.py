@@ -13,7 +13,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = (
     Column("Skill"),
     Column("What it does", is_said=True),
-    Column("Answer"),
+    Column("Answer", is_said=True),
     Column("Examples", is_number=True),
     Column("Right", is_number=True),
     Column("95 % interval", is_number=True),

@@ -34,13 +34,15 @@ def kind(skill: Skill) -> str:
 
 
 def right(measurement: Measurement) -> str:
-    """The share of right answers; a dash where nothing was measured."""
-    return "–" if measurement.accuracy is None else percent(measurement.accuracy)
+    """The share of right answers, or of texts how like the right one they are; a dash where nothing was measured."""
+    if measurement.kind is Kind.TEXT and measurement.chrf is not None:
+        return f"{percent(measurement.chrf)} alike"
+    return percent(measurement.accuracy)
 
 
 def spread(measurement: Measurement) -> str:
-    """Its 95 % interval."""
-    if measurement.accuracy is None:
+    """The 95 % interval of a share of right answers."""
+    if measurement.accuracy is None or measurement.kind is Kind.TEXT:
         return "–"
     return f"{100 * measurement.interval.low:.0f}–{100 * measurement.interval.high:.0f} %"
 
@@ -66,10 +68,14 @@ def _facts(report: SkillReport) -> Iterator[str]:
     yield _fact(str(len(skill.examples)), f"examples{checks}; answers with {kind(skill)}")
     if measured.accuracy is None:
         return
-    yield _fact(right(measured), f"right, of {len(measured.trials)}; 95 % interval {spread(measured)}")
-    if measured.chrf is not None and kind_of(skill) is Kind.TEXT:
-        copied = percent(measured.copied_chrf or 0.0)
-        yield _fact(percent(measured.chrf), f"like the right text (chrF); giving back what came in: {copied}")
+    if measured.kind is Kind.TEXT:
+        copied = f"like the right text (chrF); giving back what came in: {percent(measured.copied_chrf)}"
+        yield _fact(percent(measured.chrf), copied)
+        yield _fact(f"{measured.num_right} of {len(measured.trials)}", "word for word as expected")
+    else:
+        yield _fact(
+            percent(measured.accuracy), f"right, of {len(measured.trials)}; 95 % interval {spread(measured)}"
+        )
     if measured.num_unsure:
         yield _fact(str(measured.num_unsure), "answers of which it was not sure")
 
@@ -159,18 +165,23 @@ def _fields(fields: Mapping[str, tuple[int, int]]) -> str:
 
 
 def _wrong(measured: Measurement) -> str:
-    columns = [Column("", is_number=True), Column("What came in", is_said=True)]
-    columns += [Column("Right", is_said=True), Column("Said", is_said=True), Column("Sure", is_number=True)]
     shown = measured.wrong[:MAX_WRONG]
+    has_odds = any(one.probability is not None for one in shown)
+    columns = [Column("", is_number=True), Column("What came in", is_said=True)]
+    columns += [Column("Right", is_said=True), Column("Said", is_said=True)]
+    columns += [Column("Sure", is_number=True)] if has_odds else []
     left_out = len(measured.wrong) - len(shown)
     caption = f"{left_out} more are left out." if left_out else ""
-    return table(columns, [_wrong_row(measured.skill, one) for one in shown], caption)
+    rows = (_wrong_row(measured.skill, one)[: len(columns)] for one in shown)
+    return table(columns, rows, caption)
 
 
 def _wrong_row(skill: Skill, trial: Trial) -> tuple[str, ...]:
     place = f"check {trial.number}" if trial.is_check else str(trial.number)
-    sure = "" if trial.probability is None else percent(trial.probability)
-    return place, _inputs(skill, trial.inputs), trial.expected, trial.said or "(no answer)", sure
+    return (
+        *(place, _inputs(skill, trial.inputs), trial.expected, trial.said or "(no answer)"),
+        percent(trial.probability),
+    )
 
 
 def _inputs(skill: Skill, inputs: Mapping[str, str]) -> str:
@@ -208,11 +219,9 @@ def _hurts(skill: Skill, one: Hurting) -> str:
 
 
 def _effect(skill: Skill, one: Hurting) -> str:
-    said = skill.choices[one.said]
     righted = f"{one.num_righted} more of the others would be answered right" if one.num_righted else ""
     surer = f"the others' right answers would be {percent(_growth(one.gain))} likelier"
-    other = f" Left out, it is answered with {said}." if said != skill.examples[one.index].output else ""
-    return f"Without it, {righted or surer}.{other}"
+    return f"Without it, {righted or surer}. Left out, it is answered with {skill.choices[one.said]}."
 
 
 def _growth(gain: float) -> float:

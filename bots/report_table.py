@@ -34,8 +34,9 @@ Cell = str | Link
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], caption: str = "") -> str:
     heads = "".join(f'<th scope="col"{_aside(one)}>{escape(one.name)}</th>' for one in columns)
     lines = "\n".join(f"<tr>{_cells(columns, row)}</tr>" for row in rows)
+    wide = ' class="wide"' if sum(one.is_said for one in columns) > 1 else ""
     told = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f'<div class="scroll"><table class="wide">{told}<thead><tr>{heads}</tr></thead><tbody>\n{lines}\n</tbody></table></div>'
+    return f'<div class="scroll"><table{wide}>{told}<thead><tr>{heads}</tr></thead><tbody>\n{lines}\n</tbody></table></div>'
 
 
 def _cells(columns: Sequence[Column], row: Sequence[Cell]) -> str:

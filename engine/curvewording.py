@@ -95,6 +95,9 @@ def _trend(points: tuple[Point, ...]) -> str:
     half = min(points[:-1], key=lambda one: abs(one.num_taught - last.num_taught / 2))
     gain = last.mean - half.mean
     steps = f"from {half.num_taught} to {last.num_taught} examples"
+    if abs(gain) >= _A_GAIN and last.high - last.low > _A_ROUGH_GUESS:
+        seems = "still to get better" if gain > 0 else "not to get better"
+        return f"It seems {seems}: {_points(abs(gain))} {'more' if gain > 0 else 'less'} {steps}."
     if gain >= _A_GAIN:
         return f"It still gets better: {_points(gain)} more {steps}. More examples will probably help."
     if gain <= -_A_GAIN:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_CANDIDATES = 60
-_LEAST_GAIN = 0.01  # nats an example on average: below it is noise
+_LEAST_GAIN = 0.005  # nats an example on average: below it is noise
 _LEAST_PROBABILITY = 1e-6
 
 
@@ -23,13 +23,14 @@ class Judging(Protocol):
 @dataclass(frozen=True, slots=True)
 class Hurting:
     """An example, by its index. Without it the right answers of the others are `gain` likelier on average, in nats, and
-    `num_righted` more of them are the likeliest; below 0 it would be fewer. `said` is the likeliest label for it, left out, and
-    `nearest` are the indexes of the examples that are most like it, each with its likeness.
+    `num_righted` more of them are the likeliest; below 0 it would be fewer. `label` is its own, `said` the likeliest for it when
+    it is left out. `nearest` are the indexes of the examples that are most like it, each with its likeness.
     """
 
     index: int
     gain: float
     num_righted: int
+    label: int
     said: int
     nearest: tuple[tuple[int, float], ...] = ()
 
@@ -52,7 +53,8 @@ class Influence:
             before, after = self._with_all[others], self._judging([int(one) for one in others])
             gains = self._log_likelihood(after, labels) - self._log_likelihood(before, labels)
             righted = (after.argmax(axis=1) == labels).sum() - (before.argmax(axis=1) == labels).sum()
-            yield Hurting(index, float(gains.mean()), int(righted), int(self._with_all[index].argmax()))
+            said = int(self._with_all[index].argmax())
+            yield Hurting(index, float(gains.mean()), int(righted), int(self._labels[index]), said)
 
     @staticmethod
     def _log_likelihood(probabilities: NDArray[np.float64], labels: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -61,6 +63,7 @@ class Influence:
 
 
 def worst(measured: Sequence[Hurting], max_number: int) -> tuple[Hurting, ...]:
-    """Those that hurt by more than noise, the worst first."""
+    """Those that hurt by more than noise and that the others contradict, the worst first: one that they confirm is merely rare."""
     hurting = [one for one in measured if one.gain > _LEAST_GAIN and one.num_righted >= 0]
-    return tuple(sorted(hurting, key=lambda one: (-one.num_righted, -one.gain))[:max_number])
+    contradicted = [one for one in hurting if one.said != one.label]
+    return tuple(sorted(contradicted, key=lambda one: -one.gain)[:max_number])

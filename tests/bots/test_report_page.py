@@ -87,7 +87,7 @@ def test_what_people_wrote_is_text_wherever_it_stands():
     skill = make_skill(
         "mood", description=EVIL, instructions=EVIL, choices=("good", label), inputs=inputs, examples=examples
     )
-    hurting = (Hurting(1, 0.2, 1, 0, ((0, 0.9),)),)
+    hurting = (Hurting(1, 0.2, 1, 1, 0, ((0, 0.9),)),)
     curve = Curve("mood", EVIL, make_curve(0.2, 0.4).points, 0.1, EVIL)
     text = as_page([report(skill, (wrong(skill, label),), hurting, curve=curve)], EVIL, 0)
     page = Page(text)
@@ -118,7 +118,7 @@ def test_it_says_what_is_right_what_was_taken_for_which_and_what_was_wrong():
 def test_an_example_that_hurts_is_shown_with_what_is_near_to_it():
     skill = chooser()
     page = " ".join(
-        Page(as_page([report(skill, (), (Hurting(0, 0.3, 2, 1, ((1, 0.75),)),))], "Fake", 0)).texts
+        Page(as_page([report(skill, (), (Hurting(0, 0.3, 2, 0, 1, ((1, 0.75),)),))], "Fake", 0)).texts
     )
     assert "Examples that hurt" in page
     assert "Without it, 2 more of the others would be answered right." in page

@@ -83,7 +83,7 @@ def test_ctrl_c_keeps_what_there_is_and_says_so(home: Path, capsys):
     out = capsys.readouterr().out
     assert "0 taught: 100 %" in out
     assert "stopped before it was whole" in " ".join(out.split())
-    assert len(model.requests) == 20
+    assert len(model.requests) < 30  # of 45
     assert decode((home / "copy.png").read_bytes()).any()
 
 

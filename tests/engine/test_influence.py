@@ -80,5 +80,7 @@ def test_of_so_few_none_is_left_out(number: int) -> None:
 
 
 def test_what_helps_is_not_among_the_worst() -> None:
-    helps, noise, hurts = Hurting(0, -0.3, -1, 0), Hurting(1, 0.001, 0, 0), Hurting(2, 0.2, 1, 0)
-    assert worst([helps, noise, hurts, Hurting(3, 0.4, 0, 0)], 2) == (hurts, Hurting(3, 0.4, 0, 0))
+    helps, noise, hurts = Hurting(0, -0.3, -1, 1, 0), Hurting(1, 0.001, 0, 1, 0), Hurting(2, 0.2, 1, 1, 0)
+    rare, worse = Hurting(3, 0.6, 0, 1, 1), Hurting(4, 0.4, 0, 1, 0)
+    assert worst([helps, noise, hurts, rare, worse], 5) == (worse, hurts)
+    assert worst([helps, noise, hurts, rare, worse], 1) == (worse,)
