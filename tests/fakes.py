@@ -43,6 +43,8 @@ from engine.inference import (
     Speed,
     Status,
     Usage,
+    WordPlaces,
+    WordStates,
 )
 from engine.message import Author, Message, Platform, Scope
 from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
@@ -227,6 +229,11 @@ class FakeInference:
         return 0 if is_known else _count(fixed)
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
+        raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+
+    async def embed_words(
+        self, texts: tuple[str, ...], words: tuple[WordPlaces, ...]
+    ) -> tuple[WordStates, ...]:
         raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
 
     def forget(self) -> None:
