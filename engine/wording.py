@@ -41,7 +41,7 @@ from engine.errors import (
     Whose,
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
-from engine.prompt import MAX_NEAREST, num_fixed
+from engine.prompt import MAX_NEAREST, fixed_indexes
 from engine.skill import Memory, Skill, Takes
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
@@ -241,14 +241,23 @@ def _about(seconds: float | None) -> str:
     return f", about {max(1, round(seconds))} s" if seconds < 120 else f", about {round(seconds / 60)} min"
 
 
+def unsure(guess: str, command: str) -> str:
+    """Instead of an answer to what is far from everything taught. `command` teaches it."""
+    return f"I don't know this one yet. My best guess: {guess}. Teach me the right answer: `{command}`"
+
+
 def examples_read(skill: Skill) -> str:
     """Which of its examples the model reads, for `skills show`."""
-    number, first = len(skill.examples), num_fixed(skill)
+    number, fixed = len(skill.examples), fixed_indexes(skill)
+    first = len(fixed)
     if first == number:
         return "all are read for every message" if number else "none"
+    which = f"the first {first}" if fixed == tuple(range(first)) else f"{first} (the pinned ones first)"
+    if skill.is_chosen:
+        return f"{which} of {number} stand in the prompt; all {number} decide what an answer is"
     if skill.memory is Memory.CONVERSATION:
-        return f"the first {first} of {number} are read; the others are too many for a skill that converses"
-    return f"the first {first} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
+        return f"{which} of {number} are read; the others are too many for a skill that converses"
+    return f"{which} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
 
 
 def queue_text(view: QueueView) -> str:
@@ -297,6 +306,7 @@ COMMANDS: Mapping[BuiltIn, str] = {
     BuiltIn.DROP: "Let a proposal go",
     BuiltIn.UNDO: "Take back what a skill was taught last",
     BuiltIn.SKILL: "Make a new skill",
+    BuiltIn.WHY: "Why the last answer here was chosen",
 }
 """The bot's own, as a platform's menu of commands shows them."""
 
@@ -323,6 +333,7 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         "`/queue` says how many messages are in line, and where yours are.",
         "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
         "`/skill new` makes one, `/proposals` lists what waits to be taught.",
+        "`/why` says why the last answer here was chosen.",
     ]
     return "\n".join(lines)
 
