@@ -115,8 +115,11 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
         learning = _in_background(
             lambda: engine.chooser.keep(setup.skillbook), "skills with choices learn when they are first used"
         )
+        extracting = _in_background(
+            lambda: engine.extractor.keep(setup.skillbook), "skills with spans learn when they are first used"
+        )
         try:
-            async with watching, warming, learning:
+            async with watching, warming, learning, extracting:
                 yield engine
         finally:
             await engine.close()

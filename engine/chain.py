@@ -106,23 +106,47 @@ def best(scores: Matrix, transitions: Matrix, first: "np.ndarray[tuple[int], np.
     return np.array(path[::-1], np.intp)
 
 
-def best_record(scores: Matrix, transitions: Matrix, num_fields: int, always: Collection[int]) -> Tags:
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """`probability` is how likely all of its values are right together, as far as the fields can be taken one by one."""
+
+    tags: Tags
+    probability: float
+
+
+def best_record(scores: Matrix, transitions: Matrix, num_fields: int, always: Collection[int]) -> Record:
     """The best sequence in which no field has two values, and each of `always` has one.
 
     Where the best of all breaks this, a field's value begins where that is the likeliest.
     """
+    likely = Chains([len(scores)], num_fields).expected(scores, transitions).tags
     first = begins(num_fields)
     path = best(scores, transitions, first)
-    broken = _broken(path, num_fields, always)
-    if broken:
+    mended: set[int] = set()
+    while broken := _broken(path, num_fields, always) - mended:
         scores = scores.copy()
-        likely = Chains([len(scores)], num_fields).expected(scores, transitions).tags
-    while broken:
         for field in broken:
             _begin_only(scores, field, int(likely[:, begin_tag(field)].argmax()))
+        mended |= broken
         path = best(scores, transitions, first)
-        broken = _broken(path, num_fields, always) - broken
-    return path
+    return Record(path, _probability(path, likely, num_fields, always))
+
+
+def _probability(path: Tags, likely: Matrix, num_fields: int, always: Collection[int]) -> float:
+    spans = dict(untagged(path))
+    product = 1.0
+    for field in range(num_fields):
+        begun = likely[:, begin_tag(field)]
+        total = float(begun.sum())
+        if field not in spans:
+            product *= max(0.0, 1 - total)
+            continue
+        begin, end = spans[field]
+        one_of = total if field in always else max(1.0, total)
+        inner = float(likely[np.arange(begin + 1, end), path[begin + 1 : end]].min(initial=begun[begin]))
+        behind = likely[end, go_on_tag(field)] if end < len(path) else 0.0
+        product *= min(inner, float(begun[begin])) / max(one_of, _LEAST) * max(0.0, 1 - float(behind))
+    return min(1.0, max(0.0, product))
 
 
 def _broken(path: Tags, num_fields: int, always: Collection[int]) -> set[int]:

@@ -38,8 +38,9 @@ def minimum(loss: Loss, start: Vector, *, max_steps: int) -> Vector:
 
 def _direction(slope: Vector, remembered: deque[tuple[Vector, Vector]]) -> Vector:
     if not remembered:
-        return -slope / max(1.0, float(np.abs(slope).sum())) ** 0.5
-    direction = -slope
+        first: Vector = -slope / max(1.0, float(np.abs(slope).sum())) ** 0.5
+        return first
+    direction: Vector = -slope
     shares = []
     for moved, bent in reversed(remembered):
         share = _dot(moved, direction) / _dot(bent, moved)

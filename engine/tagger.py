@@ -36,6 +36,14 @@ class Taught:
     spans: tuple[tuple[int, Span], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The span of each field that a text has, and how likely all of them are right."""
+
+    spans: Spans
+    probability: float
+
+
 class Tagger:
     """Fitted when it is made. `always` names the fields that every text has."""
 
@@ -52,13 +60,14 @@ class Tagger:
         self._scale = _STATE_SCALE / (states.std(axis=0) + 1e-3)
         self._fit(taught, names, states)
 
-    def tag(self, words: Words) -> Spans:
+    def tag(self, words: Words) -> Found:
         """At most one span for each field."""
         if not words.places:
-            return {}
+            return Found({}, 1.0)
         columns = self._columns(marks(words, self._known))
         scores = self._scaled(words.states) @ self._of_states + self._of_marks[columns].sum(axis=1)
-        return dict(untagged(best_record(scores, self._transitions, self._num_fields, self._always)))
+        record = best_record(scores, self._transitions, self._num_fields, self._always)
+        return Found(dict(untagged(record.tags)), record.probability)
 
     def _columns(self, names: Sequence[Sequence[str]]) -> Columns:
         """The numbers of each word's marks, filled up with the one that counts nothing."""
@@ -69,7 +78,8 @@ class Tagger:
     def _scaled(self, states: WordStates) -> WordStates:
         if states.shape[1] != len(self._middle):  # the embedding model came or went
             states = np.zeros((len(states), len(self._middle)), np.float32) + self._middle
-        return (states - self._middle) * self._scale
+        scaled: WordStates = (states - self._middle) * self._scale
+        return scaled
 
     def _fit(self, taught: Sequence[Taught], names: Sequence[Marks], states: WordStates) -> None:
         tags = [tagged(len(one.words.places), one.spans) for one in taught]
@@ -134,7 +144,7 @@ class _Fit:
         columns = self._columns.ravel()
         spread = np.repeat(missed, self._columns.shape[1], axis=0)
         sums = [np.bincount(columns, weights=one, minlength=self._num_marks) for one in spread.T]
-        slope = np.stack(sums, axis=1)
+        slope: Matrix = np.array(sums, np.float64).T.copy()
         slope[_PADDING] = 0
         return slope
 

@@ -250,7 +250,18 @@ class FakeInference:
     async def embed_words(
         self, texts: tuple[str, ...], words: tuple[WordPlaces, ...]
     ) -> tuple[WordStates, ...]:
-        raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+        """Of each word alone: the same word is the same wherever it stands."""
+        length = self._info.embedding_length
+        if not length:
+            raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+        self.embedded += texts
+        await asyncio.sleep(0)
+        return tuple(
+            np.array([_bag(text[begin:end], length) for begin, end in places], np.float16)
+            .astype(np.float32)
+            .reshape(len(places), -1)
+            for text, places in zip(texts, words, strict=True)
+        )
 
     def forget(self) -> None:
         self.num_forgets += 1

@@ -159,7 +159,7 @@ class Embedder:
     def _read_row(self, pointer: object) -> Vector:
         if not pointer:
             raise LlamaError("llama.cpp gave no embedding")
-        return np.ctypeslib.as_array(pointer, (self.length,)).astype(np.float64)  # type: ignore[call-overload]
+        return np.ctypeslib.as_array(pointer, (self.length,)).astype(np.float64)
 
 
 def _word_piece_of(model: Model) -> WordPiece | None:
