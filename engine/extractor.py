@@ -47,7 +47,10 @@ class Extractor:
 
     def takes(self, skill: Skill) -> bool:
         """Whether it answers this skill: all of an answer is cut out of the message, and enough was taught."""
-        return skill.is_cut_out and self._pupil(skill).has_enough
+        if not skill.is_cut_out:
+            return False
+        known = next((one for one in self._pupils.get(skill.name, ()) if one.skill is skill), None)
+        return _has_enough(skill) if known is None else known.has_enough
 
     # Beside the answers
 
@@ -100,7 +103,7 @@ class Extractor:
         return (await self._decided(skill, text, fitted)).solved
 
     async def leave_one_out(self, skill: Skill) -> AsyncGenerator[Solved, None]:
-        """See `Solver.leave_one_out`. With many examples some of those beside it are left out too."""
+        """See `Solver.leave_one_out`. With many examples some of those beside it are left out too, and always who says the same."""
         words = await self.features.of_taught(_texts(skill))
         for fold in np.array_split(np.arange(len(words)), min(NUM_FOLDS, max(1, len(words)))):
             for solved in await asyncio.to_thread(_left_out, skill, words, [int(one) for one in fold]):
@@ -121,14 +124,13 @@ class Extractor:
     def _pupil(self, skill: Skill) -> "_Pupil":
         """Skills are told apart by what they are: a proposal makes another one of the same name and version."""
         versions = self._pupils.setdefault(skill.name, [])
-        for one in versions:
-            if one.skill is skill:
-                return one
-        pupil = _Pupil(skill, self.features)
-        versions.append(pupil)
+        pupil = next((one for one in versions if one.skill is skill), None)
+        if pupil is not None:
+            versions.remove(pupil)
+        versions.append(pupil or _Pupil(skill, self.features))  # the last used stands last
         if len(versions) > NUM_VERSIONS:
             versions.pop(0).cancel()
-        return pupil
+        return versions[-1]
 
     def _drop(self, names: Collection[str]) -> None:
         for name in [one for one in self._pupils if one not in names]:
@@ -214,13 +216,7 @@ class _Pupil:
     @property
     def has_enough(self) -> bool:
         if self._has_enough is None:
-            record = Record(self.skill)
-            usable = (
-                one
-                for text, one in zip(_texts(self.skill), self.skill.examples, strict=True)
-                if _taught(record, unread(text), one) is not None
-            )
-            self._has_enough = len(list(islice(usable, MIN_EXAMPLES))) == MIN_EXAMPLES
+            self._has_enough = _has_enough(self.skill)
         return self._has_enough
 
     @property
@@ -283,6 +279,16 @@ def _texts(skill: Skill) -> tuple[str, ...]:
     return tuple(input_text(skill, one.inputs) for one in skill.examples)
 
 
+def _has_enough(skill: Skill) -> bool:
+    record = Record(skill)
+    usable = (
+        one
+        for one in skill.examples
+        if _taught(record, unread(input_text(skill, one.inputs)), one) is not None
+    )
+    return len(list(islice(usable, MIN_EXAMPLES))) == MIN_EXAMPLES
+
+
 def _taught(record: Record, words: Words, example: Example) -> Taught | None:
     """None: a value of the example is no run of whole words of its text."""
     places = {field: found(words, value) for field, value in record.values(example).items()}
@@ -298,7 +304,8 @@ def _label(output: str) -> str:
 
 
 def _left_out(skill: Skill, words: Sequence[Words], fold: Sequence[int]) -> list[Solved]:
-    others = [index for index in range(len(words)) if index not in set(fold)]
+    texts = {words[index].text for index in fold}  # who says the same is left out too
+    others = [index for index in range(len(words)) if words[index].text not in texts]
     fitted = _Fitted(skill, words, others)
     return [fitted.solved(words[index]) for index in fold]
 
