@@ -4,7 +4,7 @@ import json
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.record import Record
@@ -57,6 +57,7 @@ def test_a_value_that_the_schema_refuses_counts_as_missing() -> None:
     assert record.written({0: "abcd"}) == '{"a":""}'
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(
         st.tuples(st.sampled_from([TEXT, OR_NULL, TEXT | {"maxLength": 4}]), st.booleans()),
