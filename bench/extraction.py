@@ -112,7 +112,7 @@ def interval(found: Sequence[Extracted]) -> tuple[float, float]:
     of_items = mean * (1 - mean) / len(found[0].hits)
     of_draws = sum((one - mean) ** 2 for one in shares) / max(1, len(shares) - 1) / len(shares)
     half = _NORMAL_95 * math.sqrt(of_items + of_draws)
-    return mean - half, mean + half
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 async def _measured(

@@ -6,7 +6,7 @@ Knows no person and no SQL.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -279,14 +279,22 @@ def _texts(skill: Skill) -> tuple[str, ...]:
     return tuple(input_text(skill, one.inputs) for one in skill.examples)
 
 
-def _has_enough(skill: Skill) -> bool:
+def not_in_their_text(skill: Skill) -> tuple[int, ...]:
+    """The numbers, from 1, of the examples that teach nothing: a value is no run of whole words of its text."""
+    if not skill.is_cut_out:
+        return ()
+    return tuple(number for number, one in enumerate(_usable(skill), 1) if not one)
+
+
+def _usable(skill: Skill) -> Iterator[bool]:
+    """Of each example, whether it teaches something."""
     record = Record(skill)
-    usable = (
-        one
-        for one in skill.examples
-        if _taught(record, unread(input_text(skill, one.inputs)), one) is not None
-    )
-    return len(list(islice(usable, MIN_EXAMPLES))) == MIN_EXAMPLES
+    for one in skill.examples:
+        yield _taught(record, unread(input_text(skill, one.inputs)), one) is not None
+
+
+def _has_enough(skill: Skill) -> bool:
+    return len(list(islice(filter(None, _usable(skill)), MIN_EXAMPLES))) == MIN_EXAMPLES
 
 
 def _taught(record: Record, words: Words, example: Example) -> Taught | None:
