@@ -1,5 +1,6 @@
 """Curves of real kinds of skills, on a model that answers without weights: nobody sees what it is asked."""
 
+import random
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -72,13 +73,23 @@ async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None
 
 
 async def test_a_skill_that_can_be_learned_rises(tmp_path: Path) -> None:
-    skill = chooser(40)
+    skill = chooser(30)
     async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert curve.is_whole
     assert curve.points[0].mean < 0.9
     assert curve.points[-1].mean > 0.9
     assert (curve.baseline, curve.measure) == (0.5, "right answers")
+
+
+async def test_what_cannot_be_learned_stays_at_chance(tmp_path: Path) -> None:
+    """Who had been taught the item itself would be right."""
+    chance = random.Random(8)
+    pairs = (make_example(f"word{n} word{n + 100}", chance.choice(LABELS)) for n in range(24))
+    skill = make_skill("where", choices=LABELS, examples=tuple(pairs))
+    async with opened(tmp_path, FakeInference(embedding_length=48), skill) as engine:
+        curve = (await to_the_end(engine.curving.begin(skill))).curve
+    assert max(point.mean for point in curve.points) < 0.75
 
 
 async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
