@@ -35,6 +35,7 @@ from engine.errors import (
 )
 from engine.estimate import Estimator, cost_tokens
 from engine.features import Features
+from engine.gate import Gate
 from engine.identity import identity_of
 from engine.inference import Delta, FinishReason, Inference, Request, RequestFailed
 from engine.lane import Origin
@@ -83,23 +84,20 @@ class Engine(Desk):
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
-        taught = Teaching(skillbook, permissions, store, shelf, teaching)
+        self.chooser = Chooser(Features(inference, store.features))
+        model = identity_of(inference.info, model_name)
+        self.trials = Trials(inference, store.trials, model, self._solver_of)
+        judge = Gate(self.trials, self.chooser)
+        taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
         super().__init__(skillbook, store, permissions, taught)
         self.inference, self._limits = inference, limits
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
-        self.trials = Trials(
-            inference, store.trials, identity_of(inference.info, model_name), self._solver_of
-        )
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
-        self.chooser = Chooser(Features(inference, store.features))
         self.curving = Curving(self.trials, self.chooser.features)
         self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
-
-    def _solver_of(self, skill: Skill) -> Solver | None:
-        return self.chooser if skill.is_chosen else None
 
     def report(self, skills: Sequence[Skill]) -> ReportWork:
         """All that can be measured of them, not begun yet."""
@@ -108,6 +106,10 @@ class Engine(Desk):
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
         await self.chooser.close()
+
+    def _solver_of(self, skill: Skill) -> Solver | None:
+        """What answers a skill without writing token by token; None: nothing, the model writes."""
+        return self.chooser if skill.is_chosen else None
 
     async def deleted(self, message_id: str) -> bool:
         """As the desk says; the model forgets what it has read of it too."""

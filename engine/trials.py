@@ -4,7 +4,8 @@ Everything runs in the background: the model lets every person's request go befo
 what has not changed is not asked again.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -23,9 +24,9 @@ from engine.writing import Writing
 
 SolverOf = Callable[[Skill], Solver | None]
 
-_MAX_UNKEPT = (
-    50  # answers of a solver come hundreds a second: a write to the disk for each would be the slow part
-)
+_MAX_TRIED = 20_000  # answers of skills as they might become
+# Answers of a solver come hundreds a second: a write to the disk for each would be the slow part.
+_MAX_UNKEPT = 500
 
 
 def written_by_the_model(_: Skill) -> Solver | None:
@@ -50,6 +51,7 @@ class Trials:
         """`solver_of` says what answers a skill without writing token by token; None: nothing."""
         self.model = model
         self._inference, self._store, self._solver_of = inference, store, solver_of
+        self._tried: OrderedDict[tuple[str, str], Solved] = OrderedDict()
 
     async def run(self, skill: Skill, *, max_items: int | None = None) -> AsyncGenerator[Trial, None]:
         """First what is kept, then what has to be asked, each as soon as it is answered. Closing it keeps what was answered.
@@ -57,20 +59,37 @@ class Trials:
         Raises:
             RequestFailed: the model cannot be asked.
         """
-        tasks = self._tasks(skill, max_items)
+        items = items_of(skill)
+        chosen = items if max_items is None else drawn(items, max_items)
+        async with aclosing(self.of(skill, chosen)) as trials:
+            async for trial in trials:
+                yield trial
+        await self._store.only(skill.name, (item.key for item in items))
+
+    def is_solved(self, skill: Skill) -> bool:
+        """Whether something else than the model's writing answers it."""
+        return self._solver_of(skill) is not None
+
+    async def of(
+        self, skill: Skill, items: Sequence[Item], *, is_kept: bool = True
+    ) -> AsyncGenerator[Trial, None]:
+        """As `run`, of some of its items.
+
+        `is_kept`: False for a skill as it might become, whose answers must not take the place of the real one's.
+        """
+        tasks = self._tasks(skill, items)
         kept = await self._store.of(skill.name, self.model)
         missing = []
         for task in tasks:
-            answer = kept.get(task.item.key)
-            if answer is not None and answer.fingerprint == task.fingerprint:
-                yield _trial(task.item, _solved(answer))
-            else:
+            solved = self._known(task, kept)
+            if solved is None:
                 missing.append(task)
+            else:
+                yield _trial(task.item, solved)
         if missing:
-            async with aclosing(self._keeping(skill, missing)) as trials:
+            async with aclosing(self._keeping(skill, missing, is_kept=is_kept)) as trials:
                 async for trial in trials:
                     yield trial
-        await self._store.only(skill.name, (item.key for item in items_of(skill)))
 
     async def measure(self, skill: Skill, *, max_items: int | None = None) -> Measurement:
         """All of it at once. Raises as `run` does."""
@@ -82,13 +101,10 @@ class Trials:
         in_order = sorted(trials, key=lambda one: (one.is_check, one.number))
         return Measurement(skill, tuple(in_order), self.model)
 
-    async def num_missing(self, skill: Skill, *, max_items: int | None = None) -> int:
+    async def num_missing(self, skill: Skill) -> int:
         """How many would have to be asked."""
         kept = await self._store.of(skill.name, self.model)
-        return sum(
-            task.item.key not in kept or kept[task.item.key].fingerprint != task.fingerprint
-            for task in self._tasks(skill, max_items)
-        )
+        return sum(self._known(task, kept) is None for task in self._tasks(skill, items_of(skill)))
 
     async def remembered(self, skill: Skill, model: ModelIdentity | None = None) -> Measurement:
         """What is kept of the skill's items, also when other examples have been taught since. Asks nothing.
@@ -98,16 +114,27 @@ class Trials:
         own = model or self.model
         return await remembered(self._store, skill, own)
 
-    def _tasks(self, skill: Skill, max_items: int | None) -> tuple[_Task, ...]:
-        items = items_of(skill)
-        if max_items is not None:
-            items = drawn(items, max_items)
+    def _tasks(self, skill: Skill, items: Sequence[Item]) -> tuple[_Task, ...]:
         if self._solver_of(skill) is not None:
             whole = _fingerprint(_as_taught(skill))
             return tuple(_Task(item, whole) for item in items)
         return tuple(_Task(item, _fingerprint(_request(skill, item))) for item in items)
 
-    async def _keeping(self, skill: Skill, tasks: Sequence[_Task]) -> AsyncGenerator[Trial, None]:
+    def _known(self, task: _Task, kept: Mapping[str, KeptAnswer]) -> Solved | None:
+        """What was said already, by a skill that was the same in all that matters."""
+        answer = kept.get(task.item.key)
+        if answer is not None and answer.fingerprint == task.fingerprint:
+            return _solved(answer)
+        return self._tried.get((task.item.key, task.fingerprint))
+
+    def _try(self, task: _Task, solved: Solved) -> None:
+        self._tried[task.item.key, task.fingerprint] = solved
+        if len(self._tried) > _MAX_TRIED:
+            self._tried.popitem(last=False)
+
+    async def _keeping(
+        self, skill: Skill, tasks: Sequence[_Task], *, is_kept: bool
+    ) -> AsyncGenerator[Trial, None]:
         solver = self._solver_of(skill)
         max_unkept = 1 if solver is None else _MAX_UNKEPT
         unkept: list[KeptAnswer] = []
@@ -115,7 +142,10 @@ class Trials:
         try:
             async with aclosing(asked) as answers:
                 async for task, solved in answers:
-                    unkept.append(_kept(task, solved, skill.version))
+                    if is_kept:
+                        unkept.append(_kept(task, solved, skill.version))
+                    else:
+                        self._try(task, solved)
                     if len(unkept) >= max_unkept:
                         await self._store.keep(skill.name, self.model, unkept)
                         unkept = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bots.__main__ import main
-from engine.inference import Request
+from engine.inference import Choices, Request
 from tests.fakes import FakeInference, echo
 from tests.home import opener_of, write_home, write_skill
 
@@ -15,6 +15,7 @@ SORT = """\
 description: Which fruit?
 instructions: Say which.
 choices: [apple, pear, plum]
+memory: conversation   # so that the model itself answers, request by request
 examples:
   - {input: an apple, output: apple}
   - {input: red apple, output: apple}
@@ -39,6 +40,12 @@ def measure(*arguments: str, model: FakeInference | None = None) -> int:
     return main(["skills", "test", *arguments], opener=opener_of(model or FakeInference()))
 
 
+def num_asked(model: FakeInference) -> int:
+    """Of the skill that is measured: other skills are made ready meanwhile."""
+    constraints = [one.constraint for one in model.requests if one.is_background]
+    return sum(isinstance(one, Choices) and "plum" in one.labels for one in constraints)
+
+
 def found(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     facts: dict[str, object] = json.loads(capsys.readouterr().out)
     return facts
@@ -49,10 +56,7 @@ def test_a_page_says_how_often_it_is_right_where_it_is_wrong_and_with_what(home:
     out = " ".join(capsys.readouterr().out.split())
     assert "/sort is right in 4 of 6: 67 % (95 % interval 30 to 90 %)." in out
     assert "Of its checks alone: 1 of 2 right." in out
-    assert (
-        "Each example answered as if it had never been taught, checks as they are. Model: fake 0M words."
-        in out
-    )
+    assert "Each example answered as if it had never been taught, checks as they are. Model: Fake-0M." in out
     assert "1 apple 2 100 % 50 %" in out  # had, found, of those said
     assert "2 pear 3 67 % 100 %" in out
     assert "- example 4: round and blue => apple; right: plum" in out
@@ -101,12 +105,16 @@ def test_what_was_measured_is_not_asked_again_and_a_part_is_a_part(home: Path, c
     assert measure("sort", "--limit", "2", model=first) == 0
     assert "2 of 6 items" in capsys.readouterr().out
     assert measure("sort", model=second) == 0
-    assert (len(first.requests), len(second.requests)) == (2, 4)
+    assert (num_asked(first), num_asked(second)) == (2, 4)
 
 
 def test_ctrl_c_keeps_what_was_computed_and_prints_the_part(home: Path, capsys) -> None:
     def interrupted(request: Request) -> str:
-        if len(model.requests) == 4:
+        if (
+            num_asked(model) == 4
+            and isinstance(request.constraint, Choices)
+            and "plum" in request.constraint.labels
+        ):
             signal.raise_signal(signal.SIGINT)
         return echo(request)
 
@@ -114,7 +122,7 @@ def test_ctrl_c_keeps_what_was_computed_and_prints_the_part(home: Path, capsys) 
     assert measure("sort", model=model) == 130
     assert "3 of 6 items" in capsys.readouterr().out
     assert measure("sort", model=again) == 0
-    assert len(again.requests) <= 3  # the fourth may have been answered just in time to be kept
+    assert num_asked(again) <= 3  # the fourth may have been answered just in time to be kept
 
 
 def test_nothing_to_measure_with_is_a_sentence(home: Path, capsys) -> None:

@@ -15,7 +15,7 @@ from engine.errors import AnswerStopped, NotAllowed, TeachingRefused, Understudy
 from engine.inference import Choices, FailureCode, Request
 from engine.measuredesk import MeasureDesk
 from engine.message import Author, Platform
-from engine.skill import Skill
+from engine.skill import Memory, Skill
 from tests.fakes import (
     TEST_SCOPE,
     Failure,
@@ -38,7 +38,8 @@ def sorter(num_labels: int = 3, number: int = 9) -> Skill:
     taught = tuple(
         make_example(f"word{n} {labels[n % num_labels]}", labels[n % num_labels]) for n in range(number)
     )
-    return make_skill("sort", choices=labels, examples=taught)
+    # One that converses is answered by the model itself, request by request.
+    return make_skill("sort", choices=labels, examples=taught, memory=Memory.CONVERSATION)
 
 
 @asynccontextmanager
