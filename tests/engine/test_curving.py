@@ -1,7 +1,7 @@
 """Curves of real kinds of skills, on a model that answers without weights: nobody sees what it is asked."""
 
 import random
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine import Engine
-from engine.curving import CurveWork
+from engine.curving import CurveWork, Curving
 from engine.inference import FailureCode, Request, RequestFailed, Role
 from engine.skill import Example, Memory, Skill
+from engine.solving import Solved
 from tests.fakes import Failure, FakeInference, chat_skill, make_example, make_skill, open_engine
 
 LABELS = ("sea", "hill")
@@ -119,6 +120,34 @@ async def test_a_skill_that_converses_and_chooses_is_asked(tmp_path: Path) -> No
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert len(model.requests) == work.plan.num_answers
+
+
+class Cutter:
+    """Gives back the message: a solver that needs no model."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Skill, str]] = []
+
+    async def solve(self, skill: Skill, inputs: Mapping[str, str], *, is_background: bool = False) -> Solved:
+        assert is_background
+        self.asked.append((skill, inputs["text"]))
+        return Solved(inputs["text"])
+
+    async def leave_one_out(self, skill: Skill) -> AsyncGenerator[Solved, None]:
+        for example in skill.examples:
+            yield Solved(example.inputs["text"])
+
+
+async def test_what_needs_no_writing_answers_each_draw_by_itself(tmp_path: Path) -> None:
+    skill, model, cutter = writer(11), FakeInference(), Cutter()
+    async with opened(tmp_path, model, skill) as engine:
+        curving = Curving(engine.trials, engine.chooser.features, lambda _: cutter)
+        work = await to_the_end(curving.begin(skill))
+    assert not model.requests
+    assert len(cutter.asked) == work.plan.num_answers == 11 * len(work.plan.sizes)
+    for taught, text in cutter.asked:
+        assert taught.name != skill.name
+        assert text not in {example.inputs["text"] for example in taught.examples}
 
 
 async def test_json_counts_by_its_fields(tmp_path: Path) -> None:
