@@ -54,6 +54,8 @@ def curve_alt(curve: Curve) -> str:
 
 def curve_advice(curve: Curve) -> str:
     """Whether more examples are worth it, as far as these figures tell."""
+    if not curve.points and not curve.is_whole:
+        return f"/{curve.skill}: that was stopped before there was anything to be drawn."
     if not curve.points:
         return f"/{curve.skill} has nothing to be measured by: teach it some examples first."
     last = curve.points[-1]

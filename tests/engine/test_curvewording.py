@@ -46,6 +46,7 @@ def test_nothing_measured_is_a_sentence_everywhere() -> None:
         == curve_advice(empty)
         == "/new has nothing to be measured by: teach it some examples first."
     )
+    assert "stopped before there was anything" in curve_answer(replace(empty, is_whole=False))
     assert "nothing is measured" in curve_alt(empty)
     assert curve_table(empty) == ""
     assert curve_begins("new", 1) == ""
