@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -90,10 +91,7 @@ def write_png(curve: Curve, path: Path) -> None:
 
 
 def _coloured(line: str) -> Styled:
-    text = Styled()
-    for character in line:
-        text.append(character, _style(character))
-    return text
+    return Styled.assemble(*(("".join(run), style) for style, run in groupby(line, _style)))
 
 
 def _style(character: str) -> str:

@@ -48,9 +48,8 @@ class CurveWork:
         """Of what there is by now."""
         score, name = baseline(self.skill, items(self.skill))
         is_whole = self._num_done >= self.plan.num_answers
-        return Curve(
-            self.skill.name, measure_name(self.skill), self._tally.points(), score, name, is_whole=is_whole
-        )
+        points, trend = self._tally.points(), self._tally.trend()
+        return Curve(self.skill.name, measure_name(self.skill), points, score, name, trend, is_whole)
 
 
 class Curving:
