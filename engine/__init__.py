@@ -38,17 +38,20 @@ from engine.errors import (
 )
 from engine.examplefile import read_examples
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
+from engine.identity import ModelIdentity, identity_of
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.remeasuring import Remeasuring
 from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
+from engine.standing import Standing, standings
 from engine.store import Store
 from engine.teaching import Held, Preview
-from engine.testshown import nothing_to_measure, percent, shown_labels, summary, wrong_line
+from engine.testshown import fallen, nothing_to_measure, of_no_use, percent, shown_labels, summary, wrong_line
 from engine.trial import Kind, Trial
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
@@ -143,6 +146,7 @@ __all__ = [
     "Message",
     "MessageDeleted",
     "MissingRight",
+    "ModelIdentity",
     "NotAllowed",
     "NotHere",
     "Outcome",
@@ -153,6 +157,7 @@ __all__ = [
     "QueueFull",
     "QueueView",
     "Reload",
+    "Remeasuring",
     "Right",
     "Scope",
     "Secrets",
@@ -161,6 +166,7 @@ __all__ = [
     "Skillbook",
     "SlackConfig",
     "SlackWord",
+    "Standing",
     "Store",
     "StoreFailed",
     "Superseded",
@@ -184,9 +190,12 @@ __all__ = [
     "discord_reads",
     "engine_line",
     "examples_read",
+    "fallen",
     "fault_of_name",
+    "identity_of",
     "left_out",
     "nothing_to_measure",
+    "of_no_use",
     "open_shelf",
     "percent",
     "queue_text",
@@ -204,6 +213,7 @@ __all__ = [
     "slack_not_member",
     "slack_push_failed",
     "slack_pushed",
+    "standings",
     "summary",
     "thread_name",
     "unified",
