@@ -150,7 +150,7 @@ async def _measured(setup: Setup, model: OpenModel) -> AsyncIterator[Check]:
             advice = f"`understudy skills test {one.skill.name}` shows what is wrong; teach it that, or take the other model."
             yield Check("Measured", Mark.WARN, fallen(one), advice)
     if found and not any(one.is_of_no_use or one.has_fallen for one in found):
-        yield Check("Measured", Mark.OK, f"{len(found)} skills, none of which fell with this model")
+        yield Check("Measured", Mark.OK, f"skills measured with this model: {len(found)}; none fell")
 
 
 def _states(config: Config, status: Status) -> Check:

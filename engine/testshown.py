@@ -106,9 +106,10 @@ def fallen(one: Standing) -> str:
 
 
 def measures_again(model: str, num_skills: int) -> str:
+    were = "was" if num_skills == 1 else "were"
     return (
-        f"{model} is another model than {_count(num_skills, 'skill')} were measured with: they are measured again, in the time"
-        " that nobody needs."
+        f"{model} is another model than {_count(num_skills, 'skill')} {were} measured with. I measure again, in the time that"
+        " nobody needs."
     )
 
 

@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from engine.chooser import Chooser
 from engine.effect import MIN_ITEMS, Tendency
+from engine.features import Features
 from engine.gate import Gate
 from engine.identity import ModelIdentity
 from engine.inference import FailureCode, Request, RequestFailed
@@ -167,3 +169,21 @@ async def test_without_enough_checks_a_skill_that_writes_makes_nobody_wait(tmp_p
     async with opened(tmp_path, model) as (gate, _):
         found = await gate.effect(skill, *with_example(skill, "poison", "x"))
     assert (found.tendency, found.is_clear, model.requests) == (Tendency.NO_CHECKS, True, [])
+
+
+async def test_judging_costs_one_reading_of_the_new_text_where_the_others_are_known(tmp_path: Path) -> None:
+    skill, model = fruit(30), FakeInference(embedding_length=64)
+    store = await Store.open(tmp_path / "understudy.db")
+    chooser = Chooser(Features(model, store.features))
+    try:
+        trials = Trials(model, store.trials, MODEL, lambda _: chooser)
+        await trials.measure(skill)
+        num_before = len(model.requests)
+        gate = Gate(trials, chooser, max_seconds=60)
+        found = await gate.effect(skill, *with_example(skill, "apple number 99 of the apple tree", "apple"))
+        assert found.num_items == 30
+        assert found.doubt is not None
+        assert len(model.requests) == num_before + 1
+    finally:
+        await chooser.close()
+        await store.close()
