@@ -1,7 +1,7 @@
 """What all places share. The front door of the engine: what stands here is all that `bots` may use."""
 
 from engine.access import Right
-from engine.answer import Event, Finished, QueueView, Text, Waiting, Work
+from engine.answer import Event, Finished, QueueView, Shown, Text, Waiting, Work
 from engine.command import BuiltIn, usage
 from engine.config import Secrets, read_config, read_environment, read_secrets
 from engine.configschema import (
@@ -14,7 +14,20 @@ from engine.configschema import (
     SlackConfig,
     TeachingConfig,
 )
-from engine.confusion import Confusion
+from engine.confusion import Confusion, LabelScore
+from engine.curve import Curve, Point
+from engine.curvelines import ASCII, BRAILLE, drawn_curve
+from engine.curvepicture import curve_picture
+from engine.curvewording import (
+    curve_advice,
+    curve_alt,
+    curve_baseline,
+    curve_scale,
+    curve_table,
+    curve_title,
+)
+from engine.curving import CurveWork
+from engine.decisions import Decisions
 from engine.engine import Engine
 from engine.errors import (
     AnswerStopped,
@@ -27,6 +40,7 @@ from engine.errors import (
     MissingRight,
     NotAllowed,
     NotHere,
+    ProposalDecided,
     QueueFull,
     StoreFailed,
     Superseded,
@@ -39,10 +53,13 @@ from engine.errors import (
 from engine.examplefile import read_examples
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
 from engine.identity import ModelIdentity, identity_of
+from engine.influence import Hurting
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.picture import Picture
 from engine.remeasuring import Remeasuring
+from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
@@ -50,9 +67,10 @@ from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.standing import Standing, standings
 from engine.store import Store
-from engine.teaching import Held, Preview
+from engine.teaching import Edition, Held, Preview
+from engine.teachshown import fenced
 from engine.testshown import fallen, nothing_to_measure, of_no_use, percent, shown_labels, summary, wrong_line
-from engine.trial import Kind, Trial
+from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
@@ -79,6 +97,7 @@ from engine.wording import (
     engine_line,
     examples_read,
     left_out,
+    numbered,
     queue_text,
     sentence,
     size,
@@ -95,6 +114,8 @@ from engine.wording import (
 
 __all__ = [
     "ARGUMENTS",
+    "ASCII",
+    "BRAILLE",
     "COMMANDS",
     "CUT",
     "HELP_ARGUMENT",
@@ -118,10 +139,14 @@ __all__ = [
     "ChannelConfig",
     "Config",
     "Confusion",
+    "Curve",
+    "CurveWork",
+    "Decisions",
     "Deed",
     "Delivery",
     "DiscordConfig",
     "DiscordWord",
+    "Edition",
     "Engine",
     "Event",
     "Example",
@@ -134,10 +159,12 @@ __all__ = [
     "Finished",
     "Held",
     "Histogram",
+    "Hurting",
     "Input",
     "JsonValue",
     "KeptProposal",
     "Kind",
+    "LabelScore",
     "Lesson",
     "Limits",
     "Line",
@@ -150,9 +177,12 @@ __all__ = [
     "NotAllowed",
     "NotHere",
     "Outcome",
+    "Picture",
     "Platform",
+    "Point",
     "Preview",
     "Proposal",
+    "ProposalDecided",
     "ProposalState",
     "QueueFull",
     "QueueView",
@@ -162,7 +192,9 @@ __all__ = [
     "Scope",
     "Secrets",
     "Shelf",
+    "Shown",
     "Skill",
+    "SkillReport",
     "Skillbook",
     "SlackConfig",
     "SlackWord",
@@ -186,15 +218,26 @@ __all__ = [
     "Work",
     "Written",
     "cache_text",
+    "curve_advice",
+    "curve_alt",
+    "curve_baseline",
+    "curve_picture",
+    "curve_scale",
+    "curve_table",
+    "curve_title",
     "discord_more_inputs",
     "discord_reads",
+    "drawn_curve",
     "engine_line",
     "examples_read",
     "fallen",
     "fault_of_name",
+    "fenced",
     "identity_of",
+    "kind_of",
     "left_out",
     "nothing_to_measure",
+    "numbered",
     "of_no_use",
     "open_shelf",
     "percent",

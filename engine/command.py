@@ -33,8 +33,9 @@ class BuiltIn(StrEnum):
     DROP = "drop"
     UNDO = "undo"
     SKILL = "skill"
-    TEST = "test"
     WHY = "why"
+    CURVE = "curve"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """The straight line from a message to its answer. Knows skills and conversations; no platform, no tokens, no SQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import wording
-from engine.answer import Event, Finished, Text
+from engine.answer import Event, Finished, Shown, Text
 from engine.chooser import Chooser
 from engine.command import (
     BuiltIn,
@@ -19,6 +19,8 @@ from engine.command import (
 )
 from engine.configschema import AccessConfig, ChannelConfig, Limits, TeachingConfig
 from engine.conversation import Conversation, Turn
+from engine.curvedesk import CurveDesk
+from engine.curving import Curving
 from engine.deadline import Deadline
 from engine.desk import Desk
 from engine.errors import (
@@ -43,6 +45,7 @@ from engine.meter import Answering, Meter
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, input_text, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
+from engine.reporting import ReportWork
 from engine.shelf import open_shelf
 from engine.skill import Skill
 from engine.skillbook import Skillbook
@@ -93,6 +96,12 @@ class Engine(Desk):
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
+        self.curving = Curving(self.trials, self.chooser.features)
+        self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
+
+    def report(self, skills: Sequence[Skill]) -> ReportWork:
+        """All that can be measured of them, not begun yet."""
+        return ReportWork(skills, self.trials, self.curving)
 
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
@@ -129,8 +138,7 @@ class Engine(Desk):
         self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
         if isinstance(call, BuiltInCall):
-            is_test = call.command is BuiltIn.TEST
-            return self._test(call, message, stoppable) if is_test else self._run(call, message)
+            return self._own(call, message, stoppable)
         offer = await self._teachdesk.offer(message)
         return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
@@ -228,6 +236,7 @@ class Engine(Desk):
     ) -> AsyncGenerator[Text, None]:
         """The model reads the message, and what was taught decides."""
         skill, features = writing.skill, self.chooser.features
+        self.chooser.prepare(skill)
         request = features.request(skill, input_text(skill, fitting.inputs))
         while writing.scores is None:
             try:
@@ -299,8 +308,18 @@ class Engine(Desk):
             ticket.settle(cost_tokens(writing.usage))
             self._estimator.learn(skill, request.prompt, writing.usage, self.inference.num_restarts)
 
+    def _own(self, call: BuiltInCall, message: Message, stoppable: Stoppable) -> AsyncGenerator[Event, None]:
+        """What answers a command of the bot's own: without a place in line, as what asks the model lets everybody go first."""
+        match call.command:
+            case BuiltIn.TEST:
+                return self._test(call, message, stoppable)
+            case BuiltIn.CURVE:
+                return self._curve(call, message, stoppable)
+            case _:
+                return self._run(call, message)
+
     async def _run(self, call: BuiltInCall, message: Message) -> AsyncGenerator[Event, None]:
-        """Answers a command of the bot's own: no model, no place in line."""
+        """Answers a command of the bot's own that asks no model."""
         async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
             async for event in events:
                 yield event
@@ -323,12 +342,29 @@ class Engine(Desk):
         yield Text(found)
         yield Finished(first + found)
 
-    async def _say(self, text: str, message: Message) -> AsyncGenerator[Event, None]:
+    async def _curve(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Draws a skill's curve in the background, as a skill is measured."""
         await self._store.join(message.scope)
-        yield Text(text)
-        yield Finished(text)
+        work = self._curvedesk.begin(call.argument, message)
+        first = self._curvedesk.begins(work)
+        if first:
+            yield Text(first)
+        try:
+            shown = await stoppable.keep(self._curvedesk.drawn(work))
+        except RequestFailed as error:
+            raise Writing(work.skill).failure(error) from error
+        yield Text(shown.text)
+        yield Finished(first + shown.text, picture=shown.picture)
 
-    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str:
+    async def _say(self, said: str | Shown, message: Message) -> AsyncGenerator[Event, None]:
+        shown = said if isinstance(said, Shown) else Shown(said)
+        await self._store.join(message.scope)
+        yield Text(shown.text)
+        yield Finished(shown.text, proposals=shown.proposals, picture=shown.picture)
+
+    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str | Shown:
         match call.command:
             case BuiltIn.HELP:
                 return self._help(call.argument, message)

@@ -115,6 +115,26 @@ class Features:
         reading = _parted(numbers)
         return Feature(text, vector, reading.state, reading.scores)
 
+    async def of_texts(self, skill: Skill, texts: Sequence[str]) -> tuple[Feature, ...]:
+        """Of texts that were not taught but stand in a skill's file, each read once behind a prompt. In the background.
+
+        Raises:
+            RequestFailed: a model cannot be asked.
+        """
+        keys = _keys(self._base(skill), texts)
+        found = await self._found(keys)
+        for key, text in zip(keys, texts, strict=True):
+            if key not in found:
+                reading = await self._read(skill, text, None, is_background=True)
+                found[key] = _as_one(reading)
+                await self._keep({key: found[key]})
+        readings = [_parted(found[key]) for key in keys]
+        vectors = await self.vectors(texts)
+        return tuple(
+            Feature(text, vector, one.state, one.scores)
+            for text, vector, one in zip(texts, vectors, readings, strict=True)
+        )
+
     # Of what is taught
 
     async def vectors(self, texts: Sequence[str]) -> tuple[Numbers, ...]:

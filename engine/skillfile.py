@@ -30,6 +30,7 @@ RESERVED_NAMES = frozenset(
     {
         *(
             "accept",
+            "curve",
             "drop",
             "forget",
             "help",

@@ -12,7 +12,7 @@ from engine.access import Right
 from engine.command import nearest_command
 from engine.configschema import TeachingConfig
 from engine.effect import NOT_MEASURED, Effect, Judge, NoJudge
-from engine.errors import TeachingRefused, UnknownCommand
+from engine.errors import ProposalDecided, TeachingRefused, UnknownCommand
 from engine.feedback import KeptProposal, Lesson, Proposal, ProposalState
 from engine.likeness import Alike, Kinship, find_alike
 from engine.message import Author, Scope
@@ -21,6 +21,7 @@ from engine.shelf import Edit, Shelf, Written
 from engine.skill import Example, Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.teachform import answer_of
 
 NO_JUDGE = NoJudge()
 
@@ -127,6 +128,7 @@ class Teaching:
         author, scope = proposal.author, proposal.scope
         self._skill(proposal.skill)
         self._permissions.require(author, scope, Right.USE, proposal.skill)
+        proposal = self._spelled(proposal)
         async with self._one_at_a_time:
             preview, edit = await self._previewed(proposal)
             _refuse_double(proposal.skill, preview)
@@ -140,14 +142,16 @@ class Teaching:
             )
             return Held(number, preview, may_teach and preview.share is None and not is_worse)
 
+    async def kept_proposals(self, scope: Scope) -> tuple[KeptProposal, ...]:
+        """Those of this workspace, oldest first."""
+        return tuple(one for one in await self._store.opinions.open_proposals() if _is_of(one, scope))
+
     async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
         """Those of this workspace that this person may decide, oldest first."""
-        found = await self._store.opinions.open_proposals()
         return tuple(
             one
-            for one in found
-            if _is_of(one, scope)
-            and self._skillbook.get(one.proposal.skill) is not None
+            for one in await self.kept_proposals(scope)
+            if self._skillbook.get(one.proposal.skill) is not None
             and self._permissions.may(author, scope, Right.TEACH, one.proposal.skill)
         )
 
@@ -158,7 +162,7 @@ class Teaching:
             UnderstudyError: there is no such proposal, it was decided, this person may not, or the file cannot be edited.
         """
         async with self._one_at_a_time:
-            kept = await self._to_decide(number, by)
+            kept = await self.to_decide(number, by)
             preview, edit = await self._previewed(kept.proposal)
             if any(one.kinship is Kinship.SAME for one in preview.alike):
                 await self._decide(number, ProposalState.ACCEPTED, by)
@@ -172,18 +176,30 @@ class Teaching:
     async def edit(self, number: int, inputs: Mapping[str, str], output: str, by: Edition) -> KeptProposal:
         """Other words for an open proposal. Raises as `accept` does."""
         async with self._one_at_a_time:
-            kept = await self._to_decide(number, by)
-            changed = replace(kept, proposal=replace(kept.proposal, inputs=inputs, output=output))
-            await self.preview(changed.proposal, is_measured=False)
-            await self._store.opinions.edit(number, inputs, output)
-            return changed
+            kept = await self.to_decide(number, by)
+            changed = self._spelled(replace(kept.proposal, inputs=inputs, output=output))
+            await self.preview(changed, is_measured=False)
+            await self._store.opinions.edit(number, inputs, changed.output)
+            return replace(kept, proposal=changed)
 
     async def drop(self, number: int, by: Edition) -> KeptProposal:
         """Raises as `accept` does."""
         async with self._one_at_a_time:
-            kept = await self._to_decide(number, by)
+            kept = await self.to_decide(number, by)
             await self._decide(number, ProposalState.DROPPED, by)
             return kept
+
+    async def to_decide(self, number: int, by: Edition) -> KeptProposal:
+        """An open proposal, for somebody who may decide it. Raises as `accept` does."""
+        kept = await self._store.opinions.proposal(number)
+        if kept is None or not _is_of(kept, by.scope):
+            raise TeachingRefused(teachwording.no_such_proposal(number))
+        self._skill(kept.proposal.skill)
+        self._permissions.require(by.author, by.scope, Right.TEACH, kept.proposal.skill)
+        if kept.state is not ProposalState.OPEN:
+            is_accepted = kept.state is ProposalState.ACCEPTED
+            raise ProposalDecided(teachwording.decided(number, is_accepted=is_accepted))
+        return kept
 
     async def undo(self, name: str, by: Edition) -> Written:
         """Takes back what was taught last.
@@ -244,17 +260,6 @@ class Teaching:
     async def _decide(self, number: int, state: ProposalState, by: Edition) -> None:
         await self._store.opinions.decide(number, state, by.author)
 
-    async def _to_decide(self, number: int, by: Edition) -> KeptProposal:
-        kept = await self._store.opinions.proposal(number)
-        if kept is None or not _is_of(kept, by.scope):
-            raise TeachingRefused(teachwording.no_such_proposal(number))
-        self._skill(kept.proposal.skill)
-        self._permissions.require(by.author, by.scope, Right.TEACH, kept.proposal.skill)
-        if kept.state is not ProposalState.OPEN:
-            is_accepted = kept.state is ProposalState.ACCEPTED
-            raise TeachingRefused(teachwording.decided(number, is_accepted=is_accepted))
-        return kept
-
     async def _share(self, proposal: Proposal, num_examples: int) -> Share | None:
         """`num_examples` counts the new one. An admin may teach as much as they like."""
         author, scope = proposal.author, proposal.scope
@@ -263,6 +268,10 @@ class Teaching:
         num_taught = await self._store.lessons.num_examples(proposal.skill, author, scope)
         max_taught = max(self._rules.free_examples, int(self._rules.max_share * num_examples))
         return Share(num_taught, num_examples - 1) if num_taught + 1 > max_taught else None
+
+    def _spelled(self, proposal: Proposal) -> Proposal:
+        """A choice as the skill writes it. Raises TeachingRefused where it is none."""
+        return replace(proposal, output=answer_of(self._skill(proposal.skill), proposal.output))
 
     def _skill(self, name: str) -> Skill:
         skill = self._skillbook.get(name)

@@ -11,7 +11,6 @@ from engine.skill import Example
 from engine.teaching import Held, Preview
 
 _MAX_DIFF_LINES = 40
-_MAX_LISTED = 20
 _MAX_CHARACTERS = 200
 _WORDS = {
     Kinship.SAME: "is the same",
@@ -118,20 +117,20 @@ def _surprise(effect: Effect) -> str:
     return f"A surprise: what was taught so far speaks against it. Nearest are {listed}."
 
 
-def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]]) -> str:
-    """Each with what it would change, or why it cannot be taught."""
+def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0) -> str:
+    """Each with what it would change, or why it cannot be taught. `num_left_out` wait behind them."""
     if not listed:
         return "Nothing waits to be taught."
     parts = []
-    for kept, preview in listed[:_MAX_LISTED]:
+    for kept, preview in listed:
         who = f", by {_line(kept.proposal.author.name)}" if kept.proposal.author.name else ""
         parts.append(f"**{kept.number}** for `/{kept.proposal.skill}`{who}")
         if isinstance(preview, str):
             parts.append(preview)
         else:
             parts += [*remarks(preview), fenced(preview.diff)]
-    if len(listed) > _MAX_LISTED:
-        parts.append(f"And {len(listed) - _MAX_LISTED} more, once these are decided.")
+    if num_left_out:
+        parts.append(f"And {num_left_out} more, once these are decided.")
     parts.append(
         "`/accept N` teaches one, `/accept N => another answer` with that answer, `/drop N` lets it go."
     )

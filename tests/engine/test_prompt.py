@@ -59,7 +59,7 @@ def test_a_check_stands_in_no_prompt() -> None:
     canary = make_example("canary", "canary")
     taught = tuple(make_example(f"printer {number} " * 40, "low") for number in range(60))
     skill = replace(make_skill("x", examples=taught), checks=(canary,))
-    assert 0 < num_fixed(skill) < len(taught)
+    assert 0 < len(fixed_indexes(skill)) < len(taught)
     for remembers in Memory:
         for said in ("canary", "printer 7"):
             prompt = make_request(replace(skill, memory=remembers), {"text": said}, []).prompt
