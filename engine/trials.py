@@ -81,6 +81,8 @@ class Trials:
         tasks = self._tasks(skill, items)
         kept = await self._store.of(skill.name, self.model)
         missing = []
+        if is_kept:
+            await self._keep_tried(skill, tasks, kept)
         for task in tasks:
             solved = self._known(task, kept)
             if solved is None:
@@ -144,6 +146,18 @@ class Trials:
         self._tried[task.item.key, task.fingerprint] = solved
         if len(self._tried) > _MAX_TRIED:
             self._tried.popitem(last=False)
+
+    async def _keep_tried(self, skill: Skill, tasks: Sequence[_Task], kept: Mapping[str, KeptAnswer]) -> None:
+        """What was tried on the skill as it might become, now that it is that."""
+        known = ((task, self._tried.get((task.item.key, task.fingerprint))) for task in tasks)
+        answers = [_kept(task, solved, skill.version) for task, solved in known if solved is not None]
+        stale = [
+            one
+            for one in answers
+            if kept.get(one.item, one).fingerprint != one.fingerprint or one.item not in kept
+        ]
+        if stale:
+            await self._store.keep(skill.name, self.model, stale)
 
     async def _keeping(
         self, skill: Skill, tasks: Sequence[_Task], *, is_kept: bool

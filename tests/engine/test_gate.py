@@ -134,9 +134,10 @@ async def test_an_effect_is_remembered_and_what_might_be_taught_replaces_nothing
             await trials.remembered(new)
         ).num_right == 20  # the kept answers are those of the skill as it is
         assert solver.num_left_out == num_left_out
-        # Once taught it is the old one, and only what was not asked yet is.
+        # Once taught it is the old one, and what was tried is kept.
         newer = with_example(new, "one more apple", "apple")
         assert (await gate.effect(new, *newer)).num_items == 21
+        assert (await trials.remembered(new)).num_right == first.after * 20 + 1
 
 
 # Where the model writes
