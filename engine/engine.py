@@ -52,6 +52,7 @@ from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.solving import Solver
 from engine.store import Store
+from engine.suggestions import Suggestions
 from engine.teachdesk import TeachDesk
 from engine.teaching import Teaching
 from engine.transcript import Fitting
@@ -94,7 +95,8 @@ class Engine(Desk):
         taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
         super().__init__(skillbook, store, permissions, taught)
         self.inference, self._limits = inference, limits
-        self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
+        suggestions = Suggestions(store, skillbook, permissions, is_on=teaching.suggestions)
+        self._teachdesk = TeachDesk(taught, skillbook, permissions, store, suggestions=suggestions)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)

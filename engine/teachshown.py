@@ -8,6 +8,7 @@ from engine.feedback import KeptProposal
 from engine.likeness import Alike, Kinship
 from engine.shelf import Written
 from engine.skill import Example
+from engine.suggestions import Suggested
 from engine.teaching import Held, Preview
 
 _MAX_DIFF_LINES = 40
@@ -135,6 +136,16 @@ def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out
         "`/accept N` teaches one, `/accept N => another answer` with that answer, `/drop N` lets it go."
     )
     return "\n".join(parts)
+
+
+def suggested(found: Sequence[Suggested]) -> str:
+    """The messages that the bot was least sure of, each as the command that answers it."""
+    lines = [
+        "Of these messages here I was least sure. Send a line back with the right answer, and I learn it:"
+    ]
+    for one in found:
+        lines += [f"`/{one.skill}`, {100 * one.probability:.0f} % sure:", fenced(one.command, "")]
+    return "\n".join(lines)
 
 
 def dropped(kept: KeptProposal) -> str:

@@ -400,3 +400,15 @@ async def test_the_rights_are_asked_for_at_each_call(tmp_path: Path) -> None:
         written = await engine.accept_proposal(number, BOB, TEAM)
         assert written.new.examples[-1].inputs["text"] == "cold tea"
         assert [one.author.name for one in await engine._store.lessons.of("triage")] == ["Eve"]
+
+
+async def test_teach_alone_says_how_or_what_would_teach_most_where_that_is_wanted(tmp_path: Path) -> None:
+    rules = TeachingConfig(suggestions=True)
+    async with classroom(tmp_path, FakeInference(embedding_length=64), rules) as engine:
+        with pytest.raises(TeachingRefused, match="Write it like this"):
+            await answer(engine, "/teach")
+        await answer(engine, "/triage the printer is on fire", EVE)
+        told = await answer(engine, "/teach")
+        assert "/teach triage the printer is on fire => " in told
+        with pytest.raises(TeachingRefused, match="Write it like this"):
+            await answer(engine, "/teach")
