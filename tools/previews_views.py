@@ -17,8 +17,11 @@ from bots.surface import Controls
 from engine import (
     Author,
     NotAllowed,
+    Platform,
+    Proposal,
     QueueView,
     Right,
+    Scope,
     Skill,
     Skillbook,
     queue_text,
@@ -145,7 +148,10 @@ async def _slack_answer() -> str:
 
 
 def _slack_home(skills: tuple[Skill, ...]) -> str:
-    proposed = (slack_blocks.Proposed("triage", "The printer on floor 2 is out of paper", "low", "U2"),)
+    inputs = {"text": "The printer on floor 2 is out of paper"}
+    scope = Scope(Platform.SLACK, "T1", "C1", "")
+    proposal = Proposal("triage", inputs, "low", Author("U2", BEN), scope)
+    proposed = (slack_blocks.Proposed(7, may_decide=True, proposal=proposal),)
     line = queue_text(QueueView(4, 2, 1, 0, 3.0, 6.0)).splitlines()
     health = slack_blocks.Health(tuple(one.removeprefix("- ") for one in line))
     return slack_html.view(slack_blocks.home(_some(skills), proposed, health, {}))
