@@ -61,6 +61,7 @@ async def _start_worker(setup: Setup, file: ModelFile, embedding_file: ModelFile
         max_state_bytes=None if wanted.state_memory_mb is None else wanted.state_memory_mb * 1_000_000,
         prefix_folder=setup.data.prefixes if wanted.save_prefixes else None,
         embedding_model=embedding_file.path if embedding_file else None,
+        embedding_sha256=embedding_file.sha256 if embedding_file else "",
         log=setup.data.path / "llama.log",
     )
 
@@ -111,8 +112,14 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
         watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")
         warming = _in_background(warmth.keep, "a skill is read when it is first used")
-        async with watching, warming:
-            yield engine
+        learning = _in_background(
+            lambda: engine.chooser.keep(setup.skillbook), "skills with choices learn when they are first used"
+        )
+        try:
+            async with watching, warming, learning:
+                yield engine
+        finally:
+            await engine.close()
     finally:
         await store.close()
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
-from engine import wording
+from engine import why, wording
 from engine.access import Right
 from engine.command import BuiltIn, called, cleaned, wants_transcript
 from engine.decisions import Decisions
-from engine.errors import AnswerStopped, MessageDeleted, TeachingRefused
+from engine.errors import AnswerStopped, MessageDeleted
 from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.message import Author, Delivery, Message, Platform, Scope
 from engine.permissions import Permissions
@@ -15,7 +15,6 @@ from engine.shelf import Written
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
-from engine.teachform import written
 from engine.teaching import Edition, Held, Preview, Teaching
 from engine.underway import Underway
 
@@ -100,14 +99,6 @@ class Desk:
         """
         return wants_transcript(cleaned(message), self.skillbook, self.default_skill(message.scope))
 
-    async def why(self, message_id: str, author: Author, scope: Scope) -> str:  # noqa: ARG002
-        """What an answer was made of.
-
-        Raises:
-            TeachingRefused: it is not remembered.
-        """
-        raise TeachingRefused(wording.NO_REASON)
-
     # While a message is answered
 
     def delivery(self, message_id: str) -> AbstractContextManager[None]:
@@ -166,19 +157,28 @@ class Desk:
             self._permissions.require(by, found.scope, Right.USE, found.skill)
             await self._store.opinions.rate(message_id, by.id, verdict)
 
+    async def why(self, message_id: str, by: Author, scope: Scope) -> str:
+        """Why an answer was chosen, in words: that to a message, or, with an empty id, the last one in this conversation.
+
+        Raises:
+            NotAllowed: this person may not use the skill.
+        """
+        reasons = self._store.reasons
+        found = await (reasons.of_message(message_id) if message_id else reasons.newest(scope))
+        if found is None:
+            return why.NOTHING_TO_EXPLAIN
+        self._permissions.require(by, found.scope, Right.USE, found.skill)
+        skill = self.skillbook.get(found.skill)
+        if found.reason is None or skill is None:
+            return why.not_chosen(found.skill)
+        return why.why_text(skill, found.reason)
+
     async def again(self, message_id: str, new_id: str, by: Author) -> Message | None:
         """The same question as a new message of `by`; None once it is forgotten."""
         found = await self.answered(message_id)
         if found is None or not found.inputs:
             return None
         return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
-
-    async def how_to_teach(self, message_id: str) -> str:
-        """The command to which only the right answer is to be added; empty where there is none to be sent."""
-        found = await self.answered(message_id)
-        skill = None if found is None else self.skillbook.get(found.skill)
-        command = None if found is None or skill is None else written(skill, found.inputs, "")
-        return "" if command is None else command.rstrip() + " "
 
     # Teaching; `decisions` does the same and says what is to be shown of it
 

@@ -41,7 +41,7 @@ from engine.errors import (
     Whose,
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
-from engine.prompt import MAX_NEAREST, num_fixed
+from engine.prompt import MAX_NEAREST, fixed_indexes
 from engine.skill import Memory, Skill, Takes
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
@@ -50,7 +50,6 @@ NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
-NO_REASON = "I do not remember any more how I came to this answer."
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 IN_FILE = "The answer is long: all of it is in the file."
@@ -242,14 +241,23 @@ def _about(seconds: float | None) -> str:
     return f", about {max(1, round(seconds))} s" if seconds < 120 else f", about {round(seconds / 60)} min"
 
 
+def unsure(guess: str, command: str) -> str:
+    """Instead of an answer to what is far from everything taught. `command` teaches it."""
+    return f"I don't know this one yet. My best guess: {guess}. Teach me the right answer: `{command}`"
+
+
 def examples_read(skill: Skill) -> str:
     """Which of its examples the model reads, for `skills show`."""
-    number, first = len(skill.examples), num_fixed(skill)
+    number, fixed = len(skill.examples), fixed_indexes(skill)
+    first = len(fixed)
     if first == number:
         return "all are read for every message" if number else "none"
+    which = f"the first {first}" if fixed == tuple(range(first)) else f"{first} (the pinned ones first)"
+    if skill.is_chosen:
+        return f"{which} of {number} stand in the prompt; all {number} decide what an answer is"
     if skill.memory is Memory.CONVERSATION:
-        return f"the first {first} of {number} are read; the others are too many for a skill that converses"
-    return f"the first {first} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
+        return f"{which} of {number} are read; the others are too many for a skill that converses"
+    return f"{which} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
 
 
 def queue_text(view: QueueView) -> str:
@@ -298,6 +306,7 @@ COMMANDS: Mapping[BuiltIn, str] = {
     BuiltIn.DROP: "Let a proposal go",
     BuiltIn.UNDO: "Take back what a skill was taught last",
     BuiltIn.SKILL: "Make a new skill",
+    BuiltIn.WHY: "Why the last answer here was chosen",
 }
 """The bot's own, as a platform's menu of commands shows them."""
 
@@ -324,6 +333,7 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         "`/queue` says how many messages are in line, and where yours are.",
         "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
         "`/skill new` makes one, `/proposals` lists what waits to be taught.",
+        "`/why` says why the last answer here was chosen.",
     ]
     return "\n".join(lines)
 
@@ -494,7 +504,6 @@ class TerminalWord(StrEnum):
     HOW_TO_GO_ON = "/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends."
     HOW_TO_END = "Ctrl-D or /quit ends."
     STOPPED = "Stopped."
-    TEACH_ME = "To teach me, send this with the right answer:"
     PROPOSALS_ELSEWHERE = "Those of this chat. What people propose in Slack or Discord is decided there."
 
 

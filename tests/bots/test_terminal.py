@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from bots.opening import open_engine
 from bots.reloads import ReloadNews, change_lines
 from bots.terminal import BETTER_MODEL, Greeting, Terminal, things_to_try
 from bots.terminal_input import TerminalInput
-from engine import Engine, Fault, Finished, Picture, Reload, Shown, TerminalWord
+from engine import Engine, Fault, Picture, Reload, Shown, TerminalWord
 from engine.inference import FailureCode
 from tests.fakes import Failure, FakeInference, make_example, make_skill
 from tests.home import TRIAGE, make_setup, write_skill
@@ -141,23 +140,6 @@ async def test_a_picture_is_drawn_in_words(tmp_path: Path, monkeypatch: pytest.M
         screen.press("/skills", ENTER)
         await screen.sees("▁▃▇")
         assert "The curve of /triage:" in screen.shown
-
-
-async def test_what_it_does_not_know_comes_with_the_command_that_teaches_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    respond = Engine.respond
-
-    async def unsure(self: Engine, message: Any) -> AsyncIterator[Any]:
-        async for event in respond(self, message):
-            is_last = isinstance(event, Finished) and event.skill is not None
-            yield replace(event, is_unsure=True) if is_last else event
-
-    monkeypatch.setattr(Engine, "respond", unsure)
-    async with chatting(tmp_path) as screen:
-        screen.press("/triage it is [red]raining", ENTER)
-        await screen.sees("/teach triage it is [red]raining =>")
-        assert TerminalWord.TEACH_ME in screen.shown
 
 
 async def test_ctrl_d_and_quit_end(tmp_path: Path):

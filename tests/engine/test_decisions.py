@@ -10,7 +10,7 @@ from engine.configschema import AccessConfig
 from engine.decisions import MAX_DECIDED
 from engine.errors import NotAllowed, ProposalDecided, TeachingRefused, UnknownCommand
 from engine.message import Author, Platform
-from tests.fakes import TEST_SCOPE, FakeInference, collect, make_message, open_engine
+from tests.fakes import TEST_SCOPE, FakeInference, open_engine
 from tests.skillfolder import TRIAGE, make_skillbook, page_of
 
 TEAM = replace(TEST_SCOPE, platform=Platform.SLACK)
@@ -102,16 +102,3 @@ async def test_who_may_and_whether_the_skill_is_there_is_asked_each_time(tmp_pat
         with pytest.raises(UnknownCommand):
             await engine.decisions.accept(1, BY_ADA)
         assert (await engine.decisions.listed(BY_ADA)).proposals == ()
-
-
-async def test_the_command_that_would_teach_an_answer_lacks_the_right_one_alone(tmp_path: Path) -> None:
-    async with open_engine(tmp_path, FakeInference(), book=make_skillbook(tmp_path)) as engine:
-        for text, command in (
-            ("/triage it burns", "/teach triage it burns => "),
-            ("/mood one\ntwo", "/teach mood one\ntwo\n=> "),
-            ("/help", ""),
-        ):
-            message = make_message(text)
-            await collect(engine.respond(message))
-            assert await engine.how_to_teach(message.id) == command
-        assert await engine.how_to_teach("nobody:1") == ""
