@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from engine import AccessConfig, DiscordWord, Engine, Picture, Proposal, Scope, Shown
-from engine.answer import Finished
 from engine.message import Author, Platform
 from tests.emulators.discord import DiscordEmulator
 from tests.emulators.discord_bot import Bot, running
@@ -18,6 +17,7 @@ from tests.skillfolder import TRIAGE, make_skillbook, page_of
 pytestmark = pytest.mark.scenario
 
 RATE = ["Good", "Not good", "Again"]
+CHOSEN = ["Good", "Not good", "Why?", "Again"]
 DECIDE = ["Accept", "Edit", "Drop"]
 QUESTION = DiscordWord.TEACH_QUESTION.replace(" ", "_")
 ANSWER = DiscordWord.TEACH_ANSWER.replace(" ", "_")
@@ -120,7 +120,7 @@ async def test_the_right_answer_after_not_good_is_taught_at_once_from_a_menu_of_
 ) -> None:
     ran = await discord.slash("eve", "general", "triage", text="the tide is low")
     answer = await discord.answer_to(ran, "low")
-    await discord.until(lambda: [*answer.controls] == RATE)
+    await discord.until(lambda: [*answer.controls] == CHOSEN)
     pressed = await discord.press("bob", answer, "Not good")
     field = (await discord.opened(pressed))[DiscordWord.RIGHT_ANSWER]
     assert [(one["value"], one.get("default", False)) for one in field["options"]] == [
@@ -136,7 +136,7 @@ async def test_who_may_only_use_it_is_asked_for_the_right_answer_too(
 ) -> None:
     ran = await discord.slash("eve", "general", "triage", text="the tide is low")
     answer = await discord.answer_to(ran, "low")
-    await discord.until(lambda: [*answer.controls] == RATE)
+    await discord.until(lambda: [*answer.controls] == CHOSEN)
     pressed = await discord.press("eve", answer, "Not good")
     await whispered(discord, await discord.submit(pressed, **{RIGHT: "urgent"}), "proposal 1")
     assert page_of(tmp_path) == TRIAGE
@@ -252,61 +252,42 @@ async def test_a_skill_that_is_gone_is_said_and_nothing_else(
 # Under an answer
 
 
-@pytest.fixture
-def reasons(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Who asked why, and of which answer; every answer of triage has a reason, and one message is not known yet."""
-    asked: list[tuple[str, str]] = []
-    respond = Engine.respond
-
-    async def why(_self: Engine, message_id: str, author: Author, _scope: Scope) -> str:
-        asked.append((message_id, author.id))
-        return "Like example 1: The site is down => urgent"
-
-    async def responds(self: Engine, message: Any) -> AsyncGenerator[Any]:
-        async for event in respond(self, message):
-            if isinstance(event, Finished) and event.skill == "triage":
-                is_unsure = "sphinx" in message.inputs["text"]
-                yield Finished(event.text, event.skill, has_reason=not is_unsure, is_unsure=is_unsure)
-            else:
-                yield event
-
-    monkeypatch.setattr(Engine, "why", why)
-    monkeypatch.setattr(Engine, "respond", responds)
-    return asked
-
-
 async def test_why_is_told_to_who_asks_and_stands_only_where_there_is_a_reason(
-    discord: DiscordEmulator, reasons: list[tuple[str, str]], bot: Bot
+    discord: DiscordEmulator, bot: Bot
 ) -> None:
     ran = await discord.slash("ann", "general", "triage", text="the tide is low")
     answer = await discord.answer_to(ran, "low")
-    await discord.until(lambda: [*answer.controls] == ["Good", "Not good", "Why?", "Again"])
+    await discord.until(lambda: [*answer.controls] == CHOSEN)
     other = await discord.answer_to(await discord.slash("ann", "general", "mood", text="hello"), "hello")
     await discord.until(lambda: [*other.controls] == RATE)
-    await whispered(discord, await discord.press("eve", answer, "Why?"), "Like example 1")
-    assert reasons == [(f"discord:i:{ran.id}", str(discord.person("eve").id))]
+    why = await discord.press("eve", answer, "Why?")
+    told = await whispered(discord, why, "example 1: The site is down")
+    assert not told.controls
 
 
 async def test_what_it_does_not_know_it_is_taught_from_a_button(
-    discord: DiscordEmulator, reasons: list[tuple[str, str]], bot: Bot, tmp_path: Path
+    discord: DiscordEmulator, tmp_path: Path
 ) -> None:
-    ran = await discord.slash("ann", "general", "triage", text="the sphinx is low")
-    answer = await discord.answer_to(ran, "low")
-    await discord.until(lambda: [*answer.controls] == ["Teach me", *RATE])
-    pressed = await discord.press("ada", answer, "Teach me")
-    fields = await discord.opened(pressed)
-    assert fields[DiscordWord.TEACH_QUESTION]["value"] == "the sphinx is low"
-    assert [one["value"] for one in fields[DiscordWord.TEACH_ANSWER]["options"]] == ["urgent", "low"]
-    sent = await discord.submit(pressed, **{QUESTION: "the sphinx is very low", ANSWER: "urgent"})
-    await whispered(discord, sent, "Taught.")
+    book, access = make_skillbook(tmp_path, triage=TRIAGE + "unsure_below: 0.999\n"), teachers(discord)
+    async with running(discord, tmp_path, book=book, access=access) as bot:
+        ran = await discord.slash("ann", "general", "triage", text="the sphinx is low")
+        answer = await discord.answer_to(ran, "know this one yet")
+        await bot.settled()
+    async with running(discord, tmp_path, book=book, access=access):  # after a restart
+        assert [*answer.controls] == ["Teach me", *CHOSEN]
+        pressed = await discord.press("ada", answer, "Teach me")
+        fields = await discord.opened(pressed)
+        assert fields[DiscordWord.TEACH_QUESTION]["value"] == "the sphinx is low"
+        assert [one["value"] for one in fields[DiscordWord.TEACH_ANSWER]["options"]] == ["urgent", "low"]
+        sent = await discord.submit(pressed, **{QUESTION: "the sphinx is very low", ANSWER: "urgent"})
+        await whispered(discord, sent, "Taught.")
     assert "{input: the sphinx is very low, output: urgent}" in page_of(tmp_path)
-    assert reasons == []
 
 
 async def test_what_nobody_remembers_is_said(discord: DiscordEmulator, bot: Bot) -> None:
     ran = await discord.slash("ann", "general", "triage", text="the tide is low")
     answer = await discord.answer_to(ran, "low")
-    await discord.until(lambda: [*answer.controls] == RATE)
+    await discord.until(lambda: [*answer.controls] == CHOSEN)
     pressed = await discord.press("ann", answer, "Not good")
     await discord.opened(pressed)
     await discord.answer_to(await discord.slash("ann", "general", "forget"))

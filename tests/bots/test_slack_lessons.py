@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from engine import AccessConfig, Engine, Picture, Proposal, Scope, Shown
-from engine.answer import Finished
 from engine.message import Author, Platform
 from tests.emulators.slack import Posted, Refused, SlackEmulator
 from tests.emulators.slack_bot import ME, Bot, running
@@ -262,56 +261,58 @@ class TestProposals:
         assert "a secret" not in str(slack.homes["UADA"][-1])
 
 
-@pytest.fixture
-def reasons(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Who asked why, and of which answer; every answer of triage has a reason, and one message is not known yet."""
-    asked: list[tuple[str, str]] = []
-    respond = Engine.respond
-
-    async def why(_self: Engine, message_id: str, author: Author, _scope: Scope) -> str:
-        asked.append((message_id, author.id))
-        return "Like example 1: The site is down => urgent"
-
-    async def responds(self: Engine, message: Any) -> AsyncGenerator[Any]:
-        async for event in respond(self, message):
-            if isinstance(event, Finished) and event.skill == "triage":
-                is_unsure = "sphinx" in message.text
-                yield Finished(event.text, event.skill, has_reason=not is_unsure, is_unsure=is_unsure)
-            else:
-                yield event
-
-    monkeypatch.setattr(Engine, "why", why)
-    monkeypatch.setattr(Engine, "respond", responds)
-    return asked
-
-
 class TestUnderAnAnswer:
     async def test_why_is_told_to_who_asks_and_stands_only_where_there_is_a_reason(
-        self, slack: SlackEmulator, reasons: list[tuple[str, str]], bot: Bot
+        self, slack: SlackEmulator, bot: Bot
     ) -> None:
         answer = await answered(slack, bot, "triage: low, I think")
         assert answer.buttons == {"rate", "again", "why"}
         assert (await answered(slack, bot, "hello")).buttons == {"rate", "again"}
         await slack.press("UEVE", answer, "why")
         told = await whispered(slack)
-        assert "Like example 1" in told.text
+        assert "example 1: The site is down" in told.text
+        assert told.buttons == set()
         assert slack.whispers[0]["user"] == "UEVE"
-        assert reasons == [(id_of(answer), "UEVE")]
+
+    async def test_who_may_not_use_the_skill_is_not_told_why(
+        self, slack: SlackEmulator, bot: Bot, tmp_path: Path
+    ) -> None:
+        answer = await answered(slack, bot, "triage: low, I think")
+        page = tmp_path / "skills" / "triage.yaml"
+        page.write_text(page_of(tmp_path) + "access: {use: [UADA]}\n")
+        await bot.engine.skillbook.refresh()
+        await slack.press("UEVE", answer, "why")
+        assert "may not use" in (await whispered(slack)).text
 
     async def test_what_it_does_not_know_it_is_taught_from_a_button(
-        self, slack: SlackEmulator, reasons: list[tuple[str, str]], bot: Bot, tmp_path: Path
+        self, slack: SlackEmulator, tmp_path: Path
     ) -> None:
-        answer = await answered(slack, bot, "triage: the sphinx is low")
-        assert answer.buttons == {"rate", "again", "teach_me"}
-        await slack.press("UADA", answer, "teach_me")
-        view = await window(slack)
-        text, label = view["blocks"][1], view["blocks"][2]
-        assert text["element"]["initial_value"] == "the sphinx is low"
-        assert [one["text"]["text"] for one in label["element"]["options"]] == ["urgent", "low"]
-        await slack.acked(await slack.submit("UADA", view["id"], output="urgent"))
-        assert (await whispered(slack)).text.startswith("Taught.")
+        book = make_skillbook(tmp_path, triage=TRIAGE + "unsure_below: 0.999\n")
+        async with running(slack, tmp_path, book=book, access=ACCESS) as bot:
+            answer = await answered(slack, bot, "triage: the sphinx is low")
+        async with running(slack, tmp_path, book=book, access=ACCESS):  # after a restart
+            assert answer.buttons == {"rate", "again", "why", "teach_me"}
+            await slack.press("UADA", answer, "teach_me")
+            view = await window(slack)
+            text, label = view["blocks"][1], view["blocks"][2]
+            assert text["element"]["initial_value"] == "the sphinx is low"
+            assert [one["text"]["text"] for one in label["element"]["options"]] == ["urgent", "low"]
+            await slack.acked(await slack.submit("UADA", view["id"], output="urgent"))
+            assert (await whispered(slack)).text.startswith("Taught.")
         assert "{input: the sphinx is low, output: urgent}" in page_of(tmp_path)
-        assert reasons == []
+
+    async def test_a_forgotten_answer_can_neither_be_explained_nor_taught(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        book = make_skillbook(tmp_path, triage=TRIAGE + "unsure_below: 0.999\n")
+        async with running(slack, tmp_path, book=book, access=ACCESS) as bot:
+            answer = await answered(slack, bot, "triage: the sphinx is low")
+            await slack.say("UADA", "C1", "!forget", thread_ts=answer.thread_ts)
+            await bot.engine.have_settled(2)
+            for number, action in enumerate(("why", "teach_me"), start=1):
+                await slack.press("UADA", answer, action)
+                assert "sphinx" not in (await whispered(slack, number)).text
+        assert slack.views == {}
 
     async def test_a_picture_comes_as_a_file_with_its_words(
         self, slack: SlackEmulator, bot: Bot, monkeypatch: pytest.MonkeyPatch
