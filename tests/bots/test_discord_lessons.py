@@ -142,7 +142,36 @@ async def test_who_may_only_use_it_is_asked_for_the_right_answer_too(
     assert page_of(tmp_path) == TRIAGE
 
 
+async def test_who_may_not_use_the_skill_any_more_sees_no_window(
+    discord: DiscordEmulator, bot: Bot, tmp_path: Path
+) -> None:
+    ran = await discord.slash("eve", "general", "triage", text="the tide is low")
+    answer = await discord.answer_to(ran, "low")
+    await discord.until(lambda: [*answer.controls] == CHOSEN)
+    page = tmp_path / "skills" / "triage.yaml"
+    page.write_text(page_of(tmp_path) + f'access: {{use: ["{discord.person("ada").id}"]}}\n')
+    await bot.engine.skillbook.refresh()
+    for label in ("Not good", "Why?"):
+        pressed = await discord.press("eve", answer, label)
+        await whispered(discord, pressed, "may not use")
+        assert pressed.modal is None
+
+
 # Proposals
+
+
+async def test_however_long_they_are_what_takes_their_place_fits_one_message(
+    discord: DiscordEmulator, bot: Bot
+) -> None:
+    for number in range(5):
+        await proposed(discord, bot, f"tide {number} " + "😀 word " * 100)
+    shown = await listed(discord)
+    await discord.press("ada", shown, "Accept 1")
+    await discord.until(lambda: shown.content.startswith("Taught."))
+    assert len(shown.content.encode("utf-16-le")) <= 2 * 2000
+    assert shown.content.endswith("…")
+    assert shown.content.count("```") % 2 == 0
+    assert [*shown.controls][::3] == [f"Accept {number}" for number in range(2, 6)]
 
 
 async def test_a_held_example_of_a_command_is_decided_under_the_answer(

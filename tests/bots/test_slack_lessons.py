@@ -175,6 +175,17 @@ class TestProposals:
         await slack.until(lambda: shown.buttons == set())
         assert "{input: the tide is very low, output: urgent}" in page_of(tmp_path)
 
+    async def test_a_text_too_long_for_a_window_stays_as_it_was(self, slack: SlackEmulator, bot: Bot) -> None:
+        text = " ".join(f"word{number}" for number in range(600))
+        await proposed(bot, text)
+        shown = await answered(slack, bot, "/proposals")
+        await slack.press("UADA", shown, "edit_proposal")
+        view = await window(slack)
+        await slack.acked(await slack.submit("UADA", view["id"], output="urgent"))
+        await slack.until(lambda: "output: urgent" in shown.text)
+        (proposal,) = await bot.engine.proposals()
+        assert (proposal.inputs["text"], proposal.output) == (text, "urgent")
+
     async def test_of_several_the_others_stay_with_their_buttons(
         self, slack: SlackEmulator, bot: Bot, tmp_path: Path
     ) -> None:
@@ -274,15 +285,17 @@ class TestUnderAnAnswer:
         assert told.buttons == set()
         assert slack.whispers[0]["user"] == "UEVE"
 
-    async def test_who_may_not_use_the_skill_is_not_told_why(
+    async def test_who_may_not_use_the_skill_is_not_told_why_and_sees_no_window(
         self, slack: SlackEmulator, bot: Bot, tmp_path: Path
     ) -> None:
         answer = await answered(slack, bot, "triage: low, I think")
         page = tmp_path / "skills" / "triage.yaml"
         page.write_text(page_of(tmp_path) + "access: {use: [UADA]}\n")
         await bot.engine.skillbook.refresh()
-        await slack.press("UEVE", answer, "why")
-        assert "may not use" in (await whispered(slack)).text
+        for number, (action, value) in enumerate((("why", None), ("rate", "not_good|")), start=1):
+            await slack.press("UEVE", answer, action, value and value + id_of(answer))
+            assert "may not use" in (await whispered(slack, number)).text
+        assert slack.views == {}
 
     async def test_what_it_does_not_know_it_is_taught_from_a_button(
         self, slack: SlackEmulator, tmp_path: Path
