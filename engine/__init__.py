@@ -14,6 +14,19 @@ from engine.configschema import (
     SlackConfig,
     TeachingConfig,
 )
+from engine.confusion import Confusion, LabelScore
+from engine.curve import Curve, Point
+from engine.curvelines import ASCII, BRAILLE, drawn_curve
+from engine.curvepicture import curve_picture
+from engine.curvewording import (
+    curve_advice,
+    curve_alt,
+    curve_baseline,
+    curve_scale,
+    curve_table,
+    curve_title,
+)
+from engine.curving import CurveWork
 from engine.decisions import Decisions
 from engine.engine import Engine
 from engine.errors import (
@@ -39,9 +52,12 @@ from engine.errors import (
 )
 from engine.examplefile import read_examples
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
+from engine.influence import Hurting
+from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
 from engine.picture import Picture
+from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
@@ -50,6 +66,8 @@ from engine.skillschema import skill_schema
 from engine.store import Store
 from engine.teaching import Edition, Held, Preview
 from engine.teachshown import fenced
+from engine.testshown import nothing_to_measure, percent, shown_labels, summary, wrong_line
+from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
@@ -93,6 +111,8 @@ from engine.wording import (
 
 __all__ = [
     "ARGUMENTS",
+    "ASCII",
+    "BRAILLE",
     "COMMANDS",
     "CUT",
     "HELP_ARGUMENT",
@@ -115,6 +135,9 @@ __all__ = [
     "Change",
     "ChannelConfig",
     "Config",
+    "Confusion",
+    "Curve",
+    "CurveWork",
     "Decisions",
     "Deed",
     "Delivery",
@@ -133,12 +156,16 @@ __all__ = [
     "Finished",
     "Held",
     "Histogram",
+    "Hurting",
     "Input",
     "JsonValue",
     "KeptProposal",
+    "Kind",
+    "LabelScore",
     "Lesson",
     "Limits",
     "Line",
+    "Measurement",
     "Memory",
     "Message",
     "MessageDeleted",
@@ -148,6 +175,7 @@ __all__ = [
     "Outcome",
     "Picture",
     "Platform",
+    "Point",
     "Preview",
     "Proposal",
     "ProposalDecided",
@@ -161,6 +189,7 @@ __all__ = [
     "Shelf",
     "Shown",
     "Skill",
+    "SkillReport",
     "Skillbook",
     "SlackConfig",
     "SlackWord",
@@ -173,6 +202,7 @@ __all__ = [
     "TerminalWord",
     "Text",
     "TooManyFiles",
+    "Trial",
     "UnderstudyError",
     "UnknownCommand",
     "Verdict",
@@ -182,21 +212,33 @@ __all__ = [
     "Work",
     "Written",
     "cache_text",
+    "curve_advice",
+    "curve_alt",
+    "curve_baseline",
+    "curve_picture",
+    "curve_scale",
+    "curve_table",
+    "curve_title",
     "discord_more_inputs",
     "discord_reads",
+    "drawn_curve",
     "engine_line",
     "examples_read",
     "fault_of_name",
     "fenced",
+    "kind_of",
     "left_out",
+    "nothing_to_measure",
     "numbered",
     "open_shelf",
+    "percent",
     "queue_text",
     "read_config",
     "read_environment",
     "read_examples",
     "read_secrets",
     "sentence",
+    "shown_labels",
     "size",
     "skill_schema",
     "skill_shown_left_out",
@@ -205,10 +247,12 @@ __all__ = [
     "slack_not_member",
     "slack_push_failed",
     "slack_pushed",
+    "summary",
     "thread_name",
     "unified",
     "usage",
     "waiting",
     "welcome",
     "work_line",
+    "wrong_line",
 ]

@@ -39,7 +39,10 @@ class Decisions:
     async def listed(self, by: Edition) -> Shown:
         """What this person may decide, oldest first."""
         found = await self._teaching.open_proposals(by.author, by.scope)
-        shown = [(kept, await self._preview(kept)) for kept in found[:MAX_LISTED]]
+        shown = [
+            (kept, await self._preview(kept, is_measured=index < MAX_DECIDED))
+            for index, kept in enumerate(found[:MAX_LISTED])
+        ]
         num_left_out = len(found) - len(shown)
         return Shown(
             teachshown.proposals(shown, num_left_out), tuple(kept.number for kept in found[:MAX_DECIDED])
@@ -74,8 +77,9 @@ class Decisions:
         rest = await self.listed(by) if has_list else Shown("")
         return Shown(f"{told}\n\n{rest.text}", rest.proposals) if rest.proposals else Shown(told)
 
-    async def _preview(self, kept: KeptProposal) -> Preview | str:
+    async def _preview(self, kept: KeptProposal, *, is_measured: bool = True) -> Preview | str:
+        """`is_measured` takes a second or two."""
         try:
-            return await self._teaching.preview(kept.proposal)
+            return await self._teaching.preview(kept.proposal, is_measured=is_measured)
         except UnderstudyError as error:
             return sentence(error)

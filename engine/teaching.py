@@ -1,7 +1,6 @@
 """Teaching: what is proposed, decided, written and taken back, by who may. Knows skills and people; no words and no platform.
 
-A `Preview` holds the skill before and after: whoever wants to judge what an example does to a skill does so there, before it is
-written.
+A `Preview` holds the skill before and after, and what a `Judge` says of the difference, before anything is written.
 """
 
 import asyncio
@@ -12,6 +11,7 @@ from engine import teachwording
 from engine.access import Right
 from engine.command import nearest_command
 from engine.configschema import TeachingConfig
+from engine.effect import NOT_MEASURED, Effect, Judge, NoJudge
 from engine.errors import ProposalDecided, TeachingRefused, UnknownCommand
 from engine.feedback import KeptProposal, Lesson, Proposal, ProposalState
 from engine.likeness import Alike, Kinship, find_alike
@@ -22,6 +22,8 @@ from engine.skill import Example, Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
 from engine.teachform import answer_of
+
+NO_JUDGE = NoJudge()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +43,12 @@ class Preview:
     diff: str
     alike: tuple[Alike, ...]
     share: Share | None = None
+    effect: Effect = NOT_MEASURED
 
     @property
     def is_clear(self) -> bool:
         """Nothing that a person should look at first."""
-        return not self.alike and self.share is None
+        return not self.alike and self.share is None and self.effect.is_clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +79,34 @@ class Teaching:
         store: Store,
         shelf: Shelf,
         rules: TeachingConfig,
+        *,
+        judge: Judge = NO_JUDGE,
     ) -> None:
+        """`judge` says what an example does to a skill."""
         self._skillbook, self._permissions, self._store = skillbook, permissions, store
-        self.shelf, self._rules = shelf, rules
+        self.shelf, self._rules, self._judge = shelf, rules, judge
         self._one_at_a_time = asyncio.Lock()
 
-    async def preview(self, proposal: Proposal) -> Preview:
-        """Raises:
-        UnderstudyError: the skill is not there, its file cannot be edited, or the example does not fit it.
-        """
-        return (await self._previewed(proposal))[0]
+    async def preview(self, proposal: Proposal, *, is_measured: bool = True) -> Preview:
+        """`is_measured`: also what it does to the skill, which may take a second or two.
 
-    async def _previewed(self, proposal: Proposal) -> tuple[Preview, Edit]:
-        self._skill(proposal.skill)
+        Raises:
+            UnderstudyError: the skill is not there, its file cannot be edited, or the example does not fit it.
+        """
+        return (await self._previewed(proposal, is_measured=is_measured))[0]
+
+    async def _previewed(self, proposal: Proposal, *, is_measured: bool = True) -> tuple[Preview, Edit]:
+        skill = self._skill(proposal.skill)
         edit = self.shelf.add(proposal.skill, (_example(proposal),))
         edited = await asyncio.to_thread(self.shelf.preview, proposal.skill, edit)
         alike = await asyncio.to_thread(find_alike, edited.old, edited.new.examples[-1])
         share = await self._share(proposal, len(edited.new.examples))
-        return Preview(edited.old, edited.new, self.shelf.diff(edited), alike, share), edit
+        # What is made ready for answering is made of the skillbook's own skill.
+        old = skill if skill.version == edited.old.version else edited.old
+        effect = NOT_MEASURED
+        if is_measured and not any(one.kinship is Kinship.SAME for one in alike):
+            effect = await self._judge.effect(old, edited.new, edited.new.examples[-1])
+        return Preview(old, edited.new, self.shelf.diff(edited), alike, share, effect), edit
 
     async def propose(self, proposal: Proposal) -> int:
         """Keeps it for whoever may teach; the number it has.
@@ -121,9 +134,13 @@ class Teaching:
             _refuse_double(proposal.skill, preview)
             may_teach = self._permissions.may(author, scope, Right.TEACH, proposal.skill)
             if may_teach and preview.is_clear:
-                return await self._write(proposal, edit, Edition(author, scope, message_id))
+                written = await self._write(proposal, edit, Edition(author, scope, message_id))
+                return replace(written, effect=preview.effect)
             number = await self._store.opinions.propose(proposal)
-            return Held(number, preview, may_teach and preview.share is None)
+            is_worse = preview.effect.is_worse and not self._permissions.may(
+                author, scope, Right.ADMIN, proposal.skill
+            )
+            return Held(number, preview, may_teach and preview.share is None and not is_worse)
 
     async def kept_proposals(self, scope: Scope) -> tuple[KeptProposal, ...]:
         """Those of this workspace, oldest first."""
@@ -150,25 +167,18 @@ class Teaching:
             if any(one.kinship is Kinship.SAME for one in preview.alike):
                 await self._decide(number, ProposalState.ACCEPTED, by)
                 _refuse_double(kept.proposal.skill, preview)
-            if preview.share is not None and not self._permissions.may(
-                by.author, by.scope, Right.ADMIN, kept.proposal.skill
-            ):
-                raise TeachingRefused(
-                    teachwording.over_share(
-                        *(kept.proposal.author.name, kept.proposal.skill),
-                        *(preview.share.num_taught, preview.share.num_examples),
-                    )
-                )
+            if not self._permissions.may(by.author, by.scope, Right.ADMIN, kept.proposal.skill):
+                _refuse_without_admin(kept.proposal, preview)
             written = await self._write(kept.proposal, edit, by)
             await self._decide(number, ProposalState.ACCEPTED, by)
-            return written
+            return replace(written, effect=preview.effect)
 
     async def edit(self, number: int, inputs: Mapping[str, str], output: str, by: Edition) -> KeptProposal:
         """Other words for an open proposal. Raises as `accept` does."""
         async with self._one_at_a_time:
             kept = await self.to_decide(number, by)
             changed = self._spelled(replace(kept.proposal, inputs=inputs, output=output))
-            await self.preview(changed)
+            await self.preview(changed, is_measured=False)
             await self._store.opinions.edit(number, inputs, changed.output)
             return replace(kept, proposal=changed)
 
@@ -278,6 +288,18 @@ def _is_of(kept: KeptProposal, scope: Scope) -> bool:
     """What was proposed in one workspace is not shown in another."""
     own = kept.proposal.scope
     return (own.platform, own.workspace) == (scope.platform, scope.workspace)
+
+
+def _refuse_without_admin(proposal: Proposal, preview: Preview) -> None:
+    """What only an admin's word can let in."""
+    if preview.share is not None:
+        taught, number = preview.share.num_taught, preview.share.num_examples
+        raise TeachingRefused(teachwording.over_share(proposal.author.name, proposal.skill, taught, number))
+    if preview.effect.is_worse:
+        effect = preview.effect
+        raise TeachingRefused(
+            teachwording.makes_worse(proposal.skill, effect.before, effect.after, effect.num_items)
+        )
 
 
 def _refuse_double(name: str, preview: Preview) -> None:

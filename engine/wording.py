@@ -307,6 +307,8 @@ COMMANDS: Mapping[BuiltIn, str] = {
     BuiltIn.UNDO: "Take back what a skill was taught last",
     BuiltIn.SKILL: "Make a new skill",
     BuiltIn.WHY: "Why the last answer here was chosen",
+    BuiltIn.CURVE: "Draw how right a skill is with ever more examples",
+    BuiltIn.TEST: "How often a skill is right, by its own examples",
 }
 """The bot's own, as a platform's menu of commands shows them."""
 
@@ -317,6 +319,8 @@ ARGUMENTS: Mapping[BuiltIn, str] = {
     BuiltIn.DROP: "The number of the proposal",
     BuiltIn.UNDO: "The skill; without it, what was taught last here",
     BuiltIn.SKILL: "new NAME, and lines: mention me for those",
+    BuiltIn.CURVE: "The skill",
+    BuiltIn.TEST: "The skill",
 }
 """What these take as one text, as such a menu asks for it."""
 
@@ -332,8 +336,8 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         "`/new` begins a conversation anew, `/forget` deletes what you said.",
         "`/queue` says how many messages are in line, and where yours are.",
         "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
-        "`/skill new` makes one, `/proposals` lists what waits to be taught.",
-        "`/why` says why the last answer here was chosen.",
+        "`/skill new` makes one, `/proposals` lists what waits to be taught, `/test SKILL` says how often a skill is right,",
+        "`/curve SKILL` draws that with ever more examples. `/why` says why the last answer here was chosen.",
     ]
     return "\n".join(lines)
 
@@ -569,7 +573,7 @@ SLACK_AGENT_DESCRIPTION = (
     "Answers with a model on your own machine, in the skills that your team has taught it. "
     "Mention it, write to it here, or call a skill by its name."
 )
-SLACK_ALL_COMMANDS = "Every skill, and help, skills, new, forget, queue, teach, undo"
+SLACK_ALL_COMMANDS = "Every skill, and help, skills, new, forget, queue, teach, undo, test"
 SLACK_ONLY_YOU = "I am not in this channel, so only you will see my answer. With `/invite @Understudy` I can answer in a thread."
 SLACK_TOO_LONG = "(The rest does not fit here: invite me to this channel, or ask in a direct message.)"
 
