@@ -200,14 +200,17 @@ class TestProposals:
         assert values == [f"{number}|list" for number in left for _ in range(3)]
         assert page_of(tmp_path) == TRIAGE
 
+    @pytest.mark.parametrize("num_others", [0, 2])
     async def test_of_two_teachers_who_accept_at_once_one_teaches_and_the_other_is_told(
-        self, slack: SlackEmulator, bot: Bot, tmp_path: Path
+        self, slack: SlackEmulator, bot: Bot, tmp_path: Path, num_others: int
     ) -> None:
         await proposed(bot)
+        for number in range(num_others):
+            await proposed(bot, f"tide {number}")
         shown = await answered(slack, bot, "/proposals")
         await asyncio.gather(*(slack.press(who, shown, "accept_proposal") for who in ("UADA", "UBOB")))
         told = await whispered(slack)
-        await slack.until(lambda: shown.buttons == set())
+        await slack.until(lambda: len(shown.blocks) == 1 + num_others)
         assert "accepted already" in told.text
         assert shown.text.startswith("Taught.")
         assert page_of(tmp_path).count(LINE) == 1
