@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots import slack_blocks
-from bots.slack_blocks import DecisionValue, Health, Proposed
+from bots import slack_blocks, slack_controls
+from bots.slack_blocks import Health, Proposed
+from bots.slack_controls import DecisionValue
 from bots.surface import Controls
 from engine import Example, Input, Proposal, Skill
 from tests.emulators import slack_kit
@@ -90,19 +91,19 @@ def test_labels_are_a_menu_as_long_as_slack_has_room_for_them() -> None:
 
 
 def test_what_stands_under_an_answer_follows_from_it() -> None:
-    answer: Any = slack_blocks.controls(Controls(can_rate=True, has_reason=True, can_teach=True), "slack:1")
+    answer: Any = slack_controls.controls(Controls(can_rate=True, has_reason=True, can_teach=True), "slack:1")
     assert [one["action_id"] for one in answer[1]["elements"]] == ["teach_me", "why", "again"]
-    assert [one["type"] for one in slack_blocks.controls(Controls.RATE, "slack:1")] == [
+    assert [one["type"] for one in slack_controls.controls(Controls.RATE, "slack:1")] == [
         "context_actions",
         "actions",
     ]
-    assert slack_blocks.controls(Controls.NONE, "slack:1") == ()
+    assert slack_controls.controls(Controls.NONE, "slack:1") == ()
     assert slack_kit.violations([slack_blocks.markdown("x"), *answer]) == []
 
 
 @given(proposals=st.lists(st.integers(1, 10**9), min_size=1, max_size=5, unique=True))
 def test_each_proposal_has_a_row_and_its_buttons_lead_back_to_it(proposals: list[int]) -> None:
-    rows: Any = slack_blocks.controls(Controls(proposals=tuple(proposals)), "slack:1")
+    rows: Any = slack_controls.controls(Controls(proposals=tuple(proposals)), "slack:1")
     assert slack_kit.violations([slack_blocks.markdown("x"), *rows]) == []
     values = [DecisionValue.read(one["value"]) for row in rows for one in row["elements"]]
     assert [one.number for one in values] == [number for number in proposals for _ in range(3)]
@@ -116,8 +117,8 @@ def test_only_admins_see_the_line_and_the_model() -> None:
 
 
 def test_buttons_carry_the_message_that_they_are_about() -> None:
-    rating: Any = slack_blocks.feedback("slack:T1:C1:1.2")
+    rating: Any = slack_controls.feedback("slack:T1:C1:1.2")
     assert rating[0]["elements"][0]["positive_button"]["value"] == "good|slack:T1:C1:1.2"
     assert rating[1]["elements"][0]["value"] == "slack:T1:C1:1.2"
     assert slack_kit.violations([slack_blocks.markdown("x"), *rating]) == []
-    assert slack_kit.violations([slack_blocks.markdown("x"), *slack_blocks.stop("slack:T1:C1:1.2")]) == []
+    assert slack_kit.violations([slack_blocks.markdown("x"), *slack_controls.stop("slack:T1:C1:1.2")]) == []

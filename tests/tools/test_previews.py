@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bots import slack_blocks
+from bots import slack_blocks, slack_controls
 from bots.discord_views import (
     Decided,
     change,
@@ -80,8 +80,8 @@ def test_every_window_and_home_tab_in_slack_can_be_shown_and_what_people_wrote_s
 def test_every_control_in_slack_can_be_shown() -> None:
     every = Controls(can_rate=True, has_reason=True, can_teach=True, proposals=(7, 8))
     for blocks in (
-        slack_blocks.controls(every, "1"),
-        slack_blocks.stop("1"),
+        slack_controls.controls(every, "1"),
+        slack_controls.stop("1"),
         (slack_blocks.markdown(UNSAFE),),
     ):
         shown = previews_slack.blocks(blocks)
