@@ -131,8 +131,11 @@ async def open_engine(
         learning = _in_background(
             lambda: engine.chooser.keep(setup.skillbook), "skills with choices learn when they are first used"
         )
+        extracting = _in_background(
+            lambda: engine.extractor.keep(setup.skillbook), "skills with spans learn when they are first used"
+        )
         try:
-            async with watching, warming, learning:
+            async with watching, warming, learning, extracting:
                 yield engine
         finally:
             await engine.close()

@@ -51,6 +51,7 @@ from engine.errors import (
     Whose,
 )
 from engine.examplefile import read_examples
+from engine.extractor import not_in_their_text
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
 from engine.influence import Hurting
 from engine.measurement import Measurement
@@ -228,6 +229,7 @@ __all__ = [
     "fenced",
     "kind_of",
     "left_out",
+    "not_in_their_text",
     "nothing_to_measure",
     "numbered",
     "open_shelf",

@@ -63,7 +63,7 @@ class Curving:
         plan = Plan(
             len(skill.examples), len(skill.checks), max_folds=3, max_rounds=1, max_answers=max_written
         )
-        return CurveWork(skill, plan, AskedTrying(self._written, skill))
+        return CurveWork(skill, plan, AskedTrying(self._answer, skill))
 
     async def influence(self, skill: Skill) -> AsyncGenerator[Hurting, None]:
         """What each doubtful example of a skill with choices does to the others.
@@ -79,10 +79,11 @@ class Curving:
         while (one := await asyncio.to_thread(next, measured, None)) is not None:
             yield replace(one, nearest=judging.nearest[one.index])
 
-    async def _written(self, skill: Skill, inputs: Mapping[str, str]) -> str:
+    async def _answer(self, skill: Skill, inputs: Mapping[str, str]) -> str:
         request = make_request(skill, inputs, ())
         greedy = replace(request.sampling, temperature=0.0)
-        return await self._trials.write(skill, replace(request, sampling=greedy, is_background=True))
+        asked = replace(request, sampling=greedy, is_background=True)
+        return await self._trials.answer(skill, asked, inputs)
 
 
 class _HeadJudging:

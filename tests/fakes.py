@@ -48,6 +48,8 @@ from engine.inference import (
     Speed,
     Status,
     Usage,
+    WordPlaces,
+    WordStates,
 )
 from engine.message import Author, Message, Platform, Scope
 from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
@@ -246,6 +248,22 @@ class FakeInference:
         self.embedded += texts
         await asyncio.sleep(0)
         return tuple(_bag(text, self._info.embedding_length) for text in texts)
+
+    async def embed_words(
+        self, texts: tuple[str, ...], words: tuple[WordPlaces, ...]
+    ) -> tuple[WordStates, ...]:
+        """Of each word alone: the same word is the same wherever it stands."""
+        length = self._info.embedding_length
+        if not length:
+            raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+        self.embedded += texts
+        await asyncio.sleep(0)
+        return tuple(
+            np.array([_bag(text[begin:end], length) for begin, end in places], np.float16)
+            .astype(np.float32)
+            .reshape(len(places), -1)
+            for text, places in zip(texts, words, strict=True)
+        )
 
     def forget(self) -> None:
         self.num_forgets += 1
