@@ -36,6 +36,7 @@ from engine import (
     welcome,
 )
 from engine.teachshown import proposals
+from engine.wording import unsure
 from tools import previews_discord as discord_html
 from tools import previews_slack as slack_html
 from tools.previews_page import message, page
@@ -50,6 +51,7 @@ LONG_ANSWER = (
 )
 REPORT = "Our shop is offline, customers cannot buy anything!"
 PROPOSED = "The printer on floor 2 is out of paper"
+UNSURE = unsure("normal", "/teach triage Is there a dark mode for the watch? => …")
 MESSAGE_ID = "slack:T1:C1:1700000000.000001"
 
 
@@ -160,7 +162,7 @@ async def _slack_answer() -> str:
 async def _slack_proposal(skills: tuple[Skill, ...]) -> str:
     """Under a label that it is sure of, one that it is not, and a proposal."""
     known = await _slack_message("urgent", Controls(can_rate=True, has_reason=True))
-    unknown = await _slack_message("normal", Controls(can_rate=True, can_teach=True))
+    unknown = await _slack_message(UNSURE, Controls(can_rate=True, has_reason=True, can_teach=True))
     proposed = await _slack_message(_proposed(skills), Controls(proposals=(7,)))
     return _card(
         message(ADA, f"<p>/triage {REPORT}</p>", is_bot=False),
@@ -224,7 +226,7 @@ async def _discord_answer() -> str:
 async def _discord_proposal(skills: tuple[Skill, ...]) -> str:
     calls = _DiscordCalls()
     answer = ChannelAnswer(calls, Question("discord:1:2", 1, 2), 1.1)  # type: ignore[arg-type]
-    await answer.post(answer.render("normal"), Controls(can_rate=True, can_teach=True, has_reason=True))
+    await answer.post(answer.render(UNSURE), Controls(can_rate=True, can_teach=True, has_reason=True))
     await answer.post(answer.render(_proposed(skills)), Controls(proposals=(7,)))
     unknown, proposed = (message(BOT, discord_html.said(one), is_bot=True) for one in calls.sent)
     edited = change(Decided(7), _one(skills, "triage"), {"text": PROPOSED}, "low")
