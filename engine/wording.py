@@ -50,7 +50,6 @@ NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
-NO_REASON = "I do not remember any more how I came to this answer."
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 IN_FILE = "The answer is long: all of it is in the file."
@@ -511,7 +510,6 @@ class TerminalWord(StrEnum):
     HOW_TO_GO_ON = "/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends."
     HOW_TO_END = "Ctrl-D or /quit ends."
     STOPPED = "Stopped."
-    TEACH_ME = "To teach me, send this with the right answer:"
     PROPOSALS_ELSEWHERE = "Those of this chat. What people propose in Slack or Discord is decided there."
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import AccessConfig, ChannelConfig, Engine, Limits, Store
+from engine import AccessConfig, ChannelConfig, Engine, Limits, Skillbook, Store
 from engine.access import AS_THE_HOUSE_SAYS, Access
 from engine.answer import Event
 from engine.errors import Fault
@@ -488,13 +488,14 @@ async def open_engine(
     limits: Limits | None = None,
     access: AccessConfig | None = None,
     channels: Mapping[str, ChannelConfig] | None = None,
+    book: Skillbook | None = None,
 ) -> AsyncGenerator[Engine, None]:
-    """A whole engine with a real store in `folder`. Without skills it has the chat skill alone."""
+    """A whole engine with a real store in `folder`. Without skills it has the chat skill alone, or those of `book`."""
     store = await Store.open(folder / "understudy.db")
     try:
         engine = Engine(
             inference=inference,
-            skillbook=FakeSkillbook(*(skills or (chat_skill(),))),
+            skillbook=book or FakeSkillbook(*(skills or (chat_skill(),))),
             store=store,
             limits=limits or Limits(),
             default_skill="chat",
