@@ -56,6 +56,7 @@ from engine.influence import Hurting
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.methods import Methods
 from engine.picture import Picture
 from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
@@ -104,6 +105,7 @@ from engine.wording import (
     slack_push_failed,
     slack_pushed,
     thread_name,
+    unsure_when,
     waiting,
     welcome,
     work_line,
@@ -169,6 +171,7 @@ __all__ = [
     "Memory",
     "Message",
     "MessageDeleted",
+    "Methods",
     "MissingRight",
     "NotAllowed",
     "NotHere",
@@ -250,6 +253,7 @@ __all__ = [
     "summary",
     "thread_name",
     "unified",
+    "unsure_when",
     "usage",
     "waiting",
     "welcome",

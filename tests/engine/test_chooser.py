@@ -13,6 +13,7 @@ from engine.chooser import NUM_RECENT, WORD_FOR_WORD, Chooser
 from engine.database import Statement
 from engine.features import MAX_CHARACTERS, MAX_SCORED_LABELS, Features
 from engine.inference import Choices, FailureCode, Request, RequestFailed, Scores
+from engine.methods import Methods
 from engine.prompt import MAX_FIXED_OF_CHOICES, input_text
 from engine.skill import Example, Skill, Unsure
 from engine.solving import Solved
@@ -378,3 +379,16 @@ async def test_every_skill_is_ready_before_it_is_used_and_again_when_it_is_saved
         while "triage" in chooser._pupils:
             await asyncio.sleep(0)
         keeping.cancel()
+
+
+async def test_what_decides_is_noted_for_who_looks_without_a_model(tmp_path: Path) -> None:
+    methods, skill = Methods(tmp_path / "methods"), triage(*taught(12))
+    store = await Store.open(tmp_path / "understudy.db")
+    chooser = Chooser(Features(model(), store.features), methods)
+    keeping = asyncio.create_task(chooser.keep(FakeSkillbook(skill)))
+    while not methods.of(skill):
+        await asyncio.sleep(0)
+    assert methods.of(skill) == await chooser.method(skill)
+    keeping.cancel()
+    await chooser.close()
+    await store.close()
