@@ -31,7 +31,6 @@ _BUILT_IN = {
     "skill": "make a new skill in chat",
     "why": "why the last answer was chosen",
     "curve": "draw how right a skill is with ever more examples",
-    "why": "why the last answer here was chosen",
     "test": "how often a skill is right",
     "quit": "end",
 }

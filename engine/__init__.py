@@ -58,6 +58,7 @@ from engine.influence import Hurting
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.methods import Methods
 from engine.picture import Picture
 from engine.remeasuring import Remeasuring
 from engine.reporting import SkillReport
@@ -108,6 +109,7 @@ from engine.wording import (
     slack_push_failed,
     slack_pushed,
     thread_name,
+    unsure_when,
     waiting,
     welcome,
     work_line,
@@ -173,6 +175,7 @@ __all__ = [
     "Memory",
     "Message",
     "MessageDeleted",
+    "Methods",
     "MissingRight",
     "ModelIdentity",
     "NotAllowed",
@@ -262,6 +265,7 @@ __all__ = [
     "summary",
     "thread_name",
     "unified",
+    "unsure_when",
     "usage",
     "waiting",
     "welcome",

@@ -42,7 +42,7 @@ from engine.errors import (
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
 from engine.prompt import MAX_NEAREST, fixed_indexes
-from engine.skill import Memory, Skill, Takes
+from engine.skill import Memory, Skill, Takes, Unsure
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
 NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
@@ -244,6 +244,17 @@ def _about(seconds: float | None) -> str:
 def unsure(guess: str, command: str) -> str:
     """Instead of an answer to what is far from everything taught. `command` teaches it."""
     return f"I don't know this one yet. My best guess: {guess}. Teach me the right answer: `{command}`"
+
+
+def unsure_when(skill: Skill) -> str:
+    """When a skill that chooses says that it does not know, for `skills show`."""
+    match skill.unsure_below:
+        case Unsure.AUTO:
+            return "when a message is far from everything that it was taught (from 16 examples on)"
+        case Unsure.NEVER:
+            return "never said"
+        case below:
+            return f"below a probability of {100 * below:g} %"
 
 
 def examples_read(skill: Skill) -> str:
