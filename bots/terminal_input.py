@@ -30,6 +30,7 @@ _BUILT_IN = {
     "drop": "let a proposal go",
     "skill": "make a new skill in chat",
     "curve": "draw how right a skill is with ever more examples",
+    "why": "why the last answer here was chosen",
     "test": "how often a skill is right",
     "quit": "end",
 }
