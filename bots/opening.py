@@ -61,6 +61,7 @@ async def _start_worker(setup: Setup, file: ModelFile, embedding_file: ModelFile
         max_state_bytes=None if wanted.state_memory_mb is None else wanted.state_memory_mb * 1_000_000,
         prefix_folder=setup.data.prefixes if wanted.save_prefixes else None,
         embedding_model=embedding_file.path if embedding_file else None,
+        embedding_sha256=embedding_file.sha256 if embedding_file else "",
         log=setup.data.path / "llama.log",
     )
 

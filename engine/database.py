@@ -17,7 +17,7 @@ from engine import wording
 from engine.errors import StoreFailed
 from engine.migrations import APPLICATION_ID, MIGRATIONS
 
-Value = str | int | float | None
+Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
 
 _PRAGMAS = (

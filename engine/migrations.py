@@ -105,6 +105,26 @@ _LESSONS = """
     ) STRICT
 """
 
+_FEATURES = """
+    CREATE TABLE features (
+        number INTEGER PRIMARY KEY,
+        key TEXT NOT NULL UNIQUE,
+        numbers BLOB NOT NULL,
+        used_at REAL NOT NULL
+    ) STRICT
+"""
+
+_REASONS = """
+    CREATE TABLE reasons (
+        message_id TEXT PRIMARY KEY REFERENCES turns (message_id) ON DELETE CASCADE,
+        label TEXT NOT NULL,
+        probability REAL,
+        is_unsure INTEGER NOT NULL,
+        method TEXT NOT NULL,
+        neighbours TEXT NOT NULL
+    ) STRICT
+"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _INBOX,
@@ -134,5 +154,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX lessons_of_skill ON lessons (skill, change)",
         "CREATE INDEX lessons_of_message ON lessons (message_id)",
     ),
+    (_FEATURES, "CREATE INDEX features_by_use ON features (used_at)", _REASONS),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

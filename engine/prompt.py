@@ -16,6 +16,9 @@ from engine.skill import Example, Memory, Skill
 MAX_TURNS = 50  # more never fit beside a skill's examples
 # A third of a context of 4,096 tokens or so: the rest is for the message, the answer and what is chosen for each message.
 MAX_FIXED_CHARACTERS = 6_000
+# A skill that chooses reads a message once, behind these: what it makes of the taught texts stays good while people teach.
+MAX_FIXED_OF_CHOICES = 8
+MAX_DESCRIPTION_CHARACTERS = 2_000
 MAX_NEAREST_CHARACTERS = 1_500
 MAX_NEAREST = 8
 
@@ -30,7 +33,7 @@ def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn],
     spoken = tuple(message for turn in seen for message in _pair(turn.question, turn.answer))
     last = ChatMessage(Role.USER, input_text(skill, inputs))
     # What is chosen for each message would part a conversation from what was read of it.
-    shown = spoken if remembers else _nearest_examples(skill, last.content)
+    shown = spoken if remembers or skill.is_chosen else _nearest_examples(skill, last.content)
     prompt = Prompt(fixed_part(skill), shown, last)
     return Request(prompt, _sampling(skill), _constraint(skill), scope if remembers else "")
 
@@ -42,27 +45,35 @@ def scope_key(scope: Scope, chapter: int) -> str:
 
 
 def fixed_part(skill: Skill) -> tuple[ChatMessage, ...]:
-    """The system message and the first examples as turns."""
-    return (
-        ChatMessage(Role.SYSTEM, _instructions(skill)),
-        *_as_turns(skill, skill.examples[: num_fixed(skill)]),
-    )
+    """The system message, and the examples of every prompt as turns."""
+    return (system_message(skill), *fixed_turns(skill))
 
 
-def num_fixed(skill: Skill) -> int:
-    """How many of the first examples stand in every prompt. What is taught later changes none of them."""
-    room, number = MAX_FIXED_CHARACTERS, 0
-    for example in skill.examples:
-        room -= _num_characters(skill, example)
+def system_message(skill: Skill) -> ChatMessage:
+    return ChatMessage(Role.SYSTEM, _instructions(skill))
+
+
+def fixed_turns(skill: Skill, *, without: int | None = None) -> tuple[ChatMessage, ...]:
+    """The examples of every prompt in the file's order; without the one at that index of the skill's."""
+    return _as_turns(skill, [skill.examples[index] for index in fixed_indexes(skill) if index != without])
+
+
+def fixed_indexes(skill: Skill) -> tuple[int, ...]:
+    """Which examples stand in every prompt: the pinned ones, then the first. What is taught later changes none of them."""
+    in_order = sorted(range(len(skill.examples)), key=lambda index: not skill.examples[index].is_pinned)
+    room, chosen = MAX_FIXED_CHARACTERS, []
+    for index in in_order[: MAX_FIXED_OF_CHOICES if skill.is_chosen else None]:
+        room -= _num_characters(skill, skill.examples[index])
         if room < 0:
             break
-        number += 1
-    return number
+        chosen.append(index)
+    return tuple(sorted(chosen))
 
 
 def _nearest_examples(skill: Skill, text: str) -> tuple[ChatMessage, ...]:
     """Of the other examples those that are nearest to the message, the nearest last."""
-    others = skill.examples[num_fixed(skill) :]
+    fixed = set(fixed_indexes(skill))
+    others = [one for index, one in enumerate(skill.examples) if index not in fixed]
     room, chosen = MAX_NEAREST_CHARACTERS, []
     for index in reversed(
         nearest(text, [input_text(skill, one.inputs) for one in others], max_number=MAX_NEAREST)
@@ -108,10 +119,17 @@ def _pair(question: str, answer: str) -> tuple[ChatMessage, ChatMessage]:
 def _instructions(skill: Skill) -> str:
     text = skill.instructions.strip()
     if skill.choices:
-        return f"{text}\nAnswer with exactly one of: {', '.join(skill.choices)}.".strip()
+        return f"{text}\n{_choices_line(skill)}".strip()
     if skill.output_schema is not None:
         return f"{text}\nAnswer with JSON only.".strip()
     return text
+
+
+def _choices_line(skill: Skill) -> str:
+    described = skill.described_choices
+    if described == skill.choices or sum(map(len, described)) > MAX_DESCRIPTION_CHARACTERS:
+        return f"Answer with exactly one of: {', '.join(skill.choices)}."
+    return "\n".join(["Answer with exactly one of:", *(f"- {one}" for one in described)])
 
 
 def _sampling(skill: Skill) -> Sampling:

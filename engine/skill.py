@@ -19,6 +19,13 @@ class Memory(StrEnum):
     CONVERSATION = "conversation"
 
 
+class Unsure(StrEnum):
+    """When a skill with choices says that it does not know, where its file names no probability."""
+
+    AUTO = "auto"  # far from everything that it was taught
+    NEVER = "never"
+
+
 class Takes(StrEnum):
     """What a skill is given when it is called without a text."""
 
@@ -38,10 +45,14 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One input/output pair. `inputs` maps every given input's name to its text; `output` is the answer as text."""
+    """One input/output pair. `inputs` maps every given input's name to its text; `output` is the answer as text.
+
+    One that `is_pinned` stands in every prompt, wherever it is in the file.
+    """
 
     inputs: Mapping[str, str]
     output: str
+    is_pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,8 @@ class Skill:
     """A checked skill. `version` is the sha256 of its file: an answer under way keeps the version it began with.
 
     `inputs` is never empty: a skill that declares none takes one required free text called `text`.
-    `choices` and `output_schema` are never both set. `output_schema` is a JSON Schema as text.
+    `choices` and `output_schema` are never both set. `output_schema` is a JSON Schema as text. `choice_descriptions` has one text
+    a choice, empty where none was written. Below the probability `unsure_below` an answer of a skill with choices is a guess.
     """
 
     name: str
@@ -65,12 +77,29 @@ class Skill:
     inputs: tuple[Input, ...]
     examples: tuple[Example, ...]
     choices: tuple[str, ...] = ()
+    choice_descriptions: tuple[str, ...] = ()
+    unsure_below: float | Unsure = Unsure.AUTO
     output_schema: str | None = None
     sampling: SkillSampling = SkillSampling()
     memory: Memory = Memory.NONE
     takes: Takes = Takes.TEXT
     access: Access = AS_THE_HOUSE_SAYS
     version: str = ""
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether its answers are chosen by what was taught. One that sees the turns before reads each message behind other ones:
+        nothing that it makes of a text holds for the next, so the model scores its choices.
+        """
+        return bool(self.choices) and self.memory is Memory.NONE
+
+    @property
+    def described_choices(self) -> tuple[str, ...]:
+        """What each choice means, in words: its label, and its description where there is one."""
+        if not self.choice_descriptions:
+            return self.choices
+        pairs = zip(self.choices, self.choice_descriptions, strict=True)
+        return tuple(f"{label}: {about}" if about else label for label, about in pairs)
 
     @property
     def main_input(self) -> Input:

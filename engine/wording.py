@@ -41,7 +41,7 @@ from engine.errors import (
     Whose,
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
-from engine.prompt import MAX_NEAREST, num_fixed
+from engine.prompt import MAX_NEAREST, fixed_indexes
 from engine.skill import Memory, Skill, Takes
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
@@ -243,12 +243,16 @@ def _about(seconds: float | None) -> str:
 
 def examples_read(skill: Skill) -> str:
     """Which of its examples the model reads, for `skills show`."""
-    number, first = len(skill.examples), num_fixed(skill)
+    number, fixed = len(skill.examples), fixed_indexes(skill)
+    first = len(fixed)
     if first == number:
         return "all are read for every message" if number else "none"
+    which = f"the first {first}" if fixed == tuple(range(first)) else f"{first} (the pinned ones first)"
+    if skill.is_chosen:
+        return f"{which} of {number} stand in the prompt; all {number} decide what an answer is"
     if skill.memory is Memory.CONVERSATION:
-        return f"the first {first} of {number} are read; the others are too many for a skill that converses"
-    return f"the first {first} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
+        return f"{which} of {number} are read; the others are too many for a skill that converses"
+    return f"{which} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
 
 
 def queue_text(view: QueueView) -> str:

@@ -127,6 +127,7 @@ class Worker:
         max_state_bytes: int | None = None,
         prefix_folder: Path | None = None,
         embedding_model: Path | None = None,
+        embedding_sha256: str = "",
         is_drafting: bool = True,
         is_exact: bool = False,
         log: Path | None = None,
@@ -138,6 +139,7 @@ class Worker:
             max_state_bytes: what the states of skills and conversations may take of the RAM, beside the KV cache.
             prefix_folder: where the states of skills' prefixes outlive the process; None keeps none.
             embedding_model: a second GGUF file, for `embed`.
+            embedding_sha256: of that file.
             is_drafting: False writes every token in a step of its own.
             log: where the process writes what llama.cpp complains about; None drops it.
 
@@ -149,6 +151,7 @@ class Worker:
             model_sha256=sha256,
             prefix_folder=None if prefix_folder is None else str(prefix_folder),
             embedding_model_path=None if embedding_model is None else str(embedding_model),
+            embedding_model_sha256=embedding_sha256,
             num_slots=slots,
             context_tokens=context_tokens,
             num_threads=threads,

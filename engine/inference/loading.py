@@ -42,6 +42,7 @@ class Loaded:
         cost = StepCost(self.context.max_batch_tokens, self.speeds.pass_seconds, self.speeds.row_seconds)
         self.scheduler = Scheduler(self.model, self.context, self.states, cost)
         self.embedder = _embedder(load, self.speeds.threads.prefill)
+        self._sha256, self._embedding_sha256 = load.model_sha256, load.embedding_model_sha256
 
     @property
     def info(self) -> ModelInfo:
@@ -63,6 +64,8 @@ class Loaded:
             has_flash_attention=self.context.has_flash_attention,
             cache_bytes=int(tuning.cache_bytes(self.context, model.values_per_token)),
             embedding_length=self.embedder.length if self.embedder else 0,
+            sha256=self._sha256,
+            embedding_sha256=self._embedding_sha256,
         )
 
 

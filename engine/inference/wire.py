@@ -168,7 +168,8 @@ class Status:
 class ModelInfo:
     """What the worker loaded. `context_tokens` is what one sequence may use, prompt and completion together.
 
-    `embedding_length` is that of the embedding model, 0 when there is none.
+    `embedding_length` is that of the embedding model, 0 when there is none. `sha256` and `embedding_sha256` are those of the two files,
+    empty where they are not known.
     """
 
     description: str
@@ -187,6 +188,8 @@ class ModelInfo:
     has_flash_attention: bool = False
     cache_bytes: int = 0
     embedding_length: int = 0
+    sha256: str = ""
+    embedding_sha256: str = ""
 
 
 # Worker-bound messages.
@@ -206,6 +209,7 @@ class Load:
     model_sha256: str = ""
     prefix_folder: str | None = None
     embedding_model_path: str | None = None
+    embedding_model_sha256: str = ""
     num_slots: int | None = None
     context_tokens: int | None = None
     num_threads: int | None = None

@@ -1,0 +1,315 @@
+"""What the models make of texts behind a skill's prompt: asked for, many at once, and remembered. Knows no head and no label of a text.
+
+Of taught texts it is kept in the database too; of people's messages nowhere but here, and not for long.
+"""
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import numpy as np
+
+from engine.feature import Feature, Numbers
+from engine.featurestore import FeatureStore
+from engine.inference import (
+    ChatMessage,
+    Choices,
+    FailureCode,
+    Finished,
+    Inference,
+    Prompt,
+    Request,
+    RequestFailed,
+    Role,
+    Scores,
+)
+from engine.prompt import fixed_indexes, fixed_turns, input_text, system_message
+from engine.skill import Skill
+
+MAX_SCORED_LABELS = 24  # each label takes steps of the model; what many of them say adds little
+MAX_CHARACTERS = 2_000  # of one text, for the chat model
+MIN_CHARACTERS = 60
+MAX_REMEMBERED_BYTES = 128 << 20
+MAX_HEARD_BYTES = 1 << 20  # of messages: one that is taught in the next minute is not read again
+_NUM_TOGETHER = 4
+_NUM_EMBEDDED_TOGETHER = 32
+_NOTHING: Numbers = np.zeros(0, np.float32)
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the chat model makes of a text behind a prompt. `scores` has no numbers where labels were not scored."""
+
+    state: Numbers
+    scores: Numbers
+
+
+class Features:
+    def __init__(self, inference: Inference, kept: FeatureStore) -> None:
+        self._inference, self._kept = inference, kept
+        self._taught = _Remembered(MAX_REMEMBERED_BYTES)
+        self._heard = _Remembered(MAX_HEARD_BYTES)
+        self._unscored: set[tuple[str, ...]] = set()  # labels that the model cannot score all at once
+        self._together = asyncio.Semaphore(_NUM_TOGETHER)
+
+    @property
+    def has_vectors(self) -> bool:
+        return self._inference.info.embedding_length > 0
+
+    # Of a message
+
+    def request(
+        self, skill: Skill, text: str, *, without: int | None = None, is_background: bool = False
+    ) -> Request:
+        """What makes the chat model read `text`; for a taught example, behind the prompt as it would be without it."""
+        last = ChatMessage(Role.USER, _cut(text, MAX_CHARACTERS))
+        system, turns = system_message(skill), fixed_turns(skill, without=without)
+        # A prompt that is read for one example is nobody's prefix.
+        is_own = without is not None and without in fixed_indexes(skill)
+        prompt = Prompt((system,), turns, last) if is_own else Prompt((system, *turns), (), last)
+        return Request(prompt, constraint=Choices(self._asked(skill)), is_background=is_background)
+
+    def shorter(self, request: Request) -> Request | None:
+        """With half of the text, for a model in which the whole has no room; None: it is short already."""
+        last = request.prompt.last
+        if len(last.content) <= MIN_CHARACTERS:
+            return None
+        less = replace(last, content=_cut(last.content, len(last.content) // 2))
+        return replace(request, prompt=replace(request.prompt, last=less))
+
+    def unscored(self, skill: Skill) -> None:
+        """The model said no scores: from now on only its state is asked for."""
+        self._unscored.add(skill.choices)
+
+    async def heard(self, skill: Skill, text: str, scores: Scores) -> Feature:
+        """The feature of a message that the chat model has read.
+
+        Raises:
+            RequestFailed: the embedding model cannot be asked.
+        """
+        reading = self._reading(skill, scores)
+        vector = await self._vector(text)
+        self._heard.put(_keys(self._base(skill), (text,))[0], _as_one(reading))
+        return Feature(text, vector, reading.state, reading.scores)
+
+    async def of(self, skill: Skill, text: str, *, is_background: bool = False) -> Feature:
+        """The feature of a text that is in no file.
+
+        Raises:
+            RequestFailed: a model cannot be asked.
+        """
+        vector = await self._vector(text)
+        reading = await self._read(skill, text, None, is_background=is_background)
+        return Feature(text, vector, reading.state, reading.scores)
+
+    # Of what is taught
+
+    async def vectors(self, texts: Sequence[str]) -> tuple[Numbers, ...]:
+        """The embedding model's, of examples or labels; without numbers where there is no such model.
+
+        Raises:
+            RequestFailed: it cannot be asked.
+        """
+        if not self.has_vectors:
+            return (_NOTHING,) * len(texts)
+        info = self._inference.info
+        keys = _keys(_digest("vector", info.embedding_sha256 or str(info.embedding_length)), texts)
+        found = await self._found(keys)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
+        for group in _groups(list(missing)):
+            vectors = await self._inference.embed(tuple(missing[key] for key in group))
+            fresh = {key: _numbers(vector) for key, vector in zip(group, vectors, strict=True)}
+            await self._keep(fresh)
+            found |= fresh
+        return tuple(found[key] for key in keys)
+
+    async def known_readings(self, skill: Skill) -> list[Reading | None]:
+        """Of every example, what is there without asking the model."""
+        keys = self._reading_keys(skill)
+        found = await self._found(keys)
+        return [self._parted(skill, found[key]) if key in found else None for key in keys]
+
+    async def readings(self, skill: Skill, known: list[Reading | None]) -> None:
+        """Fills the gaps in `known`, one after the other, when nobody else needs the model.
+
+        Raises:
+            RequestFailed: the chat model cannot be asked.
+        """
+        keys = self._reading_keys(skill)
+        texts = example_texts(skill)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for index in (index for index, one in enumerate(known) if one is None):
+                    await self._together.acquire()
+                    group.create_task(self._fill(skill, known, index, (keys[index], texts[index])))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+
+    async def _fill(
+        self, skill: Skill, known: list[Reading | None], index: int, named: tuple[str, str]
+    ) -> None:
+        key, text = named
+        try:
+            heard = self._heard.get(key)
+            if heard is None:
+                known[index] = reading = await self._read(skill, text, index, is_background=True)
+            else:
+                known[index] = reading = self._parted(skill, heard)
+            await self._keep({key: _as_one(reading)})
+        finally:
+            self._together.release()
+
+    def keys(self, skill: Skill) -> tuple[str, ...]:
+        """Under which what the models make of the skill is kept."""
+        info = self._inference.info
+        base = _digest("vector", info.embedding_sha256 or str(info.embedding_length))
+        return (*self._reading_keys(skill), *_keys(base, (*example_texts(skill), *skill.described_choices)))
+
+    async def forget(self, skills: Sequence[Skill]) -> None:
+        """Lets go of all but what these skills' files are made of."""
+        self._heard.clear()
+        self._taught.clear()
+        await self._kept.keep_only([key for skill in skills for key in self.keys(skill)])
+
+    # How
+
+    async def _vector(self, text: str) -> Numbers:
+        if not self.has_vectors:
+            return _NOTHING
+        (vector,) = await self._inference.embed((text,))
+        return _numbers(vector)
+
+    async def _read(self, skill: Skill, text: str, without: int | None, *, is_background: bool) -> Reading:
+        request = self.request(skill, text, without=without, is_background=is_background)
+        while True:
+            try:
+                scores = await self._scores(request)
+            except RequestFailed as error:
+                shorter = self.shorter(request) if error.code is FailureCode.PROMPT_TOO_LONG else None
+                if shorter is None:
+                    raise
+                request = shorter
+                continue
+            if scores is not None:
+                return self._reading(skill, scores)
+            self.unscored(skill)
+            request = replace(request, constraint=Choices(self._asked(skill)))
+
+    async def _scores(self, request: Request) -> Scores | None:
+        async with aclosing(self._inference.stream(request)) as steps:
+            async for step in steps:
+                if isinstance(step, Finished):
+                    return step.scores
+        raise RequestFailed(FailureCode.WORKER_DIED, "a stream ended without its last event")
+
+    def _asked(self, skill: Skill) -> tuple[str, ...]:
+        """Of one label alone nothing is computed but the state behind the prompt."""
+        return skill.choices if self._is_scored(skill) else skill.choices[:1]
+
+    def _is_scored(self, skill: Skill) -> bool:
+        return len(skill.choices) <= MAX_SCORED_LABELS and skill.choices not in self._unscored
+
+    def _reading(self, skill: Skill, scores: Scores) -> Reading:
+        given = scores.log_probabilities if self._is_scored(skill) else ()
+        return Reading(_numbers(scores.hidden_state), _numbers(given))
+
+    def _parted(self, skill: Skill, numbers: Numbers) -> Reading:
+        num_scores = len(skill.choices) if self._is_scored(skill) else 0
+        at = len(numbers) - num_scores
+        return Reading(numbers[:at], numbers[at:])
+
+    def _reading_keys(self, skill: Skill) -> tuple[str, ...]:
+        base, texts = self._base(skill), example_texts(skill)
+        keys = list(_keys(base, texts))
+        for index in fixed_indexes(skill):
+            keys[index] = _keys(self._base(skill, without=index), (texts[index],))[0]
+        return tuple(keys)
+
+    def _base(self, skill: Skill, *, without: int | None = None) -> str:
+        """All that a reading depends on but the text."""
+        info = self._inference.info
+        model = info.sha256 or f"{info.description} {info.num_parameters} {info.size_bytes}"
+        messages = (system_message(skill), *fixed_turns(skill, without=without))
+        said = [(message.role.value, message.content) for message in messages]
+        return _digest("reading", model, json.dumps(said), json.dumps(self._asked(skill)), str(MAX_CHARACTERS))
+
+    async def _found(self, keys: Sequence[str]) -> dict[str, Numbers]:
+        found = {key: numbers for key in keys if (numbers := self._taught.get(key)) is not None}
+        missing = {key for key in keys if key not in found}
+        if missing:
+            kept = await self._kept.find(missing)
+            for key, numbers in kept.items():
+                self._taught.put(key, numbers)
+            found |= kept
+        return found
+
+    async def _keep(self, fresh: Mapping[str, Numbers]) -> None:
+        for key, numbers in fresh.items():
+            self._taught.put(key, numbers)
+        await self._kept.keep(fresh)
+
+
+def example_texts(skill: Skill) -> tuple[str, ...]:
+    return tuple(input_text(skill, one.inputs) for one in skill.examples)
+
+
+class _Remembered:
+    """The last used, up to so many bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes, self._num_bytes = max_bytes, 0
+        self._numbers: OrderedDict[str, Numbers] = OrderedDict()
+
+    def get(self, key: str) -> Numbers | None:
+        found = self._numbers.get(key)
+        if found is not None:
+            self._numbers.move_to_end(key)
+        return found
+
+    def put(self, key: str, numbers: Numbers) -> None:
+        before = self._numbers.pop(key, None)
+        self._num_bytes += numbers.nbytes - (0 if before is None else before.nbytes)
+        self._numbers[key] = numbers
+        while self._num_bytes > self._max_bytes and len(self._numbers) > 1:
+            self._num_bytes -= self._numbers.popitem(last=False)[1].nbytes
+
+    def clear(self) -> None:
+        self._numbers.clear()
+        self._num_bytes = 0
+
+
+def _numbers(values: Sequence[float]) -> Numbers:
+    """Rounded as they are kept, so that a text gives the same numbers before and after a restart."""
+    clipped = np.clip(np.asarray(values, np.float64), -_LARGEST, _LARGEST)
+    return clipped.astype(np.float16).astype(np.float32)
+
+
+def _as_one(reading: Reading) -> Numbers:
+    return np.concatenate((reading.state, reading.scores))
+
+
+def _cut(text: str, max_characters: int) -> str:
+    """Its beginning and its end: what a message is about stands there."""
+    if len(text) <= max_characters:
+        return text
+    half = max_characters // 2
+    return f"{text[: half - 2]}\n…\n{text[len(text) - half + 1 :]}"
+
+
+def _digest(*parts: str) -> str:
+    return sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _keys(base: str, texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sha256(f"{base}\n{text}".encode("utf-8", "surrogatepass")).hexdigest() for text in texts)
+
+
+def _groups(keys: Sequence[str]) -> list[Sequence[str]]:
+    return [
+        keys[at : at + _NUM_EMBEDDED_TOGETHER] for at in range(0, len(keys), _NUM_EMBEDDED_TOGETHER)
+    ]
