@@ -1,11 +1,12 @@
-"""What the models make of the data sets' texts, kept on disk between runs: the engine's own way to a feature, many texts at a time.
+"""What the models make of the data sets' texts, through the engine's own `Features`, kept on disk between runs.
 
-A file holds the rows of one prompt, named after the model, the prompt and the labels; a row is found by its text's digest.
+All that a feature depends on is in its key: the model's digest, the prompt, the labels, the text.
 """
 
 import asyncio
 import json
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,29 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.console import say
-from bench.teaching_sets import NUM_SHOWN, ChoiceSet, Item
+from bench.teaching_sets import ChoiceSet, Item
 from engine.feature import Feature, Numbers
-from engine.inference import (
-    ChatMessage,
-    Choices,
-    Finished,
-    ModelFile,
-    Prompt,
-    Request,
-    Role,
-    Sampling,
-    Scores,
-    Worker,
-    find_model,
-)
-from engine.prompt import fixed_part
+from engine.features import Features
+from engine.inference import ModelFile, Worker, find_model
 from engine.skill import Skill
 
 _NUM_SLOTS, _CONTEXT_TOKENS = 8, 2048
-_NUM_AT_ONCE = 64  # so many are lost at most when a run is ended
-_DIGEST_CHARACTERS = 32
-# Behind a prompt with examples, scores of more labels than this say little and take long.
-_MAX_SCORED_LABELS = 32
+_NUM_AT_ONCE = 8
+_SAID_EVERY = 128
+_NUM_KEYS_ASKED = 500  # of one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,118 +44,105 @@ def find_models(model: str, models_folder: Path) -> Models:
     return Models(chat, sentence)
 
 
-class Rows:
-    """Numbers by text, in a file."""
+class Kept:
+    """In the place of the engine's own store: nothing makes room here. float16 holds the engine's numbers exactly."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._rows: dict[str, Numbers] = {}
-        if path.is_file():
-            with np.load(path) as kept:
-                self._rows = dict(zip(kept["digests"].tolist(), kept["rows"], strict=True))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path, isolation_level=None)
+        self._database.execute("CREATE TABLE IF NOT EXISTS features (key TEXT PRIMARY KEY, numbers BLOB)")
 
-    def missing(self, texts: Sequence[str]) -> list[str]:
-        """Once each, in their order."""
-        return [one for one in dict.fromkeys(texts) if _digest(one) not in self._rows]
+    async def find(self, keys: Collection[str]) -> dict[str, Numbers]:
+        wanted, found = list(keys), {}
+        for at in range(0, len(wanted), _NUM_KEYS_ASKED):
+            asked = json.dumps(wanted[at : at + _NUM_KEYS_ASKED])
+            rows = self._database.execute(
+                "SELECT key, numbers FROM features WHERE key IN (SELECT value FROM json_each(?))", (asked,)
+            )
+            found |= {key: np.frombuffer(blob, np.float16).astype(np.float32) for key, blob in rows}
+        return found
 
-    def keep(self, texts: Sequence[str], rows: Sequence[Sequence[float]]) -> None:
-        for text, row in zip(texts, rows, strict=True):
-            self._rows[_digest(text)] = np.asarray(row, dtype=np.float32)
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_suffix(".part")
-        with partial.open("wb") as file:
-            np.savez(file, digests=np.array(list(self._rows)), rows=np.array(list(self._rows.values())))
-        partial.replace(self._path)
+    async def keep(self, found: Mapping[str, Numbers]) -> None:
+        rows = [(key, numbers.astype(np.float16).tobytes()) for key, numbers in found.items()]
+        self._database.execute("BEGIN")
+        self._database.executemany("INSERT OR REPLACE INTO features VALUES (?, ?)", rows)
+        self._database.execute("COMMIT")
 
-    def of(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """(texts, numbers)"""
-        return np.array([self._rows[_digest(one)] for one in texts], dtype=np.float32)
+    def close(self) -> None:
+        self._database.close()
 
 
 class Reader:
-    """Starts the models when something is missing, and not before."""
+    """The engine's features of whole sets of texts."""
 
-    def __init__(self, models: Models, folder: Path, num_threads: int) -> None:
-        self._models, self._folder, self._num_threads = models, folder, num_threads
-        self._worker: Worker | None = None
+    def __init__(self, worker: Worker, models: Models, kept: Kept) -> None:
+        self._worker, self._models, self._kept = worker, models, kept
+        self.engine = Features(worker, kept)
 
     async def vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """(texts, numbers): the sentence model's, of length 1."""
-        rows = Rows(self._folder / f"vectors-{self._models.sentence.sha256[:16]}.npz")
-        missing = rows.missing(texts)
-        for group in _groups(missing):
-            worker = await self._started()
-            rows.keep(group, await worker.embed(tuple(group)))
-        return rows.of(texts)
+        return np.stack(await self.engine.vectors(texts))
 
-    async def features(self, skill: Skill, texts: Sequence[str]) -> list[Feature]:
-        """Of each text behind the skill's prompt."""
-        scored = skill.choices if len(skill.choices) <= _MAX_SCORED_LABELS or not skill.examples else ()
-        rows = Rows(self._folder / f"{self._key(skill, scored)}.npz")
-        missing = rows.missing(texts)
-        for number, group in enumerate(_groups(missing)):
-            if number % 4 == 0 and len(missing) > 1:
-                say(f"{skill.name}: {number * _NUM_AT_ONCE} of {len(missing)} texts")
-            worker = await self._started()  # before the many begin: each would start one of its own
-            found = await asyncio.gather(*(_scores(worker, skill, scored, text) for text in group))
-            rows.keep(
-                group, [(*one.log_probabilities[: len(scored)], *one.hidden_state) for one in found]
-            )
-        numbers, vectors = rows.of(texts), await self.vectors(texts)
+    async def vector_anew(self, text: str) -> NDArray[np.float32]:
+        """Computed, whatever is kept: for a time."""
+        return np.asarray((await self._worker.embed((text,)))[0], np.float32)
+
+    async def taught(self, data: ChoiceSet, items: Sequence[Item]) -> list[Feature]:
+        """As the engine reads a skill with these examples: those in the prompt are read behind it without them."""
+        skill, texts = data.skill(items), [one.text for one in items]
+        known = await self.engine.known_readings(skill)
+        if num_missing := sum(one is None for one in known):
+            say(f"{data.name}: reading {num_missing} examples")
+            await self.engine.readings(skill, known)
+        vectors = await self.engine.vectors(texts)
         return [
-            Feature(text, vector, row[len(scored) :], row[: len(scored)])
-            for text, vector, row in zip(texts, vectors, numbers, strict=True)
+            Feature(text, vector, reading.state, reading.scores)
+            for text, vector, reading in zip(texts, vectors, known, strict=True)
+            if reading is not None
         ]
 
-    async def close(self) -> None:
-        if self._worker is not None:
-            await self._worker.close()
-            self._worker = None
+    async def heard(self, skill: Skill, texts: Sequence[str]) -> list[Feature]:
+        """As messages to the skill."""
+        keys = {text: self._key(skill, text) for text in texts}
+        found = await self._kept.find(keys.values())
+        missing = [text for text, key in keys.items() if key not in found]
+        for at in range(0, len(missing), _NUM_AT_ONCE):
+            if at % _SAID_EVERY == 0:
+                say(f"{skill.name}: {at} of {len(missing)} messages")
+            group = missing[at : at + _NUM_AT_ONCE]
+            features = await asyncio.gather(*(self.engine.of(skill, text) for text in group))
+            fresh = {keys[text]: _as_row(one) for text, one in zip(group, features, strict=True)}
+            await self._kept.keep(fresh)
+            found |= fresh
+        return [_as_feature(text, found[keys[text]]) for text in texts]
 
-    async def _started(self) -> Worker:
-        if self._worker is None:
-            chat = self._models.chat
-            self._worker = await Worker.start(
-                chat.path,
-                name=chat.name,
-                sha256=chat.sha256,
-                slots=_NUM_SLOTS,
-                context_tokens=_CONTEXT_TOKENS,
-                threads=self._num_threads,
-                embedding_model=self._models.sentence.path,
-            )
-        return self._worker
-
-    def _key(self, skill: Skill, scored: tuple[str, ...]) -> str:
-        fixed = [(one.role, one.content) for one in fixed_part(skill)]
-        parts = json.dumps([self._models.chat.sha256, fixed, scored])
-        return f"{skill.name}-{sha256(parts.encode()).hexdigest()[:_DIGEST_CHARACTERS]}"
+    def _key(self, skill: Skill, text: str) -> str:
+        asked = self.engine.request(skill, text)
+        models = (self._models.chat.sha256, self._models.sentence.sha256)
+        return sha256(repr((models, asked.prompt, asked.constraint)).encode()).hexdigest()
 
 
-async def _scores(worker: Worker, skill: Skill, scored: tuple[str, ...], text: str) -> Scores:
-    """A single label is not scored at all: only the state is computed."""
-    prompt = Prompt(fixed_part(skill), (), ChatMessage(Role.USER, text))
-    request = Request(prompt, Sampling(), Choices(scored or skill.choices[:1]))
-    async for event in worker.stream(request):
-        if isinstance(event, Finished) and event.scores is not None:
-            return event.scores
-    raise RuntimeError(f"the model gave no scores for {text!r}")
+async def started(models: Models, folder: Path, num_threads: int) -> tuple[Worker, Reader]:
+    """Raises ModelUnusable. Whoever asks closes the worker."""
+    worker = await Worker.start(
+        models.chat.path,
+        name=models.chat.name,
+        sha256=models.chat.sha256,
+        slots=_NUM_SLOTS,
+        context_tokens=_CONTEXT_TOKENS,
+        threads=num_threads,
+        embedding_model=models.sentence.path,
+    )
+    return worker, Reader(worker, models, Kept(folder / "features.db"))
 
 
-async def taught_features(reader: Reader, data: ChoiceSet, taught: Sequence[Item]) -> list[Feature]:
-    """Those that stand in the prompt are read behind the prompt without them: nothing is known by being shown."""
-    shown = taught[:NUM_SHOWN]
-    others = await reader.features(data.skill(shown), [one.text for one in taught[NUM_SHOWN:]])
-    own = []
-    for number, item in enumerate(shown):
-        without = (*shown[:number], *shown[number + 1 :])
-        own += await reader.features(data.skill(without), [item.text])
-    return [*own, *others]
+def _as_row(one: Feature) -> Numbers:
+    """The numbers of numbers first."""
+    counts = np.asarray([len(one.vector), len(one.scores)], np.float32)
+    return np.concatenate((counts, one.vector, one.scores, one.state))
 
 
-def _groups(texts: Sequence[str]) -> list[Sequence[str]]:
-    return [texts[at : at + _NUM_AT_ONCE] for at in range(0, len(texts), _NUM_AT_ONCE)]
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:_DIGEST_CHARACTERS]
+def _as_feature(text: str, row: Numbers) -> Feature:
+    num_vector, num_scores = int(row[0]), int(row[1])
+    vector, rest = row[2 : 2 + num_vector], row[2 + num_vector :]
+    return Feature(text, vector, rest[num_scores:], rest[:num_scores])

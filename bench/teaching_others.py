@@ -1,5 +1,6 @@
 """The peers' answers to the test items, and how long an answer takes beside ours. Knows the ways, no goal and no document."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -20,13 +21,11 @@ from bench.teaching_peers import (
     num_that_fit,
     pasted,
 )
-from bench.teaching_results import Results
+from bench.teaching_results import LABEL, OURS, Quantity, Results
 from bench.teaching_sets import NUM_SHOWN, ChoiceSet, Item
 
 Vectors = Callable[[Sequence[str]], Awaitable[NDArray[np.float32]]]
 
-NUM_PASTED = "examples pasted"
-LABEL = "label"  # the base of our own answer's time: a known prompt, and no more written than a label
 _SAID_EVERY = 50
 
 
@@ -37,6 +36,7 @@ class Peers:
     settings: PeerSettings
     answers: Answers
     vectors: Vectors
+    vector_anew: Callable[[str], Awaitable[NDArray[np.float32]]]
     found: dict[str, Peer] = field(default_factory=dict)
 
     def of(self, way: str) -> Peer:
@@ -77,14 +77,12 @@ async def prepared(peers: Peers, data: ChoiceSet, draw: int) -> Prepared:
     return Prepared(data, pool, num_that_fit(counts), pool_vectors)
 
 
-async def note_answers(
-    peers: Peers, found: Prepared, draw: int, ways: Sequence[Way], num_items: int, results: Results
-) -> None:
+async def note_answers(peers: Peers, found: Prepared, draw: int, num_items: int, results: Results) -> None:
     data = found.data
     tests = data.tests[:num_items]
     vectors = await peers.vectors([one.text for one in tests])
-    results.read(data.name, NUM_PASTED, draw, [found.num_pasted])
-    for way in ways:
+    results.read(data.name, Quantity.NUM_PASTED, draw, [found.num_pasted])
+    for way in Way:
         hits: list[bool] = []
         for item, vector in zip(tests, vectors, strict=True):
             if len(hits) % _SAID_EVERY == 0:
@@ -120,12 +118,12 @@ async def note_times(
     """
     data = found.data
     label_tokens = await peers.of(LABEL).count(list(data.labels))
-    ways = ["ours", LABEL, *Way]
+    ways = [OURS, LABEL, *Way]
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number, item in enumerate(items):
         at = number % len(ways)
         for way in (*ways[at:], *ways[:at]):
-            if way == "ours":
+            if way == OURS:
                 taken = await ours(item.text)
             elif way == LABEL:
                 question = label_question(found, item, label_tokens[item.label])
@@ -141,10 +139,9 @@ async def note_times(
 
 
 async def _timed(peers: Peers, found: Prepared, way: Way, text: str) -> Written:
-    import time  # noqa: PLC0415
 
     started = time.perf_counter()
-    vector = (await peers.vectors([text]))[0] if way is Way.NEAREST else found.pool_vectors[0]
+    vector = await peers.vector_anew(text) if way is Way.NEAREST else found.pool_vectors[0]
     question = found.question(way, text, vector)
     written = await peers.of(way).write(question)
     return Written(written.text, time.perf_counter() - started)

@@ -2,25 +2,19 @@
 
 import random
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.console import say
-from bench.teaching_features import Reader, taught_features
-from bench.teaching_results import Results
+from bench.teaching_features import Reader
+from bench.teaching_results import OURS, Quantity, Results
 from bench.teaching_sets import NUM_SHOWN, ChoiceSet
 from engine.feature import Feature, Numbers
 from engine.head import Head
 
-OURS = "ours"
-INSIDE, FOREIGN, TRUE_DOUBTS, FLIPPED_DOUBTS = (
-    "likeness of its own",
-    "likeness of foreign",
-    "doubt of true labels",
-    "doubt of flipped labels",
-)
 GATE_TAUGHT = 64
-_NUM_RECENT = 20  # messages whose label scores are remembered, to tell the model's bias
+# As the engine's chooser takes what messages tell of the model's bias.
+_NUM_RECENT, _MAX_FOR_RECENT = 64, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,48 +28,55 @@ class Drawn:
     tests: list[Feature]
     label_vectors: Numbers
 
-    def head(self, num_taught: int) -> Head:
-        return Head(self.taught[:num_taught], self.labels[:num_taught], self.label_vectors)
+    def head(self, num_taught: int, recent: Sequence[Numbers] = ()) -> Head:
+        taught, labels = self.taught[:num_taught], self.labels[:num_taught]
+        return Head(taught, labels, self.label_vectors, recent=recent)
 
 
 async def drawn(reader: Reader, data: ChoiceSet, draw: int, max_taught: int) -> Drawn:
-    taught = data.drawn(draw, max_taught)
-    features = await taught_features(reader, data, taught)
-    tests = await reader.features(data.skill(taught[:NUM_SHOWN]), [one.text for one in data.tests])
-    label_vectors = await reader.vectors(data.labels)
-    return Drawn(data, draw, features, [one.label for one in taught], tests, label_vectors)
-
-
-async def note_untaught(reader: Reader, data: ChoiceSet, results: Results) -> None:
-    """With nothing taught no draw differs: what the labels mean and what the model scores, as messages come in one by one."""
-    tests = await reader.features(data.skill(()), [one.text for one in data.tests])
-    label_vectors = await reader.vectors(data.labels)
-    recent: deque[Numbers] = deque(maxlen=_NUM_RECENT)
-    hits = []
-    for feature, item in zip(tests, data.tests, strict=True):
-        head = Head((), (), label_vectors, recent=tuple(recent))
-        hits.append(head.judge(feature).best == item.label)
-        recent.append(feature.scores)
-    _told(data.name, results.note(data.name, OURS, 0, 0, hits).share, 0, 0)
+    """With `max_taught` 0: nothing is in the prompt."""
+    items = data.drawn(draw, max_taught)
+    skill = data.skill(items[:NUM_SHOWN])
+    return Drawn(
+        data,
+        draw,
+        await reader.taught(data, items) if items else [],
+        [one.label for one in items],
+        await reader.heard(skill, [one.text for one in data.tests]),
+        await reader.vectors(skill.described_choices),
+    )
 
 
 def note_taught(found: Drawn, sizes: Sequence[int], results: Results) -> None:
     for size in sizes:
-        head = found.head(size)
-        hits = [
-            head.judge(feature).best == item.label
-            for feature, item in zip(found.tests, found.data.tests, strict=True)
-        ]
+        judged = zip(_guesses(found, size), found.data.tests, strict=True)
+        hits = [guess == item.label for guess, item in judged]
         share = results.note(found.data.name, OURS, size, found.draw, hits).share
-        _told(found.data.name, share, size, found.draw)
+        say(f"{found.data.name}: {100 * share:.1f} % at {size} taught, draw {found.draw}")
 
 
-async def note_foreign(reader: Reader, found: Drawn, texts: Sequence[str], num_taught: int, results: Results) -> None:
+def _guesses(found: Drawn, size: int) -> Iterator[int]:
+    """In the order of the messages. While little is taught, earlier messages tell the model's bias, without their labels."""
+    recent: deque[Numbers] = deque(maxlen=_NUM_RECENT)
+    head, num_noted, num_known = found.head(size), 0, 0
+    for feature in found.tests:
+        yield head.judge(feature).best
+        if size > _MAX_FOR_RECENT or not feature.scores.size:
+            continue
+        recent.append(feature.scores)
+        num_noted += 1
+        if num_noted - num_known >= max(4, min(num_known, _NUM_RECENT // 2)):
+            head, num_known = found.head(size, tuple(recent)), num_noted
+
+
+async def note_foreign(
+    reader: Reader, found: Drawn, texts: Sequence[str], num_taught: int, results: Results
+) -> None:
     """How like the nearest taught example is to each test item, and to each text of other sets."""
-    shown = found.data.drawn(found.draw, NUM_SHOWN)
-    foreign = await reader.features(found.data.skill(shown), texts)
+    shown = found.data.skill(found.data.drawn(found.draw, NUM_SHOWN))
+    foreign = await reader.heard(shown, texts)
     head = found.head(num_taught)
-    for quantity, features in ((INSIDE, found.tests), (FOREIGN, foreign)):
+    for quantity, features in ((Quantity.INSIDE, found.tests), (Quantity.FOREIGN, foreign)):
         likeness = [head.judge(one).neighbours[0][1] for one in features]
         results.read(found.data.name, f"{quantity} at {num_taught}", found.draw, likeness)
 
@@ -88,9 +89,5 @@ def note_doubts(found: Drawn, results: Results) -> None:
     flipped = [rng.choice([one for one in numbers if one != label]) for _, label in new]
     true = [head.doubt(feature, label) for feature, label in new]
     wrong = [head.doubt(feature, label) for (feature, _), label in zip(new, flipped, strict=True)]
-    results.read(found.data.name, TRUE_DOUBTS, found.draw, true)
-    results.read(found.data.name, FLIPPED_DOUBTS, found.draw, wrong)
-
-
-def _told(name: str, share: float, size: int, draw: int) -> None:
-    say(f"{name}: {100 * share:.1f} % at {size} taught, draw {draw}")
+    results.read(found.data.name, Quantity.TRUE_DOUBTS, found.draw, true)
+    results.read(found.data.name, Quantity.FLIPPED_DOUBTS, found.draw, wrong)

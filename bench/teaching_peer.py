@@ -144,9 +144,7 @@ def main(arguments: list[str]) -> None:
 
 def _answer(llama: "Llama", question: dict[str, Any]) -> dict[str, Any]:
     if "count" in question:
-        return {
-            "counts": [len(llama.tokenize(text.encode(), add_bos=False)) for text in question["count"]]
-        }
+        return {"counts": [len(llama.tokenize(text.encode(), add_bos=False)) for text in question["count"]]}
     options = {"temperature": 0.0, "max_tokens": question["max_tokens"], "stop": question["stop"]}
     if question["messages"]:
         messages = [{"role": role, "content": content} for role, content in question["messages"]]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,20 @@ import numpy as np
 from bench.document import goal_line, listed
 from bench.goals import Goal
 from bench.teaching_stats import Matrix
+
+OURS = "ours"
+LABEL = "label"  # not a way to answer: a known prompt of the peer's class, and no more written than the right label
+
+
+class Quantity(StrEnum):
+    INSIDE = "likeness of its own"
+    FOREIGN = "likeness of foreign"
+    TRUE_DOUBTS = "doubt of true labels"
+    FLIPPED_DOUBTS = "doubt of flipped labels"
+    NUM_PASTED = "examples pasted"
+    TAUGHT_TO_ANSWER = "seconds from teaching to the answer"
+    EDITED_TO_ANSWER = "seconds from saving to the answer"
+    SHOWN_RIGHT = "answers that showed what was taught"
 
 
 @dataclass(frozen=True, slots=True)

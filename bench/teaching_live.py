@@ -1,0 +1,134 @@
+"""The whole product on a folder of skills, as a person at the terminal has it: how long its answers take, and when what is taught shows."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.console import say
+from bench.teaching_results import Quantity, Results
+from bench.teaching_sets import MAX_CHARACTERS, ChoiceSet, Item
+from bots.data_folder import Use
+from bots.opening import OpenModel, open_engine, open_model
+from bots.setup import read_setup
+from engine import Author, Engine, Finished, Message, Platform, Scope
+
+_SCOPE = Scope(Platform.TERMINAL, "bench", "bench", "bench")
+_AUTHOR = Author("bench", "Bench")
+_SETTLED_SECONDS = 2.0  # so long nothing is computed when all is read
+_MAX_SETTLING_SECONDS = 600.0
+
+
+@dataclass(slots=True)
+class Product:
+    engine: Engine
+    model: OpenModel
+    folder: Path
+    num_messages: int = 0
+
+    async def answer(self, text: str) -> tuple[str, float]:
+        """And the seconds it took."""
+        self.num_messages += 1
+        message = Message(f"bench:{self.num_messages}", _SCOPE, _AUTHOR, text)
+        started = time.perf_counter()
+        last = ""
+        async for event in self.engine.respond(message):
+            if isinstance(event, Finished):
+                last = event.text
+        return last, time.perf_counter() - started
+
+    async def settled(self) -> None:
+        """Waits until the model has had nothing to do for a while: all examples are read."""
+        status, quiet_since, until = None, time.monotonic(), time.monotonic() + _MAX_SETTLING_SECONDS
+        while time.monotonic() - quiet_since < _SETTLED_SECONDS and time.monotonic() < until:
+            now = self.model.inference.status
+            if (
+                now.num_running
+                or now.num_waiting
+                or (status and status.num_prompt_tokens != now.num_prompt_tokens)
+            ):
+                quiet_since = time.monotonic()
+            status = now
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def product(folder: Path, num_threads: int) -> AsyncIterator[Product]:
+    """On `folder`, which is made; its skills are written into `folder / "skills"` before."""
+    config = {
+        "model": "starter",
+        "embedding_model": "starter",
+        "skills_dir": str(folder / "skills"),
+        "data_dir": str(folder / "data"),
+        "models_dir": str(folder / "models"),
+        "default_skill": "trec",
+        "engine": {"threads": num_threads, "slots": 4, "context_tokens": 2048},
+        "teaching": {"max_share": 1.0},
+    }
+    path = folder / "config.yaml"
+    path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    setup = read_setup(path)
+    setup.data.create()
+    async with (
+        open_model(setup, say) as model,
+        open_engine(setup, model.inference, setup.data.database(Use.TERMINAL)) as engine,
+    ):
+        yield Product(engine, model, folder)
+
+
+def write_skill(folder: Path, data: ChoiceSet, taught: Sequence[Item]) -> Path:
+    """As a person would have it; the strings are in JSON's quotes, which are YAML's too."""
+    lines = [
+        f"description: {json.dumps(data.instructions)}",
+        f"instructions: {json.dumps(data.instructions)}",
+        f"choices: {json.dumps(list(data.labels), ensure_ascii=False)}",
+        "examples:",
+        *(_example_line(data, one) for one in taught),
+    ]
+    (folder / "skills").mkdir(parents=True, exist_ok=True)
+    path = folder / "skills" / f"{data.name}.yaml"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _example_line(data: ChoiceSet, one: Item) -> str:
+    said, answer = (json.dumps(text, ensure_ascii=False) for text in (one.text, data.labels[one.label]))
+    return f"  - {{input: {said}, output: {answer}}}"
+
+
+async def note_teaching(found: Product, data: ChoiceSet, new: Sequence[Item], results: Results) -> None:
+    """Each message is taught with another label than the bot gives, and asked again: by `/teach`, then by saving the file."""
+    taught, edited, is_shown = [], [], []
+    path = found.folder / "skills" / f"{data.name}.yaml"
+    for number, item in enumerate(new):
+        label = await _other_label(found, data, item)
+        asked = f"/{data.name} {item.text}"
+        started = time.perf_counter()
+        if number % 2:
+            await found.answer(f"/teach {data.name}\n{item.text}\n=>\n{label}")
+        else:
+            line = _example_line(data, Item(item.text, data.labels.index(label)))
+            path.write_text(path.read_text(encoding="utf-8") + line + "\n", encoding="utf-8")
+        answer, _ = await found.answer(asked)
+        (taught if number % 2 else edited).append(time.perf_counter() - started)
+        is_shown.append(float(answer.strip().startswith(label)))
+        await found.settled()
+    results.read(data.name, Quantity.TAUGHT_TO_ANSWER, 0, taught)
+    results.read(data.name, Quantity.EDITED_TO_ANSWER, 0, edited)
+    results.read(data.name, Quantity.SHOWN_RIGHT, 0, is_shown)
+    say(
+        f"{data.name}: taught and asked in {sorted(taught)[len(taught) // 2]:.3f} s, {sum(is_shown):.0f} of {len(is_shown)} shown"
+    )
+
+
+async def _other_label(found: Product, data: ChoiceSet, item: Item) -> str:
+    answer, _ = await found.answer(f"/{data.name} {item.text}")
+    return next(one for one in data.labels if not answer.strip().startswith(one))
+
+
+def fits(item: Item) -> bool:
+    """A text that is one line and no command, as it is said to a skill."""
+    return "\n" not in item.text and "=>" not in item.text and len(item.text) < MAX_CHARACTERS
