@@ -112,8 +112,14 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
         watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")
         warming = _in_background(warmth.keep, "a skill is read when it is first used")
-        async with watching, warming:
-            yield engine
+        learning = _in_background(
+            lambda: engine.chooser.keep(setup.skillbook), "skills with choices learn when they are first used"
+        )
+        try:
+            async with watching, warming, learning:
+                yield engine
+        finally:
+            await engine.close()
     finally:
         await store.close()
 

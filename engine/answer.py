@@ -24,13 +24,18 @@ class Finished:
 
     `skill` is None when the bot itself answered (`/help`). `is_cut` says that the token limit ended it, or
     that the model began to repeat itself. `num_left_out` counts the older messages of a conversation that had no
-    room in what the skill was given.
+    room in what the skill was given. `probability` is that of an answer that was chosen by what was taught, None for any other.
+    One that `is_unsure` says so, and `guess` is what it would have been. With `has_reason`, `Desk.why` can say more of it.
     """
 
     text: str
     skill: str | None = None
     is_cut: bool = False
     num_left_out: int = 0
+    probability: float | None = None
+    is_unsure: bool = False
+    guess: str = ""
+    has_reason: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,4 +55,7 @@ def _step(opinions: Array, labels: NDArray[np.intp], weights: Array, start: Arra
     mean = np.einsum("il,ilk->ik", likely, opinions)
     gradient = (mean - opinions[np.arange(len(labels)), labels]).sum(axis=0) + pull * (weights - start)
     curvature = np.einsum("il,ilj,ilk->jk", likely, opinions, opinions) - mean.T @ mean + np.diag(pull)
-    return np.asarray(np.linalg.solve(curvature, gradient))
+    is_free = (weights > 0) | (gradient < 0)  # the others are held at 0 and would only turn the step
+    step = np.zeros_like(weights)
+    step[is_free] = np.linalg.solve(curvature[np.ix_(is_free, is_free)], gradient[is_free])
+    return step

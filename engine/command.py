@@ -33,6 +33,7 @@ class BuiltIn(StrEnum):
     DROP = "drop"
     UNDO = "undo"
     SKILL = "skill"
+    WHY = "why"
 
 
 @dataclass(frozen=True, slots=True)

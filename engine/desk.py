@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
-from engine import wording
+from engine import why, wording
 from engine.access import Right
 from engine.command import BuiltIn, called, cleaned, wants_transcript
 from engine.errors import AnswerStopped, MessageDeleted
@@ -154,6 +154,22 @@ class Desk:
         if found is not None:
             self._permissions.require(by, found.scope, Right.USE, found.skill)
             await self._store.opinions.rate(message_id, by.id, verdict)
+
+    async def why(self, message_id: str, by: Author, scope: Scope) -> str:
+        """Why an answer was chosen, in words: that to a message, or, with an empty id, the last one in this conversation.
+
+        Raises:
+            NotAllowed: this person may not use the skill.
+        """
+        reasons = self._store.reasons
+        found = await (reasons.of_message(message_id) if message_id else reasons.newest(scope))
+        if found is None:
+            return why.NOTHING_TO_EXPLAIN
+        self._permissions.require(by, found.scope, Right.USE, found.skill)
+        skill = self.skillbook.get(found.skill)
+        if found.reason is None or skill is None:
+            return why.not_chosen(found.skill)
+        return why.why_text(skill, found.reason)
 
     async def again(self, message_id: str, new_id: str, by: Author) -> Message | None:
         """The same question as a new message of `by`; None once it is forgotten."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine import wording
 from engine.answer import Event, Finished, Text
+from engine.chooser import Chooser
 from engine.command import (
     BuiltIn,
     BuiltInCall,
@@ -21,6 +22,7 @@ from engine.conversation import Conversation, Turn
 from engine.deadline import Deadline
 from engine.desk import Desk
 from engine.errors import (
+    AnswerFailed,
     AnswerLate,
     FirstTokenLate,
     MessageTooLong,
@@ -30,12 +32,13 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
-from engine.inference import Delta, Inference, Request, RequestFailed
+from engine.features import Features
+from engine.inference import Delta, FinishReason, Inference, Request, RequestFailed
 from engine.lane import Origin
 from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.permissions import Permissions
-from engine.prompt import MAX_TURNS, fixed_part, make_request, scope_key, spoken
+from engine.prompt import MAX_TURNS, fixed_part, input_text, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
 from engine.shelf import open_shelf
 from engine.skill import Skill
@@ -45,6 +48,7 @@ from engine.teachdesk import TeachDesk
 from engine.teaching import Teaching
 from engine.transcript import Fitting
 from engine.underway import Stoppable
+from engine.why import make_reason
 from engine.writing import Writing
 
 EVERYBODY_MAY = AccessConfig()
@@ -78,12 +82,18 @@ class Engine(Desk):
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
         self._estimator = Estimator()
+        self.chooser = Chooser(Features(inference, store.features))
+
+    async def close(self) -> None:
+        """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
+        await self.chooser.close()
 
     async def deleted(self, message_id: str) -> bool:
         """As the desk says; the model forgets what it has read of it too."""
         is_known = await super().deleted(message_id)
         if is_known:
             self.inference.forget()
+            await self.chooser.forget(self.skillbook.skills)
         return is_known
 
     async def respond(self, message: Message) -> AsyncGenerator[Event, None]:
@@ -145,17 +155,23 @@ class Engine(Desk):
             )
             writing = Writing(skill)
             making = _Making(ticket, stoppable, counted)
-            async with aclosing(self._write(fitting, conversation, writing, making)) as texts:
+            made = (
+                self._choose(fitting, writing, making)
+                if skill.is_chosen
+                else self._write(fitting, conversation, writing, making)
+            )
+            async with aclosing(made) as texts:
                 async for text in texts:
                     counted.show()
                     yield text
             finished = replace(writing.finished(), num_left_out=fitting.num_left_out)
-            given = fitting.inputs
+            given, decided = fitting.inputs, writing.decided
             turn = Turn(
-                *(message.author.id, skill.name, spoken(skill, given), finished.text),
+                *(message.author.id, skill.name, spoken(skill, given), finished.guess or finished.text),
                 *(given, fitting.speaker_ids),
             )
-            await self._store.keep_turn(conversation, message.id, turn)
+            reason = None if decided is None else make_reason(skill, decided)
+            await self._store.keep_turn(conversation, message.id, turn, reason)
         yield finished  # the slot is free already, however slow the reader is
 
     def _fitting(self, call: SkillCall) -> Fitting:
@@ -192,6 +208,37 @@ class Engine(Desk):
             finally:
                 self._settle(request, writing, making)
 
+    async def _choose(
+        self, fitting: Fitting, writing: Writing, making: "_Making"
+    ) -> AsyncGenerator[Text, None]:
+        """The model reads the message, and what was taught decides."""
+        skill, features = writing.skill, self.chooser.features
+        request = features.request(skill, input_text(skill, fitting.inputs))
+        while writing.scores is None:
+            try:
+                async with aclosing(self._stream(request, writing, making.stoppable)) as texts:
+                    async for _ in texts:
+                        pass  # the label that the model alone would say
+            except PromptTooLong:
+                shorter = features.shorter(request)
+                if shorter is None:
+                    raise
+                request = shorter
+            else:
+                if writing.scores is None:
+                    if writing.reason is FinishReason.CANCELLED or not features.unscored(skill):
+                        raise AnswerFailed(wording.STOPPED)
+                    request = features.request(skill, input_text(skill, fitting.inputs))
+            finally:
+                self._settle(request, writing, making)
+        _, whole = self._deadlines(skill)
+        try:
+            deciding = self.chooser.decide(skill, fitting.inputs, writing.scores)
+            writing.choose(await making.stoppable.keep(whole.keep(deciding)), fitting.inputs)
+        except RequestFailed as error:
+            raise writing.failure(error) from error
+        yield Text(writing.finished().text)
+
     async def _turn(self, ticket: Ticket) -> None:
         """Returns when the ticket's place has changed, or it runs."""
         max_seconds = self._limits.waiting_seconds
@@ -211,7 +258,7 @@ class Engine(Desk):
                 while (step := await stoppable.keep(deadline.keep(anext(steps, None)))) is not None:
                     deadline = whole
                     if not isinstance(step, Delta):
-                        writing.reason, writing.usage = step.reason, step.usage
+                        writing.reason, writing.usage, writing.scores = step.reason, step.usage, step.scores
                     elif shown := writing.add(step.text):
                         yield Text(shown)
         except RequestFailed as error:
@@ -260,7 +307,10 @@ class Engine(Desk):
             case BuiltIn.FORGET:
                 forgotten = await self._store.forget(message)
                 self.inference.forget()  # also what the model has read of it
+                await self.chooser.forget(self.skillbook.skills)
                 return wording.forgotten(forgotten)
+            case BuiltIn.WHY:
+                return await self.why("", message.author, message.scope)
             case BuiltIn.QUEUE:
                 return wording.queue_text(self.queue.view(_origin(message).person))
             case _:

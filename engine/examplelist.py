@@ -15,6 +15,7 @@ from engine.yamltext import Hand, Written
 
 _BOM = "\ufeff"
 _KEY = "examples"
+_PIN = "pin"
 _STEP = 2
 _BREAK = re.compile(r"\r\n|\n|\r")
 _REMARKS = re.compile(r"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n|\r|\n))*[ ]*")
@@ -193,17 +194,19 @@ class ExampleList:
             return head + self._flow_item(example, style.keys, hand)
         values, column = self._values(example), style.column + style.gap
         lines = [
-            f"{key}:{self._hand(key, hand).after_key(values[key], column, _STEP, end)}" for key in style.keys
+            f"{key}:{self._hand(key, hand).after_key(values[key], column, _STEP, end)}"
+            for key in _keys_of(example, style.keys)
         ]
         return head + f"{end}{' ' * column}".join(lines)
 
     def _flow_item(self, example: Example, keys: Sequence[str], hand: Hand) -> str:
         values = self._values(example)
-        return "{" + ", ".join(f"{key}: {self._hand(key, hand).flow(values[key])}" for key in keys) + "}"
+        pairs = (f"{key}: {self._hand(key, hand).flow(values[key])}" for key in _keys_of(example, keys))
+        return "{" + ", ".join(pairs) + "}"
 
     @staticmethod
     def _hand(key: str, hand: Hand) -> Hand:
-        """What is said is always text."""
+        """What is said is always text, and a pin is none."""
         return replace(hand, is_typed=False) if key == "input" else hand
 
     def _values(self, example: Example) -> Mapping[str, Written]:
@@ -214,7 +217,7 @@ class ExampleList:
         output: Written = example.output
         if self._skill.output_schema is not None:
             output = json.loads(example.output)
-        return {"input": inputs, "output": output}
+        return {"input": inputs, "output": output, _PIN: True}
 
     # One less
 
@@ -257,3 +260,8 @@ class ExampleList:
         if is_bare:
             return (_Piece(previous, end, ""),)
         return (_Piece(start, end if comma is None else comma.end(), ""),)
+
+
+def _keys_of(example: Example, keys: Sequence[str]) -> tuple[str, ...]:
+    """What is written of it, in the order of its neighbours."""
+    return (*keys, _PIN) if example.is_pinned else tuple(keys)

@@ -35,7 +35,7 @@ MAX_CHARACTERS = 2_000  # of one text, for the chat model
 MIN_CHARACTERS = 60
 MAX_REMEMBERED_BYTES = 128 << 20
 MAX_HEARD_BYTES = 1 << 20  # of messages: one that is taught in the next minute is not read again
-_NUM_TOGETHER = 4
+_NUM_TOGETHER = 2  # the next is there when one ends; more would not be faster
 _NUM_EMBEDDED_TOGETHER = 32
 _NOTHING: Numbers = np.zeros(0, np.float32)
 _LARGEST = float(np.finfo(np.float16).max)
@@ -56,6 +56,7 @@ class Features:
         self._heard = _Remembered(MAX_HEARD_BYTES)
         self._unscored: set[tuple[str, ...]] = set()  # labels that the model cannot score all at once
         self._together = asyncio.Semaphore(_NUM_TOGETHER)
+        self._being_read: dict[str, asyncio.Lock] = {}
 
     @property
     def has_vectors(self) -> bool:
@@ -82,9 +83,11 @@ class Features:
         less = replace(last, content=_cut(last.content, len(last.content) // 2))
         return replace(request, prompt=replace(request.prompt, last=less))
 
-    def unscored(self, skill: Skill) -> None:
-        """The model said no scores: from now on only its state is asked for."""
+    def unscored(self, skill: Skill) -> bool:
+        """The model said no scores: from now on only its state is asked for. False: it was before."""
+        was_scored = self._is_scored(skill)
         self._unscored.add(skill.choices)
+        return was_scored
 
     async def heard(self, skill: Skill, text: str, scores: Scores) -> Feature:
         """The feature of a message that the chat model has read.
@@ -117,8 +120,7 @@ class Features:
         """
         if not self.has_vectors:
             return (_NOTHING,) * len(texts)
-        info = self._inference.info
-        keys = _keys(_digest("vector", info.embedding_sha256 or str(info.embedding_length)), texts)
+        keys = _keys(self._vector_base, texts)
         found = await self._found(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         for group in _groups(list(missing)):
@@ -128,47 +130,58 @@ class Features:
             found |= fresh
         return tuple(found[key] for key in keys)
 
+    def known_vectors(self, texts: Sequence[str]) -> tuple[Numbers | None, ...]:
+        """Those that are in memory."""
+        keys = _keys(self._vector_base, texts)
+        return tuple(self._taught.get(key) for key in keys)
+
     async def known_readings(self, skill: Skill) -> list[Reading | None]:
         """Of every example, what is there without asking the model."""
         keys = self._reading_keys(skill)
         found = await self._found(keys)
-        return [self._parted(skill, found[key]) if key in found else None for key in keys]
+        return [_parted(found[key]) if key in found else None for key in keys]
 
     async def readings(self, skill: Skill, known: list[Reading | None]) -> None:
-        """Fills the gaps in `known`, one after the other, when nobody else needs the model.
+        """Fills the gaps in `known`, in order, when nobody else needs the model.
 
         Raises:
             RequestFailed: the chat model cannot be asked.
         """
-        keys = self._reading_keys(skill)
-        texts = example_texts(skill)
+        keys, texts = self._reading_keys(skill), example_texts(skill)
+        gaps = iter([index for index, one in enumerate(known) if one is None])
+
+        async def fill() -> None:
+            for index in gaps:
+                async with self._together:
+                    known[index] = await self._taught_reading(skill, index, keys[index], texts[index])
+
         try:
             async with asyncio.TaskGroup() as group:
-                for index in (index for index, one in enumerate(known) if one is None):
-                    await self._together.acquire()
-                    group.create_task(self._fill(skill, known, index, (keys[index], texts[index])))
-        except ExceptionGroup as failures:
+                for _ in range(_NUM_TOGETHER):
+                    group.create_task(fill())
+        except* RequestFailed as failures:
             raise failures.exceptions[0] from failures
 
-    async def _fill(
-        self, skill: Skill, known: list[Reading | None], index: int, named: tuple[str, str]
-    ) -> None:
-        key, text = named
+    async def _taught_reading(self, skill: Skill, index: int, key: str, text: str) -> Reading:
+        """Once, also where two versions of the skill are read at the same time."""
+        lock = self._being_read.setdefault(key, asyncio.Lock())
         try:
-            heard = self._heard.get(key)
-            if heard is None:
-                known[index] = reading = await self._read(skill, text, index, is_background=True)
-            else:
-                known[index] = reading = self._parted(skill, heard)
-            await self._keep({key: _as_one(reading)})
+            async with lock:
+                numbers = self._taught.get(key)
+                if numbers is None:
+                    numbers = self._heard.get(key)
+                    if numbers is None:
+                        numbers = _as_one(await self._read(skill, text, index, is_background=True))
+                    await self._keep({key: numbers})
         finally:
-            self._together.release()
+            if not lock.locked():
+                self._being_read.pop(key, None)
+        return _parted(numbers)
 
     def keys(self, skill: Skill) -> tuple[str, ...]:
         """Under which what the models make of the skill is kept."""
-        info = self._inference.info
-        base = _digest("vector", info.embedding_sha256 or str(info.embedding_length))
-        return (*self._reading_keys(skill), *_keys(base, (*example_texts(skill), *skill.described_choices)))
+        texts = (*example_texts(skill), *skill.described_choices)
+        return (*self._reading_keys(skill), *_keys(self._vector_base, texts))
 
     async def forget(self, skills: Sequence[Skill]) -> None:
         """Lets go of all but what these skills' files are made of."""
@@ -177,6 +190,11 @@ class Features:
         await self._kept.keep_only([key for skill in skills for key in self.keys(skill)])
 
     # How
+
+    @property
+    def _vector_base(self) -> str:
+        info = self._inference.info
+        return _digest("vector", info.embedding_sha256 or str(info.embedding_length))
 
     async def _vector(self, text: str) -> Numbers:
         if not self.has_vectors:
@@ -197,7 +215,8 @@ class Features:
                 continue
             if scores is not None:
                 return self._reading(skill, scores)
-            self.unscored(skill)
+            if not self.unscored(skill):
+                raise RequestFailed(FailureCode.BAD_CONSTRAINT, "the model says no state behind a prompt")
             request = replace(request, constraint=Choices(self._asked(skill)))
 
     async def _scores(self, request: Request) -> Scores | None:
@@ -212,16 +231,13 @@ class Features:
         return skill.choices if self._is_scored(skill) else skill.choices[:1]
 
     def _is_scored(self, skill: Skill) -> bool:
-        return len(skill.choices) <= MAX_SCORED_LABELS and skill.choices not in self._unscored
+        has_nothing_else = not skill.examples and not self.has_vectors
+        is_short = len(skill.choices) <= MAX_SCORED_LABELS or has_nothing_else
+        return is_short and skill.choices not in self._unscored
 
     def _reading(self, skill: Skill, scores: Scores) -> Reading:
         given = scores.log_probabilities if self._is_scored(skill) else ()
         return Reading(_numbers(scores.hidden_state), _numbers(given))
-
-    def _parted(self, skill: Skill, numbers: Numbers) -> Reading:
-        num_scores = len(skill.choices) if self._is_scored(skill) else 0
-        at = len(numbers) - num_scores
-        return Reading(numbers[:at], numbers[at:])
 
     def _reading_keys(self, skill: Skill) -> tuple[str, ...]:
         base, texts = self._base(skill), example_texts(skill)
@@ -236,7 +252,9 @@ class Features:
         model = info.sha256 or f"{info.description} {info.num_parameters} {info.size_bytes}"
         messages = (system_message(skill), *fixed_turns(skill, without=without))
         said = [(message.role.value, message.content) for message in messages]
-        return _digest("reading", model, json.dumps(said), json.dumps(self._asked(skill)), str(MAX_CHARACTERS))
+        return _digest(
+            "reading", model, json.dumps(said), json.dumps(self._asked(skill)), str(MAX_CHARACTERS)
+        )
 
     async def _found(self, keys: Sequence[str]) -> dict[str, Numbers]:
         found = {key: numbers for key in keys if (numbers := self._taught.get(key)) is not None}
@@ -290,7 +308,14 @@ def _numbers(values: Sequence[float]) -> Numbers:
 
 
 def _as_one(reading: Reading) -> Numbers:
-    return np.concatenate((reading.state, reading.scores))
+    """The number of scores, the state, the scores."""
+    head = np.asarray([len(reading.scores)], np.float32)
+    return np.concatenate((head, reading.state, reading.scores))
+
+
+def _parted(numbers: Numbers) -> Reading:
+    at = len(numbers) - int(numbers[0])
+    return Reading(numbers[1:at], numbers[at:])
 
 
 def _cut(text: str, max_characters: int) -> str:
@@ -310,6 +335,4 @@ def _keys(base: str, texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _groups(keys: Sequence[str]) -> list[Sequence[str]]:
-    return [
-        keys[at : at + _NUM_EMBEDDED_TOGETHER] for at in range(0, len(keys), _NUM_EMBEDDED_TOGETHER)
-    ]
+    return [keys[at : at + _NUM_EMBEDDED_TOGETHER] for at in range(0, len(keys), _NUM_EMBEDDED_TOGETHER)]

@@ -5,7 +5,7 @@ regression on what the models make of the taught texts; how near the labels' own
 scores for each label, without its bias. With few examples the last two lead, and count less with each further one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -20,16 +20,20 @@ from engine.wordrows import word_rows
 Array = NDArray[np.float64]
 
 NUM_NEIGHBOURS = 3
-_NAMES_SHARPNESS = 10.0  # cosines of label names times this are scores
+_NAMES_SHARPNESS = 15.0  # cosines of label names times this are scores
 _RIDGE_SHARPNESS = 6.0  # outputs of the ridge times this are scores, before there is much to measure it by
-_PRIOR_LABELS = (
-    2.0  # the two opinions that need no example count in full up to twice as many examples as labels
-)
+# The two opinions that need no example count in full up to twice as many examples as labels.
+_PRIOR_LABELS = 2.0
+_RIDGE_HALF = 16.0  # beside the number of labels: examples after which the ridge counts half
+_EVEN_TEXTS = 64.0  # about so many examples take labels that were taught unevenly for evenly likely
 _STRENGTH = 8.0
 _BIAS_TEXTS = 2.0  # a bias measured on few texts is taken for less than it says
+_TRUST_TEXTS = 4.0  # and what the model says without its bias counts for less, too
 _VARIANCE_FLOOR = 0.1
 _FAR_SHARE = 0.05  # of the taught texts, those that are as far from the others as what nobody taught
 _MIN_FOR_FAR = 16
+_MAX_COMPARED = 512
+_PENALTIES = (0.3, 1.0)
 _SURE_ERRORS = 2.0  # standard errors by which another method must be better than the usual one
 
 
@@ -40,6 +44,7 @@ class Part(StrEnum):
 
 
 Parts = tuple[Part, ...]
+_WEIGHTS = {Part.VECTORS: 1.0, Part.STATES: 1.0, Part.WORDS: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,9 @@ class Head:
 
     def judge(self, feature: Feature) -> Judgement:
         row = self._texts.row(feature, self.method.parts)
-        ridge = np.zeros(self.num_labels) if self._ridge is None else self._ridge.outputs(row[None, :])[0]
+        ridge = np.zeros(self.num_labels)
+        if self._ridge is not None:
+            ridge = self._ridge.outputs(row[None, :])[0] - _levels(self._labels, self.num_labels)
         opinions = np.stack([ridge, self._names(feature), self._bias.opinion(feature.scores)], axis=-1)
         return self._judged(opinions, self._texts.likeness(feature))
 
@@ -112,13 +119,16 @@ class Head:
         )
 
     def doubt(self, feature: Feature, label: int) -> float:
-        """The share of taught texts whose own label, left out, was no likelier than `label` is for this text. 1 without any."""
+        """How usual it would be for a taught text to have `label` so far behind what is likeliest for it: 1 is quite usual.
+
+        The share of taught texts whose own label, left out, was as far behind or farther. 1 without any.
+        """
         if self._left_out is None:
             return 1.0
-        probabilities = np.exp(log_softmax(self._left_out @ self._weights))
-        own = probabilities[np.arange(len(self._labels)), self._labels]
-        new = float(self.judge(feature).probabilities[label])
-        return float((1 + (own <= new).sum()) / (1 + len(own)))
+        behind = log_softmax(self._left_out @ self._weights)
+        own = behind[np.arange(len(self._labels)), self._labels] - behind.max(axis=1)
+        new = np.log(self.judge(feature).probabilities)
+        return float((1 + (own <= new[label] - new.max()).sum()) / (1 + len(own)))
 
     def _judged(self, opinions: Array, likeness: Array) -> Judgement:
         nearest = np.argsort(-likeness, kind="stable")[:NUM_NEIGHBOURS]
@@ -130,20 +140,29 @@ class Head:
     def _fit(self, method: Method | None, taught: Sequence[Feature]) -> Method:
         if not taught:
             return Method((), 0.0)
-        tried = [method] if method else self._texts.methods()
-        fits = [self._fitted(one, taught) for one in tried]
-        losses = [_losses(opinions, weights, self._labels) for _, opinions, weights in fits]
-        chosen = _surely_best(losses)
-        self._ridge, self._left_out, self._weights = fits[chosen]
-        return tried[chosen]
-
-    def _fitted(self, method: Method, taught: Sequence[Feature]) -> tuple[Ridge, Array, Array]:
-        ridge = fit_ridge(self._texts.kernel(method.parts), self._labels, self.num_labels, method.penalty)
         names = np.array([self._names(one) for one in taught])
-        opinions = np.stack([ridge.left_out, names, self._bias.left_out()], axis=-1)
-        prior = min(1.0, _PRIOR_LABELS * self.num_labels / len(taught))
-        weights = fit_blend(opinions, self._labels, [_RIDGE_SHARPNESS, prior, prior], _STRENGTH)
-        return ridge, opinions, weights
+        priors = np.stack([names, self._bias.left_out()], axis=-1)
+        chosen = method or self._chosen(priors)
+        self._ridge, self._left_out, self._weights = self._fitted(chosen, priors, slice(None))
+        return chosen
+
+    def _chosen(self, priors: Array) -> Method:
+        """Compared on the newest examples, where there are many: the arithmetic grows with the third power of their number."""
+        newest = slice(-_MAX_COMPARED, None)
+        methods = self._texts.methods()
+        fits = [self._fitted(one, priors, newest) for one in methods]
+        losses = [_losses(opinions, weights, self._labels[newest]) for _, opinions, weights in fits]
+        return methods[_surely_best(losses)]
+
+    def _fitted(self, method: Method, priors: Array, some: slice) -> tuple[Ridge, Array, Array]:
+        labels = self._labels[some]
+        kernel = self._texts.kernel(method.parts, some)
+        ridge = fit_ridge(kernel, labels, self.num_labels, method.penalty)
+        left_out = ridge.left_out - _levels_without_each(labels, self.num_labels)
+        opinions = np.concatenate([left_out[:, :, None], priors[some]], axis=-1)
+        prior = min(1.0, _PRIOR_LABELS * self.num_labels / len(labels))
+        usual = [_usual_ridge(len(labels), self.num_labels), prior, prior]
+        return ridge, opinions, fit_blend(opinions, labels, usual, _STRENGTH)
 
     def _names(self, feature: Feature) -> Array:
         if not feature.vector.size or not self._label_vectors.shape[1]:
@@ -161,7 +180,7 @@ class _Texts:
     """The taught texts as rows of numbers, part by part."""
 
     def __init__(self, taught: Sequence[Feature]) -> None:
-        self._rows: dict[Part, Array] = {}
+        self._rows: dict[Part, Array | Numbers] = {}
         self._centre = self._spread = np.zeros(0)
         if not taught:
             return
@@ -171,77 +190,117 @@ class _Texts:
             states = _stacked([one.state for one in taught])
             self._centre, self._spread = _scale_of(states)
             self._rows[Part.STATES] = _unit((states - self._centre) / self._spread)
-        self._rows[Part.WORDS] = word_rows([one.text for one in taught]).astype(np.float64)
+        self._rows[Part.WORDS] = word_rows([one.text for one in taught])
 
     def methods(self) -> list[Method]:
         """The usual one first."""
-        usual = tuple(part for part in (Part.VECTORS, Part.STATES) if part in self._rows)
-        with_words = (*usual, Part.WORDS)
-        combinations = [usual, with_words] if usual else [with_words]
-        if len(usual) > 1:
-            combinations += [(part,) for part in usual]
-        return [Method(parts, penalty) for penalty in (0.3, 1.0) for parts in combinations]
+        usual = tuple(part for part in Part if part in self._rows)
+        fewer = (
+            [tuple(part for part in usual if part is not left) for left in usual] if len(usual) > 1 else []
+        )
+        return [Method(parts, penalty) for penalty in _PENALTIES for parts in (usual, *fewer)]
 
-    def kernel(self, parts: Parts) -> Array:
-        return np.asarray(sum(self._rows[part] @ self._rows[part].T for part in parts) / len(parts))
+    def kernel(self, parts: Parts, some: slice = slice(None)) -> Array:
+        return _mixed({part: self._cosines(part, some) for part in parts})
 
     def row(self, feature: Feature, parts: Parts) -> Array:
         """(taught texts,)"""
-        if not parts:
-            return np.zeros(0)
-        return np.asarray(sum(self._rows[part] @ self._of(feature, part) for part in parts) / len(parts))
+        return _mixed({part: self._cosines_to(feature, part) for part in parts}) if parts else np.zeros(0)
 
     def likeness(self, feature: Feature) -> Array:
-        """(taught texts,): by the embedding where there is one."""
-        return self.row(feature, self._nearness)
+        """(taught texts,): cosines, of embeddings where there are some."""
+        return np.zeros(0) if self._nearness is None else self._cosines_to(feature, self._nearness)
 
     def own_likeness(self) -> Array:
         """(taught texts, taught texts), with nothing on the diagonal."""
-        kernel = self.kernel(self._nearness)
-        np.fill_diagonal(kernel, -np.inf)
-        return kernel
+        cosines = np.zeros((0, 0)) if self._nearness is None else self._cosines(self._nearness)
+        np.fill_diagonal(cosines, -np.inf)
+        return cosines
+
+    def _cosines(self, part: Part, some: slice = slice(None)) -> Array:
+        rows = self._rows[part][some]
+        return np.asarray(rows @ rows.T, dtype=np.float64)
+
+    def _cosines_to(self, feature: Feature, part: Part) -> Array:
+        return np.asarray(self._rows[part] @ self._of(feature, part), dtype=np.float64)
 
     @property
-    def _nearness(self) -> Parts:
-        return next(((part,) for part in Part if part in self._rows), ())
+    def _nearness(self) -> Part | None:
+        return next((part for part in Part if part in self._rows), None)
 
     def _of(self, feature: Feature, part: Part) -> Array:
         if part is Part.VECTORS:
-            return feature.vector.astype(np.float64)
+            return _row(feature.vector)
         if part is Part.WORDS:
-            return word_rows([feature.text])[0].astype(np.float64)
-        return _unit((feature.state.astype(np.float64)[None, :] - self._centre) / self._spread)[0]
+            return _row(word_rows([feature.text])[0])
+        return _row(_unit((_row(feature.state)[None, :] - self._centre) / self._spread)[0])
+
+
+def _mixed(cosines: Mapping[Part, Array]) -> Array:
+    """The kernel. Squared, near texts count for more than many that are a little alike: what sets of many labels need.
+
+    States have no small cosines, but many below 0; half of it keeps their sign.
+    """
+    shaped = {
+        Part.VECTORS: lambda one: one * one,
+        Part.STATES: lambda one: (one + one * one) / 2,
+        Part.WORDS: lambda one: one,
+    }
+    total = sum(_WEIGHTS[part] for part in cosines)
+    return np.asarray(sum(_WEIGHTS[part] * shaped[part](one) for part, one in cosines.items()) / total)
 
 
 class _Bias:
     """What the chat model scores each label with, whatever the text: measured on taught and recent texts and taken away."""
 
     def __init__(self, taught: Sequence[Numbers], recent: Sequence[Numbers], num_labels: int) -> None:
-        self._num_labels = num_labels
-        self._taught = (
-            _stacked([one for one in taught if one.size]) if _all_there(taught) else np.zeros((0, num_labels))
-        )
+        is_scored = all(one.size for one in taught)
+        self._taught = np.array(taught if is_scored else [], dtype=np.float64).reshape(-1, num_labels)
         self._num_taught = len(taught)
-        others = [one for one in recent if one.size]
+        others = np.array([one for one in recent if one.size], dtype=np.float64).reshape(-1, num_labels)
         self._num = len(self._taught) + len(others)
-        self._sum: Array = self._taught.sum(axis=0)
-        if others:
-            self._sum = self._sum + np.sum(others, axis=0)
+        self._sum: Array = self._taught.sum(axis=0) + others.sum(axis=0)
 
     def opinion(self, scores: Numbers) -> Array:
         if not scores.size:
-            return np.zeros(self._num_labels)
-        return log_softmax(scores.astype(np.float64) - self._sum / (self._num + _BIAS_TEXTS))
+            return np.zeros_like(self._sum)
+        return _without_bias(scores.astype(np.float64), self._sum, self._num)
 
     def left_out(self) -> Array:
         if not len(self._taught):
-            return np.zeros((self._num_taught, self._num_labels))
-        others = (self._sum - self._taught) / (self._num - 1 + _BIAS_TEXTS)
-        return log_softmax(self._taught - others)
+            return np.zeros((self._num_taught, len(self._sum)))
+        return _without_bias(self._taught, self._sum - self._taught, self._num - 1)
 
 
-def _all_there(found: Sequence[Numbers]) -> bool:
-    return bool(found) and all(one.size for one in found)
+def _without_bias(scores: Array, total: Array, num: int) -> Array:
+    """`total` is the sum of the scores of `num` other texts."""
+    trust = (num + 0.5) / (num + _TRUST_TEXTS)
+    return trust * log_softmax(scores - total / (num + _BIAS_TEXTS))
+
+
+def _levels(labels: NDArray[np.intp], num_labels: int) -> Array:
+    """By how much a label is likelier only because it was taught more often: with few examples that is chance."""
+    counts = np.bincount(labels, minlength=num_labels)
+    return _level_of(counts, len(labels))
+
+
+def _levels_without_each(labels: NDArray[np.intp], num_labels: int) -> Array:
+    counts = np.bincount(labels, minlength=num_labels) - np.eye(num_labels)[labels]
+    return _level_of(counts, len(labels) - 1)
+
+
+def _level_of(counts: Array | NDArray[np.intp], num: int) -> Array:
+    share = counts / num if num else np.full(counts.shape, 1 / counts.shape[-1])
+    return np.asarray((share - 1 / counts.shape[-1]) * _EVEN_TEXTS / (num + _EVEN_TEXTS))
+
+
+def _usual_ridge(num_taught: int, num_labels: int) -> float:
+    """What a ridge over few examples says is mostly which label was taught more often."""
+    return _RIDGE_SHARPNESS * num_taught / (num_taught + num_labels + _RIDGE_HALF)
+
+
+def _row(values: Numbers | Array) -> Array:
+    return np.asarray(values, dtype=np.float64)
 
 
 def _stacked(rows: Sequence[Numbers]) -> Array:
@@ -250,8 +309,9 @@ def _stacked(rows: Sequence[Numbers]) -> Array:
 
 def _scale_of(states: Array) -> tuple[Array, Array]:
     """Few numbers of a hidden state are huge in every text; a floor keeps those that hardly vary from being blown up."""
-    variance = states.var(axis=0)
-    return states.mean(axis=0), np.sqrt(variance + _VARIANCE_FLOOR * variance.mean() + 1e-6)
+    variance = np.asarray(states.var(axis=0), dtype=np.float64)
+    spread: Array = np.sqrt(variance + _VARIANCE_FLOOR * variance.mean() + 1e-6)
+    return np.asarray(states.mean(axis=0), dtype=np.float64), spread
 
 
 def _unit(rows: Array) -> Array:

@@ -54,7 +54,7 @@ def remove_example(content: bytes, name: str, path: str, index: int) -> Edited:
 def replace_example(content: bytes, name: str, path: str, index: int, example: Example) -> Edited:
     """Writes another example in the place of that at `index`. Raises as `add_examples` does."""
     old = read_skill(content, name, path)
-    given = _tidied(old, example)
+    given = replace(_tidied(old, example), is_pinned=old.examples[index].is_pinned)
     wanted = (*old.examples[:index], given, *old.examples[index + 1 :])
     return _edit(content, old, path, wanted, lambda page, hand: page.replaced(index, given, hand))
 
@@ -78,7 +78,7 @@ def _tidied(skill: Skill, example: Example) -> Example:
     if skill.output_schema is not None and not is_json(example.output):
         raise TeachingRefused(teachwording.not_json(skill.name))
     inputs = {name: text.strip("\n") for name, text in example.inputs.items()}
-    return Example(MappingProxyType(inputs), example.output.strip("\n"))
+    return replace(example, inputs=MappingProxyType(inputs), output=example.output.strip("\n"))
 
 
 def _edit(
@@ -118,7 +118,9 @@ def _is_as_wanted(old: Skill, new: Skill, wanted: tuple[Example, ...]) -> bool:
         is_rest_as_it_was
         and len(new.examples) == len(wanted)
         and all(
-            one.inputs == other.inputs and same_output(old, one.output, other.output)
+            one.inputs == other.inputs
+            and one.is_pinned == other.is_pinned
+            and same_output(old, one.output, other.output)
             for one, other in zip(new.examples, wanted, strict=True)
         )
     )

@@ -11,11 +11,11 @@ from engine.access import Access
 from engine.errors import FileFaults
 from engine.outputschema import OutputSchema, read_output_schema
 from engine.shape import Location, attempt, check, did_you_mean, named, nearest, plain
-from engine.skill import TEXT_INPUT, Example, Input, Skill, SkillSampling, Takes
+from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
 from engine.skillschema import (
     NAME_PATTERN,
     AccessShape,
-    Choices,
+    AnyChoices,
     ExampleShape,
     Inputs,
     InputShape,
@@ -50,7 +50,7 @@ MAX_COMMAND_CHARACTERS = 8000  # Discord's limit for all names, descriptions and
 _DEFAULT_INPUTS = (Input(TEXT_INPUT, "What it is about", is_required=True),)
 
 _INPUTS = TypeAdapter[dict[str, InputShape]](Inputs)
-_CHOICES = TypeAdapter[list[str]](Choices)
+_CHOICES = TypeAdapter[list[str] | dict[str, str]](AnyChoices)
 _EXAMPLE = TypeAdapter(ExampleShape)
 
 
@@ -99,6 +99,8 @@ def read_skill(content: bytes, name: str, path: str) -> Skill:
         inputs=reader.inputs or (),
         examples=examples,
         choices=reader.choices,
+        choice_descriptions=reader.choice_descriptions if any(reader.choice_descriptions) else (),
+        unsure_below=shape.unsure_below,
         output_schema=None if reader.output is None else reader.output.text,
         sampling=_sampling(shape.sampling),
         memory=shape.memory,
@@ -136,11 +138,13 @@ class _Reader:
         self.faults = FaultList(path)
         self._root = root
         self.inputs = _inputs(root.get("inputs"))
-        choices: list[str] | None = attempt(_CHOICES, root.get("choices"))
-        self.choices = tuple(choices or ())
+        choices: list[str] | dict[str, str] = attempt(_CHOICES, root.get("choices")) or []
+        self.choices = tuple(choices)
+        self.choice_descriptions = tuple(choices.values()) if isinstance(choices, dict) else ()
         self.output = self._read_output()
         self._check_command()
         self._check_takes()
+        self._check_unsure()
 
     def examples(self) -> tuple[Example, ...]:
         node = self._root.get("examples")
@@ -175,6 +179,13 @@ class _Reader:
                 entry.line, "a conversation needs an input without `choices` to stand in; add one"
             )
 
+    def _check_unsure(self) -> None:
+        entry = self._root.entry("unsure_below")
+        converses = plain(self._root.get("memory") or TextNode("", 0, is_plain=True)) == Memory.CONVERSATION
+        if entry is not None and (self._root.get("choices") is None or converses):
+            what = "`unsure_below` is for a skill with `choices` that does not converse; take it out"
+            self.faults.add(entry.line, what)
+
     def _example(self, node: Node, index: int) -> Example | None:
         shape = attempt(_EXAMPLE, node)
         if shape is None or not isinstance(node, MapNode):
@@ -182,7 +193,7 @@ class _Reader:
         where: Location = ("examples", index)
         inputs = None if self.inputs is None else self._example_inputs(shape, self.inputs, node, where)
         output = self._example_output(node, where)
-        return None if inputs is None or output is None else Example(inputs, output)
+        return None if inputs is None or output is None else Example(inputs, output, shape.pin)
 
     def _example_inputs(
         self, shape: ExampleShape, declared: tuple[Input, ...], node: MapNode, where: Location
@@ -272,7 +283,8 @@ examples:
 
 # Take out the `#` in front of what you need:
 #
-# choices: [urgent, normal, low]    # the answer is exactly one of these
+# choices: [urgent, normal, low]    # the answer is exactly one of these; or a line `choice: what it means` each
+# unsure_below: 0.4                 # less sure than this, it says so; left out: far from all examples
 #
 # inputs:                           # the command's options; left out, it takes one text
 #   text: {{description: The message, required: true}}

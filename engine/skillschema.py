@@ -3,17 +3,27 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, StringConstraints, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    WithJsonSchema,
+)
 
 from engine.access import WORDS
 from engine.shape import Strict, fault
-from engine.skill import JsonValue, Memory, Takes
+from engine.skill import JsonValue, Memory, Takes, Unsure
 
 MAX_DESCRIPTION_CHARACTERS = 100  # Discord's limit for commands and options
 MAX_INPUTS = 25  # Discord's limit for the options of a command
 MAX_INPUT_CHOICE_CHARACTERS = 100  # Discord's limit for one choice
 MAX_CHOICES = 200
 MAX_CHOICE_CHARACTERS = 200
+MAX_CHOICE_DESCRIPTION_CHARACTERS = 300
 MAX_EXAMPLES = 2000
 MAX_COMPLETION_TOKENS = 8192
 MAX_STOPS = 8
@@ -57,6 +67,28 @@ def _named(value: str) -> str:
     return value
 
 
+def _description(value: object) -> object:
+    """`{}` and nothing are no description."""
+    return "" if value == {} else " ".join(value.split()) if isinstance(value, str) else value
+
+
+def _choices_kind(value: object) -> str:
+    return "<map>" if isinstance(value, dict) else "<list>"
+
+
+def _unsure_below(value: object) -> object:
+    """A word, or the number that a text stands for."""
+    if value in set(Unsure):
+        return value
+    try:
+        below = float(str(value))
+    except ValueError:
+        below = -1.0
+    if not 0 <= below <= 1:
+        raise fault("must be a probability between 0 and 1, `auto` or `never`")
+    return below
+
+
 def _input_kind(value: object) -> str:
     return "<inputs>" if isinstance(value, dict) else "<text>"
 
@@ -70,6 +102,19 @@ Choice = Annotated[
     AfterValidator(_label),
     WithJsonSchema(_ANY_SCALAR),
 ]
+Description = Annotated[
+    str,
+    BeforeValidator(_description),
+    StringConstraints(max_length=MAX_CHOICE_DESCRIPTION_CHARACTERS),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": ["string", "number", "boolean", "null"]},
+                {"type": "object", "maxProperties": 0},
+            ]
+        }
+    ),
+]
 InputChoice = Annotated[
     str,
     StringConstraints(max_length=MAX_INPUT_CHOICE_CHARACTERS),
@@ -80,6 +125,16 @@ Stop = Annotated[str, StringConstraints(min_length=1), WithJsonSchema(_ANY_SCALA
 Choices = Annotated[list[Choice], Field(min_length=1, max_length=MAX_CHOICES), AfterValidator(_different)]
 InputChoices = Annotated[
     list[InputChoice], Field(min_length=1, max_length=MAX_CHOICES), AfterValidator(_different)
+]
+DescribedChoices = Annotated[dict[Choice, Description], Field(min_length=1, max_length=MAX_CHOICES)]
+AnyChoices = Annotated[
+    Annotated[Choices, Tag("<list>")] | Annotated[DescribedChoices, Tag("<map>")],
+    Discriminator(_choices_kind),
+]
+UnsureBelow = Annotated[
+    Unsure | Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)],
+    BeforeValidator(_unsure_below),
+    WithJsonSchema({"anyOf": [{"enum": ["auto", "never"]}, {"type": "number", "minimum": 0, "maximum": 1}]}),
 ]
 Named = Annotated[str, AfterValidator(_named), WithJsonSchema(_ANY_SCALAR)]
 NamedList = Annotated[list[Named], Field(max_length=MAX_NAMED), AfterValidator(_different)]
@@ -98,6 +153,7 @@ class InputShape(Strict):
 class ExampleShape(Strict):
     input: ExampleInput = Field(description="What a person says: one text, or `name: text` for each input.")
     output: Annotated[object, WithJsonSchema({})] = Field(description="The answer to it.")
+    pin: bool = Field(default=False, description="It stands in every prompt, wherever it is in the file.")
 
 
 class AccessShape(Strict):
@@ -139,7 +195,14 @@ class SkillShape(Strict):
     inputs: Inputs | None = Field(
         default=None, description="The command's options. Left out: one free text, `text`."
     )
-    choices: Choices = Field(default_factory=list, description="The answer is exactly one of these.")
+    choices: AnyChoices = Field(
+        default_factory=list,
+        description="The answer is exactly one of these: a list, or `choice: what it means` for each.",
+    )
+    unsure_below: UnsureBelow = Field(
+        default=Unsure.AUTO,
+        description="Below this probability it says that it does not know. `auto`: when a message is far from all examples.",
+    )
     output: OutputShape | None = Field(
         default=None, description="A JSON Schema: the answer is JSON that fits it."
     )

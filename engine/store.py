@@ -12,9 +12,12 @@ from pydantic import TypeAdapter
 
 from engine.conversation import Conversation, Forgotten, Turn
 from engine.database import Database, Row, Statement
+from engine.featurestore import FeatureStore
 from engine.lessons import FORGET_LESSONS, Lessons
 from engine.message import Delivery, Message, Platform, Scope
 from engine.opinions import FORGET_TURNS, Opinions
+from engine.reasons import Reasons, keeping
+from engine.why import Reason
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
 EDIT_SECONDS = 60.0
@@ -36,6 +39,8 @@ class Store:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self.opinions = Opinions(database, clock)
         self.lessons = Lessons(database, clock)
+        self.features = FeatureStore(database, clock)
+        self.reasons = Reasons(database)
         self._database = database
         self._clock = clock
 
@@ -184,8 +189,10 @@ class Store:
         chapter = int(str(chapters[0][0])) if chapters else 0
         return Conversation(scope, chapter, tuple(_turn(row) for row in reversed(turns)))
 
-    async def keep_turn(self, conversation: Conversation, message_id: str, turn: Turn) -> None:
-        """Once a message, and not for one that its author has made us forget meanwhile."""
+    async def keep_turn(
+        self, conversation: Conversation, message_id: str, turn: Turn, reason: Reason | None = None
+    ) -> None:
+        """Once a message, and not for one that its author has made us forget meanwhile. `reason`: why it was chosen."""
         scope = _full(conversation.scope)
         await self._database.run(
             _joining(scope),
@@ -210,6 +217,7 @@ class Store:
                 )
                 for speaker_id in turn.speaker_ids
             ),
+            *([] if reason is None else [keeping(message_id, reason)]),
         )
 
     async def join(self, scope: Scope) -> None:

@@ -241,6 +241,11 @@ def _about(seconds: float | None) -> str:
     return f", about {max(1, round(seconds))} s" if seconds < 120 else f", about {round(seconds / 60)} min"
 
 
+def unsure(guess: str, command: str) -> str:
+    """Instead of an answer to what is far from everything taught. `command` teaches it."""
+    return f"I don't know this one yet. My best guess: {guess}. Teach me the right answer: `{command}`"
+
+
 def examples_read(skill: Skill) -> str:
     """Which of its examples the model reads, for `skills show`."""
     number, fixed = len(skill.examples), fixed_indexes(skill)
@@ -301,6 +306,7 @@ COMMANDS: Mapping[BuiltIn, str] = {
     BuiltIn.DROP: "Let a proposal go",
     BuiltIn.UNDO: "Take back what a skill was taught last",
     BuiltIn.SKILL: "Make a new skill",
+    BuiltIn.WHY: "Why the last answer here was chosen",
 }
 """The bot's own, as a platform's menu of commands shows them."""
 
@@ -327,6 +333,7 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         "`/queue` says how many messages are in line, and where yours are.",
         "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
         "`/skill new` makes one, `/proposals` lists what waits to be taught.",
+        "`/why` says why the last answer here was chosen.",
     ]
     return "\n".join(lines)
 

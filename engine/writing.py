@@ -1,6 +1,7 @@
 """One answer as it grows, and whether it may be kept. Knows no conversation and no queue."""
 
 import json
+from collections.abc import Mapping
 
 import jsonschema
 
@@ -14,8 +15,12 @@ from engine.errors import (
     PromptTooLong,
     UnderstudyError,
 )
-from engine.inference import FailureCode, FinishReason, RequestFailed, Usage
+from engine.inference import FailureCode, FinishReason, RequestFailed, Scores, Usage
 from engine.skill import Skill
+from engine.teachform import written
+from engine.why import Decided
+
+_MAX_LESSON_CHARACTERS = 300
 
 
 class Writing:
@@ -25,6 +30,9 @@ class Writing:
         self.skill = skill
         self.reason = FinishReason.CANCELLED  # until the model says otherwise
         self.usage: Usage | None = None
+        self.scores: Scores | None = None
+        self.decided: Decided | None = None
+        self._lesson = ""  # the command that would teach what was not known
         self.num_pieces = 0
         self._text = ""
         self._held = ""
@@ -39,6 +47,11 @@ class Writing:
         self._held = piece[len(shown) :]
         self._text += shown
         return shown
+
+    def choose(self, decided: Decided, inputs: Mapping[str, str]) -> None:
+        """What was taught has decided, whatever the model would have said."""
+        self.decided, self._text, self._held = decided, decided.solved.text, ""
+        self._lesson = _lesson(self.skill, inputs)
 
     def finished(self) -> Finished:
         """The whole answer.
@@ -55,7 +68,20 @@ class Writing:
             raise EmptyAnswer(skill.name)
         if not _fits(skill, self._text):
             raise AnswerFailed(wording.does_not_fit(skill.name))
-        return Finished(self._text, skill.name, is_cut)
+        return (
+            Finished(self._text, skill.name, is_cut) if self.decided is None else self._chosen(self.decided)
+        )
+
+    def _chosen(self, decided: Decided) -> Finished:
+        solved = decided.solved
+        return Finished(
+            wording.unsure(solved.text, self._lesson) if solved.is_unsure else solved.text,
+            self.skill.name,
+            probability=solved.probability,
+            is_unsure=solved.is_unsure,
+            guess=solved.text if solved.is_unsure else "",
+            has_reason=True,
+        )
 
     def _not_whole(self) -> UnderstudyError:
         name = self.skill.name
@@ -66,6 +92,14 @@ class Writing:
         if error.code is FailureCode.PROMPT_TOO_LONG:
             return PromptTooLong(self.skill.name, error.num_tokens, error.max_tokens)
         return AnswerFailed(wording.sentence(error))
+
+
+def _lesson(skill: Skill, inputs: Mapping[str, str]) -> str:
+    """The command that teaches this message, with a gap for the answer."""
+    command = written(skill, inputs, "…")
+    if command is None or "\n" in command or len(command) > _MAX_LESSON_CHARACTERS:
+        return f"/teach {skill.name} what is said => the right answer"
+    return command
 
 
 def _fits(skill: Skill, text: str) -> bool:

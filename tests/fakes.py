@@ -17,7 +17,9 @@ A whole engine on that model, with a real store in a file:
 """
 
 import asyncio
+import math
 import re
+import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -25,6 +27,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from itertools import count
 from pathlib import Path
+
+import numpy as np
 
 from engine import AccessConfig, ChannelConfig, Engine, Limits, Store
 from engine.access import AS_THE_HOUSE_SAYS, Access
@@ -40,6 +44,7 @@ from engine.inference import (
     ModelInfo,
     Request,
     RequestFailed,
+    Scores,
     Speed,
     Status,
     Usage,
@@ -143,6 +148,8 @@ class FakeInference:
         num_slots: int = 2,
         context_tokens: int = 2048,
         answer: Callable[[Request], str] = echo,
+        embedding_length: int = 0,
+        sha256: str = "ab" * 32,
     ) -> None:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
@@ -174,7 +181,11 @@ class FakeInference:
             num_gpu_layers=0,
             backend="fake",
             has_chat_template=True,
+            embedding_length=embedding_length,
+            sha256=sha256,
+            embedding_sha256="cd" * 32 if embedding_length else "",
         )
+        self.embedded: list[str] = []
 
     @property
     def info(self) -> ModelInfo:
@@ -227,7 +238,12 @@ class FakeInference:
         return 0 if is_known else _count(fixed)
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
-        raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+        """Of the words that stand in them: texts with the same words are alike."""
+        if not self._info.embedding_length:
+            raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+        self.embedded += texts
+        await asyncio.sleep(0)
+        return tuple(_bag(text, self._info.embedding_length) for text in texts)
 
     def forget(self) -> None:
         self.num_forgets += 1
@@ -255,6 +271,7 @@ class FakeInference:
         yield Finished(
             FinishReason.LENGTH if is_cut else script.reason,
             replace(usage, num_completion_tokens=num_completion_tokens),
+            _scores(request, said) if script.reason is FinishReason.STOP else None,
         )
 
     def _prefill(self, request: Request) -> Usage:
@@ -279,6 +296,28 @@ class FakeInference:
             watcher = self._watchers.pop()
             if not watcher.done():
                 watcher.set_result(None)
+
+
+def _scores(request: Request, said: list[str]) -> Scores | None:
+    """The label that is said has the most; the state is made of the words of the message."""
+    if not isinstance(request.constraint, Choices):
+        return None
+    answer = "".join(said)
+    scores = tuple(
+        math.log(0.97) if label == answer else math.log(0.01) for label in request.constraint.labels
+    )
+    return Scores(scores, _bag(request.prompt.last.content, STATE_LENGTH))
+
+
+STATE_LENGTH = 48
+
+
+def _bag(text: str, length: int) -> tuple[float, ...]:
+    """Each word points its own way; together they have the length 1."""
+    total = np.full(length, 1e-3)
+    for word in re.findall(r"\w+", text.casefold()):
+        total += np.random.default_rng(zlib.crc32(word.encode())).normal(size=length)
+    return tuple((total / np.linalg.norm(total)).tolist())
 
 
 def _words(text: str) -> list[str]:
@@ -432,7 +471,7 @@ async def open_engine(
     """A whole engine with a real store in `folder`. Without skills it has the chat skill alone."""
     store = await Store.open(folder / "understudy.db")
     try:
-        yield Engine(
+        engine = Engine(
             inference=inference,
             skillbook=FakeSkillbook(*(skills or (chat_skill(),))),
             store=store,
@@ -442,5 +481,9 @@ async def open_engine(
             access=access or AccessConfig(),
             channels=channels or {},
         )
+        try:
+            yield engine
+        finally:
+            await engine.close()
     finally:
         await store.close()

@@ -15,6 +15,7 @@ from engine.deadline import Deadline
 from engine.engine import Engine
 from engine.errors import AnswerLate, FirstTokenLate, UnderstudyError, WaitedTooLong
 from engine.message import Author, Scope
+from engine.why import Reason
 from tests import virtual_time
 from tests.fakes import FakeInference, FakeSkillbook, chat_skill, collect, make_message, scope_of
 
@@ -24,10 +25,14 @@ LIMITS = Limits(waiting_seconds=600, first_token_seconds=120, answer_seconds=600
 class NoStore:
     """Keeps nothing: a database has a thread, and threads know no virtual time."""
 
+    features = None  # what is answered here needs none
+
     async def conversation(self, scope: Scope, *, before: str, max_turns: int, again_of: str) -> Conversation:
         return Conversation(scope, 0, ())
 
-    async def keep_turn(self, conversation: Conversation, message_id: str, turn: Turn) -> None:
+    async def keep_turn(
+        self, conversation: Conversation, message_id: str, turn: Turn, reason: Reason | None = None
+    ) -> None:
         pass
 
 

@@ -10,10 +10,10 @@ from engine.prompt import (
     MAX_FIXED_CHARACTERS,
     MAX_NEAREST,
     MAX_NEAREST_CHARACTERS,
+    fixed_indexes,
     fixed_part,
     input_text,
     make_request,
-    num_fixed,
     scope_key,
 )
 from engine.skill import Example, Input, Memory, SkillSampling
@@ -113,10 +113,10 @@ def taught(number: int, *, memory: Memory = Memory.NONE, more: tuple[Example, ..
 
 def test_the_first_examples_stay_the_same_however_many_are_taught() -> None:
     few, many = taught(120), taught(2000)
-    assert num_fixed(few) == num_fixed(many) < 120
+    assert fixed_indexes(few) == fixed_indexes(many) == tuple(range(len(fixed_indexes(few))))
     assert fixed_part(few) == fixed_part(many)
     assert sum(len(one.content) for one in fixed_part(many)) <= MAX_FIXED_CHARACTERS
-    assert num_fixed(taught(3)) == 3
+    assert fixed_indexes(taught(3)) == (0, 1, 2)
 
 
 def test_what_was_taught_last_is_read_for_a_message_like_it() -> None:
@@ -134,7 +134,7 @@ def test_few_examples_are_chosen_and_none_that_is_there_already(text: str) -> No
     skill = taught(300)
     turns = make_request(skill, {"text": text}, []).prompt.turns
     questions = [one.content for one in turns if one.role is Role.USER]
-    rest = {input_text(skill, one.inputs) for one in skill.examples[num_fixed(skill) :]}
+    rest = {input_text(skill, one.inputs) for one in skill.examples[len(fixed_indexes(skill)) :]}
     assert len(questions) == len(set(questions)) <= MAX_NEAREST
     assert set(questions) <= rest
     assert sum(len(one.content) for one in turns) <= MAX_NEAREST_CHARACTERS

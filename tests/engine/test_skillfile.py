@@ -382,7 +382,11 @@ def test_any_text_is_a_skill_or_faults(text):
 def test_the_template_is_a_skill_as_it_is_and_with_every_remark_taken_in():
     assert read(skill_template("haiku"), "haiku").examples
     head, rest = skill_template("haiku").split("need:\n", 1)
-    taken_in = re.sub(r"^# ?", "", rest, flags=re.MULTILINE).replace("choices: [urgent", "#choices: [urgent")
+    taken_in = (
+        re.sub(r"^# ?", "", rest, flags=re.MULTILINE)
+        .replace("choices: [urgent", "#choices: [urgent")
+        .replace("unsure_below", "#unsure_below")
+    )
     skill = read(head + "need:\n" + taken_in, "haiku")
     assert (len(skill.inputs), skill.memory) == (2, Memory.CONVERSATION)
 

@@ -13,6 +13,7 @@ from engine.answer import Finished
 from engine.configschema import AccessConfig, Limits, TeachingConfig
 from engine.errors import FileFaults, NotAllowed, TeachingRefused, UnderstudyError, UnknownCommand
 from engine.feedback import Proposal
+from engine.inference import Request
 from engine.message import Author, Message, Platform, Scope
 from tests.fakes import TEST_SCOPE, FakeInference, collect, make_message
 
@@ -52,7 +53,7 @@ async def classroom(
     assert not book.load().faults
     store = await Store.open(folder / "understudy.db")
     try:
-        yield Engine(
+        engine = Engine(
             inference=model or FakeInference(),
             skillbook=book,
             store=store,
@@ -62,6 +63,8 @@ async def classroom(
             teaching=rules or TeachingConfig(),
             access=ACCESS,
         )
+        yield engine
+        await engine.close()
     finally:
         await store.close()
 
@@ -80,6 +83,11 @@ def page_of(folder: Path, name: str = "triage") -> str:
     return (folder / "skills" / f"{name}.yaml").read_text()
 
 
+def asked(model: FakeInference) -> Request:
+    """The newest that somebody waits for."""
+    return next(one for one in reversed(model.requests) if not one.is_background)
+
+
 def with_line(*lines: str) -> str:
     first = "  - {input: The site is down, output: urgent}\n"
     return TRIAGE.replace(first, first + "".join(f"  - {line}\n" for line in lines))
@@ -95,11 +103,11 @@ async def test_what_is_taught_stands_in_the_file_and_in_the_next_prompt_and_undo
         assert "/undo triage" in told
         assert page_of(tmp_path) == with_line("{input: the coffee is cold, output: low}")
         await answer(engine, "/triage a low thing", BOB)
-        assert [one.content for one in model.requests[-1].prompt.fixed[3:]] == ["the coffee is cold", "low"]
+        assert [one.content for one in asked(model).prompt.fixed[3:]] == ["the coffee is cold", "low"]
         assert "-  - {input: the coffee is cold" in await answer(engine, "/undo")
         assert page_of(tmp_path) == TRIAGE
         await answer(engine, "/triage a low thing", BOB)
-        assert len(model.requests[-1].prompt.fixed) == 3
+        assert len(asked(model).prompt.fixed) == 3
         with pytest.raises(TeachingRefused):
             await answer(engine, "/undo triage")
 

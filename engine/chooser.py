@@ -1,0 +1,362 @@
+"""Answers a choices skill by what it was taught: one head a version of the skill, fitted beside the answers. Knows no person and no SQL."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.feature import Feature, Numbers
+from engine.features import Features, Reading, example_texts
+from engine.head import Head, Judgement
+from engine.inference import Scores
+from engine.nearest import normalised
+from engine.prompt import input_text
+from engine.skill import Example, Skill, Unsure
+from engine.skillbook import Reload, Skillbook
+from engine.solving import Neighbour, Solved
+from engine.why import Decided
+
+PATIENCE_SECONDS = 0.25  # what an answer waits for the model's states of what was just taught
+NUM_RECENT = 64  # messages whose label scores say how the model is biased
+MAX_FOR_RECENT = 64  # examples; beyond them what was taught says enough of the bias
+NUM_VERSIONS = 3  # of one skill: as it is, and as a proposal would make it
+WORD_FOR_WORD = "an example with the same words"
+_NOTHING: Numbers = np.zeros(0, np.float32)
+
+_log = logging.getLogger(__name__)
+
+
+class Chooser:
+    def __init__(self, features: Features) -> None:
+        self.features = features
+        self._pupils: dict[str, list[_Pupil]] = {}
+        self._recent: dict[str, _Recent] = {}
+        self._changed = asyncio.Event()
+
+    # Beside the answers
+
+    async def keep(self, skillbook: Skillbook) -> None:
+        """Makes every skill's head ready, and that of each skill that is saved, until cancelled."""
+        skillbook.subscribe(self._note)
+        while True:
+            for skill in skillbook.skills:
+                if skill.is_chosen:
+                    await self._pupil(skill).settled()
+            self._drop(skillbook.names)
+            await self._changed.wait()
+            self._changed.clear()
+
+    def _note(self, _: Reload) -> None:
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Ends what is still being learned."""
+        pupils = [one for versions in self._pupils.values() for one in versions]
+        self._pupils.clear()
+        await asyncio.gather(*(one.close() for one in pupils))
+
+    async def forget(self, skills: Collection[Skill]) -> None:
+        """Lets go of all that was made of messages. What is taught stays taught."""
+        self._recent.clear()
+        for versions in self._pupils.values():
+            for pupil in versions:
+                pupil.forget_recent()
+        await self.features.forget([one for one in skills if one.is_chosen])
+
+    # Answers
+
+    async def decide(self, skill: Skill, inputs: Mapping[str, str], scores: Scores) -> Decided:
+        """The answer to a message that the chat model has read.
+
+        Raises:
+            RequestFailed: a model cannot be asked.
+        """
+        feature = await self.features.heard(skill, input_text(skill, inputs), scores)
+        decided = await self._decided(skill, feature)
+        self._recent_of(skill).note(feature.scores)
+        self._pupil(skill).look_again()
+        return decided
+
+    async def solve(self, skill: Skill, inputs: Mapping[str, str], *, is_background: bool = False) -> Solved:
+        """See `Solver.solve`."""
+        feature = await self.features.of(skill, input_text(skill, inputs), is_background=is_background)
+        return (await self._decided(skill, feature)).solved
+
+    async def leave_one_out(self, skill: Skill) -> AsyncGenerator[Solved, None]:
+        """See `Solver.leave_one_out`."""
+        fitted = await self._pupil(skill).whole()
+        for judgement in await asyncio.to_thread(fitted.head.leave_one_out):
+            yield fitted.solved(judgement)
+
+    async def doubt(self, skill: Skill, example: Example) -> float:
+        """The share of taught examples whose own label, left out, is no likelier than this one's is for its text.
+
+        Small: it is surprising.
+
+        Raises:
+            RequestFailed: a model cannot be asked.
+        """
+        feature = await self.features.of(skill, input_text(skill, example.inputs))
+        fitted = await self._pupil(skill).now()
+        return fitted.head.doubt(feature, skill.choices.index(example.output))
+
+    async def method(self, skill: Skill) -> str:
+        """In words: what decides its answers now."""
+        return (await self._pupil(skill).now()).method
+
+    async def _decided(self, skill: Skill, feature: Feature) -> Decided:
+        fitted = await self._pupil(skill).now()
+        judgement = fitted.head.judge(feature)
+        solved = fitted.solved(judgement)
+        label = self._pupil(skill).taught_as(feature.text)
+        if label is None:
+            return Decided(solved, fitted.method)
+        return Decided(Solved(label, None, is_unsure=False, neighbours=solved.neighbours), WORD_FOR_WORD)
+
+    def _recent_of(self, skill: Skill) -> "_Recent":
+        """Another one as soon as the labels are others."""
+        recent = self._recent.get(skill.name)
+        if recent is None or recent.labels != skill.choices:
+            recent = self._recent[skill.name] = _Recent(skill.choices)
+        return recent
+
+    def _pupil(self, skill: Skill) -> "_Pupil":
+        """Skills are told apart by what they are: a proposal makes another one of the same name and version."""
+        versions = self._pupils.setdefault(skill.name, [])
+        for one in versions:
+            if one.skill is skill:
+                return one
+        pupil = _Pupil(skill, self.features, self._recent_of(skill))
+        versions.append(pupil)
+        if len(versions) > NUM_VERSIONS:
+            versions.pop(0).cancel()
+        return pupil
+
+    def _drop(self, names: Collection[str]) -> None:
+        for name in [one for one in self._pupils if one not in names]:
+            for pupil in self._pupils.pop(name):
+                pupil.cancel()
+            self._recent.pop(name, None)
+
+
+class _Recent:
+    """What the model scored each label with, of the last messages. In memory alone."""
+
+    def __init__(self, labels: tuple[str, ...]) -> None:
+        self.labels = labels
+        self.scores: deque[Numbers] = deque(maxlen=NUM_RECENT)
+        self.num_noted = 0
+
+    def note(self, scores: Numbers) -> None:
+        if len(scores) == len(self.labels):
+            self.scores.append(scores)
+            self.num_noted += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A head and which examples it knows. `is_whole`: all of them, with everything that can be known of them."""
+
+    skill: Skill
+    head: Head
+    indexes: tuple[int, ...]
+    is_whole: bool
+    num_noted: int
+
+    def solved(self, judgement: Judgement) -> Solved:
+        examples = self.skill.examples
+        neighbours = tuple(
+            Neighbour(self.indexes[at] + 1, examples[self.indexes[at]], min(1.0, max(0.0, likeness)))
+            for at, likeness in judgement.neighbours
+        )
+        probability = float(judgement.probabilities[judgement.best])
+        label = self.skill.choices[judgement.best]
+        is_unsure = self._is_unsure(judgement, probability)
+        return Solved(label, probability, is_unsure=is_unsure, neighbours=neighbours)
+
+    def _is_unsure(self, judgement: Judgement, probability: float) -> bool:
+        below = self.skill.unsure_below
+        if isinstance(below, Unsure):
+            return below is Unsure.AUTO and judgement.is_far
+        return probability < below
+
+    @property
+    def method(self) -> str:
+        number = len(self.indexes)
+        if not number:
+            return "what the choices are called; nothing was taught yet"
+        parts = " and ".join(self.head.method.parts) or "what the choices are called"
+        return f"{number} taught example{'' if number == 1 else 's'}, by {parts}"
+
+
+class _Pupil:
+    """One version of a skill, and what was learned of it so far."""
+
+    def __init__(self, skill: Skill, features: Features, recent: _Recent) -> None:
+        self.skill = skill
+        self._features, self._recent = features, recent
+        self._fitted: _Fitted | None = None
+        self._readings: list[Reading | None] = [None] * len(skill.examples)
+        self._all_vectors: tuple[Numbers, ...] | None = None  # of the labels, then of the examples
+        self._learning: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._exact: Mapping[str, frozenset[str]] | None = None
+
+    async def now(self) -> _Fitted:
+        """The best head that can be had without waiting long.
+
+        Raises:
+            RequestFailed: there is none, because a model cannot be asked.
+        """
+        fitted = self._fitted
+        if fitted is not None and fitted.is_whole:
+            return fitted
+        learning = self._start()
+        if fitted is None:
+            await asyncio.wait({learning}, timeout=PATIENCE_SECONDS)
+        if self._fitted is not None and (self._fitted.is_whole or not self._knows_more(self._fitted)):
+            return self._fitted
+        if learning.done() and not self._known() and self.skill.examples:
+            learning.result()
+        partial = await self._fit()
+        if self._fitted is None or not self._fitted.is_whole:
+            self._fitted = partial
+        return self._fitted
+
+    async def whole(self) -> _Fitted:
+        """With everything that can be known of every example.
+
+        Raises:
+            RequestFailed: a model cannot be asked.
+        """
+        while self._fitted is None or not self._fitted.is_whole:
+            learning = self._start()
+            await asyncio.wait({learning})
+            learning.result()
+        return self._fitted
+
+    async def settled(self) -> None:
+        """Returns when it is whole, or cannot be now."""
+        if self._fitted is None or not self._fitted.is_whole:
+            await asyncio.wait({self._start()})
+
+    def taught_as(self, text: str) -> str | None:
+        """The label of examples that say just this; None where there is none, or they contradict each other."""
+        if self._exact is None:
+            exact: dict[str, frozenset[str]] = {}
+            for said, one in zip(example_texts(self.skill), self.skill.examples, strict=True):
+                plain = normalised(said)
+                exact[plain] = exact.get(plain, frozenset()) | {one.output}
+            self._exact = exact
+        labels = self._exact.get(normalised(text), frozenset())
+        return next(iter(labels)) if len(labels) == 1 else None
+
+    def look_again(self) -> None:
+        """After messages that tell more of the model's bias than was known."""
+        fitted = self._fitted
+        if fitted is None or not fitted.is_whole or len(self.skill.examples) > MAX_FOR_RECENT:
+            return
+        num_new = self._recent.num_noted - fitted.num_noted
+        is_idle = self._looking is None or self._looking.done()
+        if is_idle and num_new >= max(4, min(fitted.num_noted, NUM_RECENT // 2)):
+            self._looking = self._task(self._refit())
+
+    def forget_recent(self) -> None:
+        self._recent.scores.clear()
+        self._recent.num_noted = 0
+        if self._fitted is not None and self._fitted.num_noted:
+            self._fitted = None
+            self._learning = None
+
+    def cancel(self) -> None:
+        for task in (self._learning, self._looking):
+            if task is not None:
+                task.cancel()
+
+    async def close(self) -> None:
+        self.cancel()
+        tasks = [one for one in (self._learning, self._looking) if one is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _start(self) -> asyncio.Task[None]:
+        """What is learning already, or begins now; what has failed begins anew."""
+        task = self._learning
+        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+            task = self._learning = self._task(self._learn())
+        return task
+
+    def _task(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=f"learning /{self.skill.name}")
+        task.add_done_callback(self._say_failure)
+        return task
+
+    def _say_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.info("/%s did not learn all of its examples: %s", self.skill.name, error)
+
+    async def _learn(self) -> None:
+        """Vectors first: they are there in milliseconds, and answers can be given by them."""
+        self._all_vectors = await self._features.vectors(self._vector_texts)
+        self._readings[:] = await self._features.known_readings(self.skill)
+        await self._features.readings(self.skill, self._readings)
+        self._fitted = await self._fit()
+
+    async def _refit(self) -> None:
+        fitted = await self._fit()
+        if fitted.is_whole:
+            self._fitted = fitted
+
+    def _knows_more(self, fitted: _Fitted) -> bool:
+        return len(self._known()) > len(fitted.indexes)
+
+    def _known(self) -> list[int]:
+        """The examples that a head can be made of now."""
+        if self._features.has_vectors:
+            return [index for index, one in enumerate(self._vectors()[1]) if one is not None]
+        return [index for index, one in enumerate(self._readings) if one is not None]
+
+    async def _fit(self) -> _Fitted:
+        skill, scores = self.skill, tuple(self._recent.scores)
+        label_vectors, vectors = self._vectors()
+        indexes = self._known()
+        is_read = all(one is not None for one in self._readings)
+        taught = [self._feature(index, vectors[index], is_read=is_read) for index in indexes]
+        labels = [skill.choices.index(skill.examples[index].output) for index in indexes]
+        num_noted = self._recent.num_noted
+        head = await asyncio.to_thread(Head, taught, labels, _stacked(label_vectors), recent=scores)
+        is_whole = is_read and self._all_vectors is not None
+        return _Fitted(skill, head, tuple(indexes), is_whole, num_noted)
+
+    def _feature(self, index: int, vector: Numbers | None, *, is_read: bool) -> Feature:
+        """Without a state, unless all have one: a head compares texts by what all of them have."""
+        reading = self._readings[index]
+        has_vector = self._features.has_vectors
+        is_used = reading is not None and (is_read or not has_vector)
+        text = input_text(self.skill, self.skill.examples[index].inputs)
+        return Feature(
+            text,
+            _NOTHING if vector is None else vector,
+            reading.state if reading is not None and is_used else _NOTHING,
+            reading.scores if reading is not None and is_used else _NOTHING,
+        )
+
+    @property
+    def _vector_texts(self) -> tuple[str, ...]:
+        return (*self.skill.described_choices, *example_texts(self.skill))
+
+    def _vectors(self) -> tuple[Sequence[Numbers | None], Sequence[Numbers | None]]:
+        """Of the labels and of the examples, as far as they are there."""
+        found: Sequence[Numbers | None] | None = self._all_vectors
+        if found is None:
+            found = self._features.known_vectors(self._vector_texts)
+        num_labels = len(self.skill.choices)
+        return found[:num_labels], found[num_labels:]
+
+
+def _stacked(vectors: Sequence[Numbers | None]) -> Numbers:
+    """(labels, numbers): without numbers unless every label has some."""
+    there = [one for one in vectors if one is not None and one.size]
+    return np.stack(there) if len(there) == len(vectors) else np.zeros((len(vectors), 0), np.float32)
