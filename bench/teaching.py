@@ -200,7 +200,7 @@ async def measure_peers(run: Run) -> None:
 
 async def measure_extraction(run: Run) -> None:
     wanted = [name for name in EXTRACTION if name in run.options.only]
-    await note_extraction(run.folder, wanted, run.scale.num_draws, run.options, run.results)
+    await note_extraction(run.folder, wanted, run.scale.num_draws, run.options.threads, run.results)
     run.keep()
 
 

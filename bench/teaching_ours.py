@@ -9,12 +9,11 @@ from bench.console import say
 from bench.teaching_features import Reader
 from bench.teaching_results import OURS, Quantity, Results
 from bench.teaching_sets import NUM_SHOWN, ChoiceSet
+from engine.chooser import MAX_FOR_RECENT, NUM_RECENT
 from engine.feature import Feature, Numbers
 from engine.head import Head
 
 GATE_TAUGHT = 64
-# As the engine's chooser takes what messages tell of the model's bias.
-_NUM_RECENT, _MAX_FOR_RECENT = 64, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +55,18 @@ def note_taught(found: Drawn, sizes: Sequence[int], results: Results) -> None:
 
 
 def _guesses(found: Drawn, size: int) -> Iterator[int]:
-    """In the order of the messages. While little is taught, earlier messages tell the model's bias, without their labels."""
-    recent: deque[Numbers] = deque(maxlen=_NUM_RECENT)
+    """In the order of the messages. While little is taught, earlier ones tell the model's bias, without their labels: as often as
+    the engine's chooser looks at them.
+    """
+    recent: deque[Numbers] = deque(maxlen=NUM_RECENT)
     head, num_noted, num_known = found.head(size), 0, 0
     for feature in found.tests:
         yield head.judge(feature).best
-        if size > _MAX_FOR_RECENT or not feature.scores.size:
+        if size > MAX_FOR_RECENT or not feature.scores.size:
             continue
         recent.append(feature.scores)
         num_noted += 1
-        if num_noted - num_known >= max(4, min(num_known, _NUM_RECENT // 2)):
+        if num_noted - num_known >= max(4, min(num_known, NUM_RECENT // 2)):
             head, num_known = found.head(size, tuple(recent)), num_noted
 
 

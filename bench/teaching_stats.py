@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]  # draws x items
 
-_NUM_RESAMPLES = 4_000
+_NUM_RESAMPLES = 2_000
 _TAILS = (2.5, 97.5)
 
 
@@ -27,20 +28,21 @@ def interval(matrices: Sequence[Matrix]) -> Interval:
     With replacement, rows and columns both (the pigeonhole bootstrap): what a draw of examples does to all items and what an
     item does under all draws is in it. It errs, if at all, on the wide side.
     """
-    rng = np.random.default_rng(0)
-    means = np.mean([_resampled(one, rng) for one in matrices], axis=0)
+    means = np.mean([_resampled(one, number) for number, one in enumerate(matrices)], axis=0)
     low, high = np.percentile(means, _TAILS)
     return Interval(float(np.mean([one.mean() for one in matrices])), float(low), float(high))
 
 
-def _resampled(matrix: Matrix, rng: np.random.Generator) -> Matrix:
+def _resampled(matrix: Matrix, stream: int) -> Matrix:
     num_draws, num_items = matrix.shape
-    draws, items = (_weights(number, rng) for number in (num_draws, num_items))
-    return np.einsum("rd,di,ri->r", draws, matrix, items, optimize=True)
+    draws, items = _weights(num_draws, 2 * stream), _weights(num_items, 2 * stream + 1)
+    return np.asarray(((draws @ matrix) * items).sum(axis=1))
 
 
-def _weights(number: int, rng: np.random.Generator) -> Matrix:
-    """How often each of `number` is in a sample of as many, as shares of it, for each resample."""
+@lru_cache(maxsize=48)
+def _weights(number: int, stream: int) -> Matrix:
+    """How often each of `number` is in a sample of as many, as shares of it, for each resample. Streams are apart."""
+    rng = np.random.default_rng([stream, number])
     return rng.multinomial(number, np.full(number, 1 / number), size=_NUM_RESAMPLES) / number
 
 
@@ -52,10 +54,9 @@ def auroc(known: Sequence[float], foreign: Sequence[float]) -> float:
 def auroc_interval(known: Sequence[Sequence[float]], foreign: Sequence[Sequence[float]]) -> Interval:
     """The mean over the draws. Draws, known and foreign texts are resampled at once; the texts are the same in all draws."""
     won = [_won(*pair) for pair in zip(known, foreign, strict=True)]
-    rng = np.random.default_rng(0)
-    draws = _weights(len(won), rng)
-    rows, columns = (_weights(number, rng) for number in won[0].shape)
-    by_draw = np.array([np.einsum("rk,rk->r", rows @ one, columns) for one in won])
+    draws = _weights(len(won), 0)
+    rows, columns = (_weights(number, stream) for stream, number in enumerate(won[0].shape, 1))
+    by_draw = np.array([((rows @ one) * columns).sum(axis=1) for one in won])
     means = np.einsum("rd,dr->r", draws, by_draw)
     low, high = np.percentile(means, _TAILS)
     return Interval(float(np.mean([one.mean() for one in won])), float(low), float(high))
