@@ -12,7 +12,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from bots import __version__, app, check, doctor, skills_command, skills_teaching
+from bots import (
+    __version__,
+    app,
+    check,
+    doctor,
+    skills_command,
+    skills_curve,
+    skills_report,
+    skills_teaching,
+    skills_testing,
+)
 from bots.finding import as_json, as_line, is_fine
 from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
@@ -127,6 +137,31 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
     )
     teach.add_argument("name", metavar="NAME")
     teach.add_argument("file", metavar="FILE", type=Path)
+    curve = verbs.add_parser(
+        "curve", help="draw how right it is with ever more of its examples", parents=[common]
+    )
+    curve.add_argument("name", metavar="NAME")
+    curve.add_argument("--png", type=Path, metavar="FILE", help="write the picture too")
+    report = verbs.add_parser(
+        "report",
+        help="measure all skills and write a page about them, which takes its time",
+        parents=[common],
+    )
+    report.add_argument(
+        "--output",
+        type=Path,
+        default=skills_report.DEFAULT_OUTPUT,
+        metavar="FILE",
+        help=f"the page (default: {skills_report.DEFAULT_OUTPUT})",
+    )
+    test = verbs.add_parser(
+        "test",
+        help="how often it is right: each example as if it had not been taught, and its checks",
+        parents=[common],
+    )
+    test.add_argument("name", metavar="NAME")
+    test.add_argument("--json", action="store_true", help="for machines")
+    test.add_argument("--limit", type=_number, metavar="N", help="only N items, always the same ones")
     verbs.add_parser("history", help="what the bot changed in its file", parents=[common]).add_argument(
         "name", metavar="NAME"
     )
@@ -192,6 +227,12 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
             )
             if written.warning:
                 _complain(written.warning)
+        case "curve":
+            return _curve(setup, opener, arguments)
+        case "report":
+            return _report(setup, opener, arguments)
+        case "test":
+            return _test(setup, opener, arguments)
         case "history":
             skills_command.print_page(skills_teaching.as_history(setup, arguments.name))
         case "diff":
@@ -201,6 +242,50 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
             for fault in setup.skillbook.faults:
                 _complain(str(fault))
     return app.EXIT_FINE
+
+
+def _curve(setup: Setup, opener: ModelOpener, arguments: argparse.Namespace) -> int:
+    skills_command.found(setup.skillbook, arguments.name)  # a wrong name is said before a model is loaded
+    with app.loading_status() as progress:
+        curve = asyncio.run(skills_curve.make_curve(setup, opener, progress, arguments.name))
+    skills_curve.print_curve(curve)
+    if arguments.png is not None:
+        skills_curve.write_png(curve, arguments.png)
+        _complain(f"The picture is in {arguments.png}.")
+    return app.EXIT_FINE if curve.is_whole else _EXIT_INTERRUPTED
+
+
+def _report(setup: Setup, opener: ModelOpener, arguments: argparse.Namespace) -> int:
+    with app.loading_status() as progress:
+        report = asyncio.run(skills_report.make_report(setup, opener, progress, arguments.output))
+    _say(f"{arguments.output} is about {report.num_skills} skills.")
+    if not report.is_whole:
+        _complain(
+            "It was stopped before it was whole. What was measured is kept: the next time goes on from there."
+        )
+    return app.EXIT_FINE if report.is_whole else _EXIT_INTERRUPTED
+
+
+def _test(setup: Setup, opener: ModelOpener, arguments: argparse.Namespace) -> int:
+    skills_command.found(setup.skillbook, arguments.name)  # a wrong name is said before a model is loaded
+    with app.loading_status() as progress:
+        tested = asyncio.run(
+            skills_testing.measure_skill(setup, opener, progress, arguments.name, arguments.limit)
+        )
+    if arguments.json:
+        print(skills_testing.as_json(tested.measurement))
+    else:
+        skills_command.print_page(skills_testing.as_page(tested.measurement))
+    return _EXIT_INTERRUPTED if tested.was_interrupted else app.EXIT_FINE
+
+
+def _number(text: str) -> int:
+    """Raises:
+    ArgumentTypeError: it is no whole number from 1 on.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
+    return int(text)
 
 
 async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:

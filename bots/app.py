@@ -45,7 +45,7 @@ async def chat(setup: Setup, open_model: ModelOpener) -> int:
     with setup.data.terminal_database() as database, loading_status() as progress:
         async with (
             open_model(setup, progress) as model,
-            open_engine(setup, model.inference, database) as engine,
+            open_engine(setup, model.inference, database, model.name) as engine,
         ):
             progress("")
             return await _chat_on_screen(setup, model, engine) if is_screen else await _chat_in_pipe(engine)
@@ -97,7 +97,7 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
         async with (
             serving_metrics(setup.config.metrics.port) as metrics,
             open_model(setup, say) as model,
-            open_engine(setup, model.inference, database) as engine,
+            open_engine(setup, model.inference, database, model.name) as engine,
         ):
             _say_start(model, engine, metrics, say)
             places = [(kind, kind.open(setup, engine, say)) for kind in ready]

@@ -25,7 +25,6 @@ from bots.discord_api import (
     MaybeSent,
     NotReached,
     Refused,
-    TextFile,
     TokenWorn,
     multipart,
     written,
@@ -45,12 +44,13 @@ from bots.discord_events import (
 )
 from bots.discord_files import FileRef
 from bots.discord_interactions import InteractionDesk
+from bots.discord_lessons import LessonDesk
 from bots.discord_reading import Reader
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
 from bots.markup import for_discord
 from bots.reply import deliver
-from bots.surface import Busy, MessageGone
+from bots.surface import Busy, File, MessageGone
 from engine import (
     Author,
     Delivery,
@@ -187,7 +187,8 @@ class Client(discord.Client):
         self._askers: dict[str, str] = {}
         replies = Replies(self._api)
         self._running = Running(engine, replies, self._desk, self._answer)
-        buttons = ButtonDesk(engine, replies, self._running, self._askers.get)
+        lessons = LessonDesk(engine, replies)
+        buttons = ButtonDesk(engine, replies, self._running, lessons, self._askers.get)
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_lost = True
@@ -376,7 +377,7 @@ class DiscordApi:
         method: str,
         path: str,
         body: dict[str, JsonValue] | None = None,
-        file: TextFile | None = None,
+        file: File | None = None,
         **parameters: int | str,
     ) -> Any:
         majors: dict[str, Any] = {**parameters}
@@ -430,7 +431,8 @@ def _asked(interaction: discord.Interaction) -> Asked:
         # the person has brought the bot along: the server has not let it in
         groups = (str(interaction.guild_id),) if interaction.guild_id else ()
         author = replace(author, groups=groups, is_foreign=True)
-    return Asked(Kind(interaction.type.value), address, room, author, interaction.data or {})
+    message_id = interaction.message.id if interaction.message else 0
+    return Asked(Kind(interaction.type.value), address, room, author, interaction.data or {}, message_id)
 
 
 def _room(channel: discord.abc.Snowflake | None, guild_id: int | None) -> Room:

@@ -4,12 +4,12 @@ import time
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
-from bots.discord_api import Api, ApiFailed, Forbidden, MaybeSent, Refused, TextFile, TokenWorn, written
+from bots.discord_api import Api, ApiFailed, Forbidden, MaybeSent, Refused, TokenWorn, written
 from bots.discord_events import InteractionAddress, MessageAddress, nonce, read_address, utf16_length
 from bots.discord_views import controls_of
 from bots.markup import for_discord
 from bots.pace import Pace
-from bots.surface import Busy, CannotAttach, Controls, MessageGone, Uncertain
+from bots.surface import Busy, CannotAttach, Controls, File, MessageGone, Uncertain
 from engine import Delivery, DiscordWord, JsonValue, thread_name
 
 MAX_LENGTH = 2000
@@ -68,9 +68,9 @@ class ChannelAnswer:
             message_id=int(ref),
         )
 
-    async def attach(self, name: str, text: str, words: str, controls: Controls) -> str:
+    async def attach(self, file: File, words: str, controls: Controls) -> str:
         try:
-            message_id, _ = await self._send(self._written(words, controls), TextFile(name, text))
+            message_id, _ = await self._send(self._written(words, controls), file)
         except (Forbidden, Refused) as error:
             raise CannotAttach from error
         self._num_posted += 1
@@ -80,7 +80,7 @@ class ChannelAnswer:
         """There is no private message beside a channel's: one reply, without buttons."""
         await self.post(text, Controls.NONE)
 
-    async def _send(self, body: dict[str, JsonValue], file: TextFile | None = None) -> tuple[str, str]:
+    async def _send(self, body: dict[str, JsonValue], file: File | None = None) -> tuple[str, str]:
         """The new message's id and text; with a nonce that is known, those of the message that is there."""
         body |= {"nonce": nonce(self._question.origin_id, self._num_posted), "enforce_nonce": True}
         if self._reply_to is not None:
@@ -116,9 +116,9 @@ class ThreadAnswer(ChannelAnswer):
         await self._open()
         return self._named(await super().post(text, controls))
 
-    async def attach(self, name: str, text: str, words: str, controls: Controls) -> str:
+    async def attach(self, file: File, words: str, controls: Controls) -> str:
         await self._open()
-        return self._named(await super().attach(name, text, words, controls))
+        return self._named(await super().attach(file, words, controls))
 
     async def edit(self, ref: str, text: str, controls: Controls) -> None:
         if ref.startswith(_IN_THREAD):
@@ -199,8 +199,7 @@ class InteractionAnswer(ChannelAnswer):
             self._moved[ref] = await self._post_in_channel(text, controls)
             await self._leave_note(here)
 
-    async def attach(self, name: str, text: str, words: str, controls: Controls) -> str:
-        file = TextFile(name, text)
+    async def attach(self, file: File, words: str, controls: Controls) -> str:
         try:
             if self._has_token():
                 return f"@{await self._follow_up(self._written(words, controls), file)}"
@@ -209,7 +208,7 @@ class InteractionAnswer(ChannelAnswer):
         except (Forbidden, Refused) as error:
             raise CannotAttach from error
         await self._channel_pace.turn()
-        return await super().attach(name, text, words, controls)
+        return await super().attach(file, words, controls)
 
     async def whisper(self, text: str) -> None:
         """In place of "is thinking", which everybody sees."""
@@ -249,7 +248,7 @@ class InteractionAnswer(ChannelAnswer):
         except (ApiFailed, MessageGone, Busy):
             self._is_worn = True
 
-    async def _follow_up(self, body: dict[str, JsonValue], file: TextFile | None = None) -> str:
+    async def _follow_up(self, body: dict[str, JsonValue], file: File | None = None) -> str:
         """A follow-up takes no nonce: one that may have arrived is not repeated."""
         try:
             sent = await self._api.call(

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bots.surface import MessageGone
+from bots.surface import File, MessageGone
 from engine import JsonValue
 
 EPHEMERAL = 1 << 6
+MAX_ALT_LENGTH = 1024
 _NO_PREVIEWS = 1 << 2
 _NO_MENTIONS: JsonValue = {"parse": []}
 
@@ -41,12 +42,6 @@ class MaybeSent(ApiFailed):
     """The connection ended in the middle: Discord may or may not have done it."""
 
 
-@dataclass(frozen=True, slots=True)
-class TextFile:
-    name: str
-    text: str
-
-
 class Api(Protocol):
     """Waits for the rate limits that Discord tells of. Raises `ApiFailed`, `MessageGone` or `Busy`."""
 
@@ -55,7 +50,7 @@ class Api(Protocol):
         method: str,
         path: str,
         body: dict[str, JsonValue] | None = None,
-        file: TextFile | None = None,
+        file: File | None = None,
         **parameters: int | str,
     ) -> Any:
         """`path` as Discord's documentation writes it, `/channels/{channel_id}/messages`; the names are `parameters`."""
@@ -78,9 +73,10 @@ def written(
     }
 
 
-def multipart(body: dict[str, JsonValue], file: TextFile) -> list[dict[str, str | bytes]]:
+def multipart(body: dict[str, JsonValue], file: File) -> list[dict[str, str | bytes]]:
     """A message that carries a file, as the parts of a form."""
-    attachments: list[JsonValue] = [{"id": "0", "filename": file.name}]
+    about: dict[str, JsonValue] = {"id": "0", "filename": file.name}
+    attachments: list[JsonValue] = [about | ({"description": file.alt[:MAX_ALT_LENGTH]} if file.alt else {})]
     return [
         {
             "name": "payload_json",
@@ -89,8 +85,8 @@ def multipart(body: dict[str, JsonValue], file: TextFile) -> list[dict[str, str 
         },
         {
             "name": "files[0]",
-            "value": file.text.encode("utf-8", "replace"),
+            "value": file.content,
             "filename": file.name,
-            "content_type": "text/plain; charset=utf-8",
+            "content_type": file.media_type,
         },
     ]

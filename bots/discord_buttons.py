@@ -1,12 +1,13 @@
-"""The buttons under an answer: good, not good with the right answer, once more, stop. Knows no SDK."""
+"""The buttons under an answer: good, why, once more, stop; what is to be taught goes on. Knows no SDK."""
 
 from collections.abc import Callable, Mapping
 
 from bots.discord_events import interaction_key
+from bots.discord_lessons import LessonDesk, shortened
 from bots.discord_replies import Asked, Replies
 from bots.discord_running import Running
-from bots.discord_views import ANSWER_FIELD, Action, Part, correction
-from engine import Answered, DiscordWord, Engine, Proposal, Right, Verdict
+from bots.discord_views import Action, Part
+from engine import DiscordWord, Engine, Right, Verdict
 
 
 class ButtonDesk:
@@ -16,30 +17,40 @@ class ButtonDesk:
     """
 
     def __init__(
-        self, engine: Engine, replies: Replies, running: Running, asker: Callable[[str], str | None]
+        self,
+        engine: Engine,
+        replies: Replies,
+        running: Running,
+        lessons: LessonDesk,
+        asker: Callable[[str], str | None],
     ) -> None:
         self._engine = engine
         self._replies = replies
         self._running = running
+        self._lessons = lessons
         self._asker = asker
 
     async def act(self, asked: Asked, part: Part, fields: Mapping[str, str]) -> None:
-        if part.action is Action.STOP:
-            await self._stop(asked, part.about)
-            return
-        if part.action is Action.AGAIN:
-            await self._again(asked, part.about)
-            return
-        answered = await self._engine.answered(part.about)
-        if answered is None:
+        match part.action:
+            case Action.STOP:
+                await self._stop(asked, part.about)
+            case Action.AGAIN:
+                await self._again(asked, part.about)
+            case Action.GOOD:
+                await self._praise(asked, part.about)
+            case Action.WHY:
+                scope = asked.room.scope(asked.address.interaction_id)
+                why = await self._engine.why(part.about, asked.author, scope)
+                await self._replies.whisper(asked, shortened(why))
+            case _:
+                await self._lessons.act(asked, part, fields)
+
+    async def _praise(self, asked: Asked, message_id: str) -> None:
+        if await self._engine.answered(message_id) is None:
             await self._replies.whisper(asked, DiscordWord.NOT_KNOWN)
-        elif part.action is Action.GOOD:
-            await self._engine.rate(part.about, asked.author, Verdict.GOOD)
-            await self._replies.whisper(asked, DiscordWord.RATED_GOOD)
-        elif part.action is Action.NOT_GOOD:
-            await self._ask_for_right(asked, part.about, answered)
         else:
-            await self._correct(asked, part.about, answered, fields.get(ANSWER_FIELD, ""))
+            await self._engine.rate(message_id, asked.author, Verdict.GOOD)
+            await self._replies.whisper(asked, DiscordWord.RATED_GOOD)
 
     async def _stop(self, asked: Asked, message_id: str) -> None:
         asker = self._asker(message_id)
@@ -58,16 +69,3 @@ class ButtonDesk:
             await self._replies.whisper(asked, DiscordWord.NOT_KNOWN)
         else:
             await self._running.run(asked, message)
-
-    async def _ask_for_right(self, asked: Asked, message_id: str, answered: Answered) -> None:
-        may_teach = self._engine.may(asked.author, answered.scope, Right.TEACH, answered.skill)
-        if may_teach and answered.inputs:
-            await self._replies.open(asked, correction(message_id, answered.answer))
-        await self._engine.rate(message_id, asked.author, Verdict.NOT_GOOD)
-        if not (may_teach and answered.inputs):
-            await self._replies.whisper(asked, DiscordWord.RATED_NOT_GOOD)
-
-    async def _correct(self, asked: Asked, message_id: str, answered: Answered, right: str) -> None:
-        proposal = Proposal(answered.skill, answered.inputs, right, asked.author, answered.scope, message_id)
-        await self._engine.propose(proposal)
-        await self._replies.whisper(asked, DiscordWord.PROPOSED)

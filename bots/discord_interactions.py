@@ -9,7 +9,6 @@ from bots.discord_commands import HELP_OPTION, suggestions
 from bots.discord_events import (
     Command,
     from_command,
-    message_key,
     read_command,
     read_target,
     readable,
@@ -18,7 +17,6 @@ from bots.discord_files import FileRef
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
 from bots.discord_views import (
-    ANSWER_FIELD,
     TEXT_FIELD,
     Action,
     chosen_skill,
@@ -36,7 +34,6 @@ from engine import (
     Message,
     NotAllowed,
     NotHere,
-    Proposal,
     Right,
     Skill,
     UnderstudyError,
@@ -136,23 +133,15 @@ class InteractionDesk:
     async def _open_menu(self, asked: Asked) -> None:
         target = read_target(asked.data)
         text = readable(target.content, self._own_id(), target.names)
-        is_use = asked.data["name"] == DiscordWord.USE
-        skills = self._skills(asked, Right.USE if is_use else Right.TEACH)
+        scope = asked.room.scope(asked.address.interaction_id)
+        skills = self._engine.skills_for(asked.author, scope)
         if not skills:
             await self._replies.whisper(asked, DiscordWord.NO_SKILL_HERE)
-        elif is_use:
+        elif asked.data["name"] == DiscordWord.USE:
             key = self._noted(asked, Note(files=target.files))
             await self._replies.open(asked, use_on_message(key, skills, text))
         else:
             await self._replies.open(asked, teach_from_message(str(target.message_id), skills, text))
-
-    def _skills(self, asked: Asked, right: Right) -> tuple[Skill, ...]:
-        scope = asked.room.scope(asked.address.interaction_id)
-        return tuple(
-            one
-            for one in self._engine.skills_for(asked.author, scope)
-            if self._engine.may(asked.author, scope, right, one.name)
-        )
 
     # Windows and buttons
 
@@ -169,8 +158,6 @@ class InteractionDesk:
                 await self._fill(asked, part.about)
             case Action.RUN:
                 await self._run_filled(asked, part.about, fields)
-            case Action.TEACH:
-                await self._teach(asked, part.about, fields)
             case _:
                 await self._buttons.act(asked, part, fields)
 
@@ -209,18 +196,6 @@ class InteractionDesk:
         has_text = skill is not None and bool(given.get(skill.main_input.name))
         files = tuple(one for one in note.files if one.is_called_text or not has_text)
         await self._running.run(asked, self._message(asked, name, given), files)
-
-    async def _teach(self, asked: Asked, target: str, fields: Mapping[str, str]) -> None:
-        skill = self._engine.skillbook.get(chosen_skill(fields) or "")
-        if skill is None:
-            await self._replies.whisper(asked, DiscordWord.NO_SKILL_HERE)
-            return
-        scope = asked.room.scope(int(target))
-        inputs = {skill.main_input.name: fields.get(TEXT_FIELD, "")}
-        output = fields.get(ANSWER_FIELD, "")
-        proposal = Proposal(skill.name, inputs, output, asked.author, scope, message_key(int(target)))
-        await self._engine.propose(proposal)
-        await self._replies.whisper(asked, DiscordWord.PROPOSED)
 
     def _message(self, asked: Asked, command: str, given: Mapping[str, str]) -> Message:
         return from_command(asked.address.interaction_id, asked.room, asked.author, command, given)

@@ -88,8 +88,10 @@ async def open_model(setup: Setup, progress: Progress) -> AsyncIterator[OpenMode
 
 
 @asynccontextmanager
-async def open_engine(setup: Setup, inference: Inference, database: Path) -> AsyncIterator[Engine]:
-    """The engine on `database`, with its skills kept as they are in their files.
+async def open_engine(
+    setup: Setup, inference: Inference, database: Path, model_name: str = ""
+) -> AsyncIterator[Engine]:
+    """The engine on `database`, with its skills kept as they are in their files. `model_name` is what people call the model.
 
     Raises:
         StoreFailed: the database cannot be used.
@@ -108,6 +110,7 @@ async def open_engine(setup: Setup, inference: Inference, database: Path) -> Asy
             channels=setup.config.channels,
             teaching=setup.config.teaching,
             versions_folder=setup.data.versions,
+            model_name=model_name,
         )
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
         watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")

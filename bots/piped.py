@@ -51,6 +51,8 @@ async def _answer(events: AsyncGenerator[Event, None], out: TextIO, err: TextIO)
         print(printable(sentence(error)), file=err, flush=True)
         return False
     print(printable(finished.text), file=out, flush=True)
+    if finished.picture is not None:
+        print(printable(finished.picture.blocks), file=out, flush=True)
     if finished.is_cut:
         print(CUT, file=err, flush=True)
     return True

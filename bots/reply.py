@@ -9,7 +9,7 @@ from functools import partial
 
 from bots.fences import closed
 from bots.pace import Pace
-from bots.surface import MessageGone, Surface
+from bots.surface import Controls, MessageGone, Surface
 from bots.writer import Draft, Pen, Remember, Stage, Undeliverable, Writer
 from engine import (
     CUT,
@@ -152,7 +152,7 @@ class _Answer:
                         self.text += event.delta
                         self.pen.show(Draft(self.text, Stage.PARTIAL))
                     case Finished():
-                        self._end(_whole(event), event.skill)
+                        self._finish(event)
 
     async def _refuse(self, words: str) -> None:
         """In private where nothing stands yet, and where that works."""
@@ -167,8 +167,23 @@ class _Answer:
                 raise _Whispered
         self._end(words)
 
-    def _end(self, text: str, skill: str | None = None) -> None:
-        self.pen.show(Draft(text, Stage.FINAL, skill))
+    def _finish(self, event: Finished) -> None:
+        final = Draft(
+            _whole(event), Stage.FINAL, event.skill, controls=_controls(event), picture=event.picture
+        )
+        self.pen.show(final)
+
+    def _end(self, text: str) -> None:
+        self.pen.show(Draft(text, Stage.FINAL))
+
+
+def _controls(finished: Finished) -> Controls:
+    return Controls(
+        can_rate=finished.skill is not None,
+        has_reason=finished.has_reason,
+        can_teach=finished.is_unsure,
+        proposals=finished.proposals,
+    )
 
 
 def _whole(finished: Finished) -> str:

@@ -29,10 +29,12 @@ from bots.slack_events import Identity
 from bots.slack_faults import REFUSALS
 from bots.slack_files import is_slacks
 from bots.slack_home import Home
+from bots.slack_lessons import Lessons
 from bots.slack_manifest import NEEDED_SCOPES, WANTED_SCOPES
 from bots.slack_people import People
 from bots.slack_push import CommandNews, Push, push
 from bots.slack_stream import Streaming
+from bots.slack_windows import Windows
 from engine import Engine, FilesConfig, JsonValue, Reload, Secrets, Skill, SlackConfig
 
 CALL_SECONDS = 30.0
@@ -118,7 +120,9 @@ class SlackPlace:
             people, streaming = People(api, identity), Streaming(self._budgets())
             workspace = Workspace(self._engine, api, identity, people, streaming, self._files, session, tasks)
             answers, home = Answers(workspace), Home(workspace)
-            desk = Desk(workspace, answers, Dialogs(workspace, answers, home), home)
+            windows = Windows(workspace)
+            lessons = Lessons(workspace, windows, home)
+            desk = Desk(workspace, answers, Dialogs(workspace, answers, windows, lessons), home)
             news = CommandNews(self._engine, home, identity.team, self._admins, self._pusher(session))
 
             def note_change(reload: Reload) -> None:
@@ -281,8 +285,9 @@ class WebApi:
             await self._web.files_upload_v2(
                 channel=upload.channel,
                 thread_ts=upload.thread_ts or None,
-                filename=upload.name,
-                content=upload.text,
+                filename=upload.file.name,
+                alt_txt=upload.file.alt or None,
+                content=upload.file.content,
             )
         except FAILURES as error:
             raise _failed(error) from error

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from bots.surface import File
 from engine import JsonValue
 
 Payload = Mapping[str, JsonValue]
@@ -30,12 +31,11 @@ class ApiFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A text file for a thread."""
+    """A file for a thread."""
 
     channel: str
     thread_ts: str
-    name: str
-    text: str
+    file: File
 
 
 class Api(Protocol):

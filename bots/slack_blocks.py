@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from bots import markup
-from engine import Input, JsonValue, Skill, SlackWord, skill_shown_left_out
+from bots.surface import Controls
+from engine import Input, JsonValue, Proposal, Skill, SlackWord, numbered, skill_shown_left_out
 
 Block: TypeAlias = dict[str, JsonValue]
 View: TypeAlias = dict[str, JsonValue]
@@ -37,6 +38,11 @@ class Action(StrEnum):
     STOP = "stop"
     TRY = "try"
     CHOOSE_SKILL = "choose_skill"
+    WHY = "why"
+    TEACH_ME = "teach_me"
+    ACCEPT = "accept_proposal"
+    EDIT = "edit_proposal"
+    DROP = "drop_proposal"
 
 
 class Rating(StrEnum):
@@ -52,16 +58,16 @@ class Dialog(StrEnum):
     USE = "use_skill"
     TEACH = "teach"
     CORRECT = "correct"
+    EDIT = "edit_proposal"
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """An answer that somebody wants to teach."""
+    """What somebody wants to teach; whether the person who looks may decide it."""
 
-    skill: str
-    question: str
-    answer: str
-    user: str
+    number: int
+    may_decide: bool
+    proposal: Proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,15 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def feedback(message_id: str) -> tuple[Block, ...]:
+def controls(given: Controls, message_id: str) -> tuple[Block, ...]:
+    """Under a message. `message_id` is the question's."""
+    if given.can_stop:
+        return stop(message_id)
+    rating = feedback(message_id, has_reason=given.has_reason, can_teach=given.can_teach)
+    return (*(rating if given.can_rate else ()), *decisions(given.proposals))
+
+
+def feedback(message_id: str, *, has_reason: bool = False, can_teach: bool = False) -> tuple[Block, ...]:
     """Under a whole answer."""
     rating: JsonValue = {
         "type": "feedback_buttons",
@@ -96,15 +110,52 @@ def feedback(message_id: str) -> tuple[Block, ...]:
         "positive_button": {"text": _plain(SlackWord.GOOD), "value": f"{Rating.GOOD}|{message_id}"},
         "negative_button": {"text": _plain(SlackWord.NOT_GOOD), "value": f"{Rating.NOT_GOOD}|{message_id}"},
     }
-    return (
-        {"type": "context_actions", "elements": [rating]},
-        {"type": "actions", "elements": [_button(SlackWord.AGAIN, Action.AGAIN, message_id)]},
-    )
+    teach = _button(SlackWord.TEACH_ME, Action.TEACH_ME, message_id) | {"style": "primary"}
+    why = _button(SlackWord.WHY, Action.WHY, message_id)
+    buttons = [
+        *([teach] if can_teach else []),
+        *([why] if has_reason else []),
+        _button(SlackWord.AGAIN, Action.AGAIN, message_id),
+    ]
+    return ({"type": "context_actions", "elements": [rating]}, _actions(buttons))
 
 
 def stop(message_id: str) -> tuple[Block, ...]:
     """Under an answer that grows."""
-    return ({"type": "actions", "elements": [_button(SlackWord.STOP, Action.STOP, message_id)]},)
+    return (_actions([_button(SlackWord.STOP, Action.STOP, message_id)]),)
+
+
+def decisions(proposals: Sequence[int]) -> tuple[Block, ...]:
+    """A row for each proposal: accept, edit, drop."""
+    has_list = len(proposals) > 1
+    return tuple(_actions(_decision_buttons(number, has_list=has_list)) for number in proposals)
+
+
+def _decision_buttons(number: int, *, has_list: bool) -> list[Block]:
+    value = DecisionValue(number, has_list=has_list).written()
+    styles: dict[Action, Block] = {Action.ACCEPT: {"style": "primary"}, Action.DROP: {"style": "danger"}}
+    words = {Action.ACCEPT: SlackWord.ACCEPT, Action.EDIT: SlackWord.EDIT, Action.DROP: SlackWord.DROP}
+    return [
+        _button(numbered(word, number, is_one_of_many=has_list), action, value) | styles.get(action, {})
+        for action, word in words.items()
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionValue:
+    """What a button of a proposal carries. `has_list`: others are shown beside it."""
+
+    number: int
+    has_list: bool = False
+
+    def written(self) -> str:
+        return f"{self.number}|list" if self.has_list else str(self.number)
+
+    @classmethod
+    def read(cls, value: str) -> "DecisionValue":
+        """Raises ValueError for what is not ours."""
+        number, _, more = value.partition("|")
+        return cls(int(number), has_list=more == "list")
 
 
 # Modals
@@ -118,11 +169,20 @@ def use_modal(skills: Sequence[Skill], chosen: Skill, text: str, metadata: str) 
     )
 
 
-def teach_modal(skills: Sequence[Skill], chosen: Skill, text: str, metadata: str) -> View:
+def teach_modal(
+    skills: Sequence[Skill], chosen: Skill, inputs: Mapping[str, str], answer: str, metadata: str
+) -> View:
     """An example for a skill: what is given, and what the answer should be."""
-    fields = [_input(chosen, one, text if one is chosen.main_input else "") for one in chosen.inputs]
-    blocks = [_choice(skills, chosen), *fields, _output(chosen, SlackWord.ANSWER_SHOULD_BE, "")]
+    fields = [_input(chosen, one, inputs.get(one.name, "")) for one in chosen.inputs]
+    blocks = [_choice(skills, chosen), *fields, _output(chosen, SlackWord.ANSWER_SHOULD_BE, answer)]
     return _modal(Dialog.TEACH, SlackWord.TEACH_TITLE, SlackWord.PROPOSE, metadata, blocks)
+
+
+def edit_modal(skill: Skill, inputs: Mapping[str, str], answer: str, metadata: str) -> View:
+    """Other words for a proposal."""
+    fields = [_input(skill, one, inputs.get(one.name, "")) for one in skill.inputs]
+    blocks = [*fields, _output(skill, SlackWord.ANSWER_SHOULD_BE, answer)]
+    return _modal(Dialog.EDIT, SlackWord.EDIT_TITLE, SlackWord.SAVE, metadata, blocks)
 
 
 def correct_modal(skill: Skill, question: str, answer: str, metadata: str) -> View:
@@ -147,6 +207,11 @@ def input_block(skill: Skill, one: Input) -> str:
     return f"{skill.name}.{one.name}"
 
 
+def is_listed(choices: Sequence[str]) -> bool:
+    """Whether there is a menu of them. More than it holds are typed."""
+    return 0 < len(choices) <= MAX_OPTIONS
+
+
 # The home tab
 
 
@@ -160,7 +225,7 @@ def home(
         blocks.append(_context(f"{len(skills) - MAX_HOME_SKILLS} · `/understudy skills`"))
     if proposals:
         blocks += [{"type": "divider"}, _header(SlackWord.HOME_PROPOSALS)]
-        blocks += [_home_proposal(one) for one in proposals[:MAX_HOME_PROPOSALS]]
+        blocks += [block for one in proposals[:MAX_HOME_PROPOSALS] for block in _home_proposal(one)]
     if health is not None:
         blocks += [{"type": "divider"}, _header(SlackWord.HOME_HEALTH)]
         blocks.append(_section(_cut("\n".join(f"• {escaped(line)}" for line in health.lines), MAX_SECTION)))
@@ -182,9 +247,11 @@ def _home_skill(skill: Skill) -> Block:
     }
 
 
-def _home_proposal(one: Proposed) -> Block:
-    question, answer = escaped(_one_line(one.question)), escaped(_one_line(one.answer))
-    return _section(_cut(f"*`/{one.skill}`* {question}\n→ {answer}", MAX_SECTION))
+def _home_proposal(one: Proposed) -> tuple[Block, ...]:
+    question, answer = " · ".join(one.proposal.inputs.values()), one.proposal.output
+    shown = f"{escaped(_one_line(question))}\n→ {escaped(_one_line(answer))}"
+    told = _section(_cut(f"*`/{one.proposal.skill}`* {shown}", MAX_SECTION))
+    return (told, *(decisions((one.number,)) if one.may_decide else ()))
 
 
 # Pieces
@@ -219,7 +286,9 @@ def _choice(skills: Sequence[Skill], chosen: Skill) -> Block:
 
 def _input(skill: Skill, one: Input, text: str) -> Block:
     is_main = one is skill.main_input
-    element = _choices(one.choices, "") if one.choices else _text_input(text, is_multiline=is_main)
+    element = (
+        _choices(one.choices, text) if is_listed(one.choices) else _text_input(text, is_multiline=is_main)
+    )
     return {
         "type": "input",
         "block_id": input_block(skill, one),
@@ -230,7 +299,8 @@ def _input(skill: Skill, one: Input, text: str) -> Block:
 
 
 def _output(skill: Skill, label: SlackWord, text: str) -> Block:
-    element = _choices(skill.choices, text) if skill.choices else _text_input(text, is_multiline=True)
+    has_menu = is_listed(skill.choices)
+    element = _choices(skill.choices, text) if has_menu else _text_input(text, is_multiline=True)
     return {"type": "input", "block_id": OUTPUT_BLOCK, "label": _plain(label), "element": element}
 
 
@@ -245,8 +315,8 @@ def _text_input(text: str, *, is_multiline: bool) -> Block:
 
 
 def _choices(choices: Sequence[str], chosen: str) -> Block:
-    options = [_option(choice, str(index)) for index, choice in enumerate(choices[:MAX_OPTIONS])]
-    element = _select(options, options[choices.index(chosen)] if chosen in choices[:MAX_OPTIONS] else None)
+    options = [_option(choice, str(index)) for index, choice in enumerate(choices)]
+    element = _select(options, options[choices.index(chosen)] if chosen in choices else None)
     return {**element, "action_id": VALUE}
 
 
@@ -262,6 +332,11 @@ def _option(text: str, value: str) -> Block:
 
 def _button(text: str, action: Action, value: str) -> Block:
     return {"type": "button", "text": _plain(text), "action_id": action.value, "value": value}
+
+
+def _actions(buttons: Sequence[Block]) -> Block:
+    elements: list[JsonValue] = [*buttons]
+    return {"type": "actions", "elements": elements}
 
 
 def _header(text: str) -> Block:

@@ -1,24 +1,22 @@
-"""What buttons and windows do: rate, correct, ask again, stop, use a skill, teach one. Knows no SDK and no Block Kit.
+"""What buttons and windows do in Slack: rate, ask again, stop, use a skill. Knows no SDK and no Block Kit.
 
 Each press is checked again: what was shown once says nothing about what a person may do now.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
 from bots import slack_blocks
 from bots.slack_answers import Answers, Workspace
-from bots.slack_api import ApiFailed
-from bots.slack_blocks import MAX_INPUT, Action, Dialog, Rating
-from bots.slack_events import SlackAddress, author, message_id, opening, readable
-from bots.slack_home import Home, home_scope
-from bots.slack_interactions import Person, Pressed, Shortcut, Submitted, Target
+from bots.slack_blocks import Action, Dialog, Rating
+from bots.slack_events import SlackAddress, message_id, opening, readable
+from bots.slack_interactions import Pressed, Shortcut, Submitted, Target
+from bots.slack_lessons import Lessons
+from bots.slack_windows import NotRead, Windows
 from engine import (
     Author,
     Message,
     Platform,
-    Proposal,
     Right,
     Scope,
     Skill,
@@ -28,61 +26,59 @@ from engine import (
     sentence,
 )
 
-READ_SECONDS = 1.0  # of the three in which a window wants to know whether it is good
-
-
-class _NotRead(Exception):
-    """Slack did not give a message in time."""
-
 
 class Dialogs:
-    def __init__(self, workspace: Workspace, answers: Answers, home: Home) -> None:
+    def __init__(self, workspace: Workspace, answers: Answers, windows: Windows, lessons: Lessons) -> None:
         self._workspace = workspace
         self._engine = workspace.engine
         self._api = workspace.api
         self._answers = answers
-        self._home = home
+        self._windows = windows
+        self._lessons = lessons
 
     # A button
 
     async def press(self, pressed: Pressed) -> None:
-        by = await self._author(pressed.person)
+        by = await self._windows.author(pressed.person)
         try:
-            match pressed.action:
-                case Action.RATE:
-                    await self._rate(pressed, by)
-                case Action.AGAIN:
-                    await self._again(pressed, by)
-                case Action.STOP:
-                    await self._stop(pressed, by)
-                case Action.TRY:
-                    await self._try(pressed, by)
-                case Action.CHOOSE_SKILL:
-                    await self._choose(pressed, by)
+            await self._press(pressed, by)
         except UnderstudyError as error:
-            await self._whisper(pressed, sentence(error))
+            await self._windows.whisper(pressed, sentence(error))
+
+    async def _press(self, pressed: Pressed, by: Author) -> None:
+        match pressed.action:
+            case Action.RATE:
+                await self._rate(pressed, by)
+            case Action.AGAIN:
+                await self._again(pressed, by)
+            case Action.STOP:
+                await self._stop(pressed, by)
+            case Action.TRY:
+                await self._try(pressed, by)
+            case Action.CHOOSE_SKILL:
+                await self._choose(pressed, by)
+            case Action.WHY:
+                why = await self._engine.why(pressed.value, by, self._windows.scope_of(pressed.place))
+                await self._windows.whisper(pressed, why)
+            case _:
+                await self._lessons.press(pressed, by)
 
     async def _rate(self, pressed: Pressed, by: Author) -> None:
         word, _, about = pressed.value.partition("|")
-        found = await self._engine.answered(about)
-        skill = None if found is None else self._engine.skillbook.get(found.skill)
-        if found is None or skill is None:
-            await self._whisper(pressed, SlackWord.NO_ANSWER_THERE)
-        elif word == Rating.GOOD:
-            await self._engine.rate(about, by, Verdict.GOOD)
-            await self._whisper(pressed, SlackWord.THANKS_GOOD)
+        if word != Rating.GOOD:
+            await self._lessons.ask_for_right(pressed, about, by)
+        elif await self._engine.answered(about) is None:
+            await self._windows.whisper(pressed, SlackWord.NO_ANSWER_THERE)
         else:
-            target = self._target(pressed, about)
-            view = slack_blocks.correct_modal(skill, found.question, found.answer, target.to_json())
-            await self._open(pressed.trigger_id, view)
-            await self._engine.rate(about, by, Verdict.NOT_GOOD)
+            await self._engine.rate(about, by, Verdict.GOOD)
+            await self._windows.whisper(pressed, SlackWord.THANKS_GOOD)
 
     async def _again(self, pressed: Pressed, by: Author) -> None:
         """The same press is the same message, however often Slack tells of it."""
         new_id = f"{pressed.value}:again:{pressed.trigger_id}"
         message = await self._engine.again(pressed.value, new_id, by)
         if message is None:
-            await self._whisper(pressed, SlackWord.NO_ANSWER_THERE)
+            await self._windows.whisper(pressed, SlackWord.NO_ANSWER_THERE)
             return
         thread_ts = pressed.thread_ts or message.scope.conversation
         await self._ask(message, SlackAddress(pressed.channel, thread_ts, team=pressed.person.team))
@@ -94,7 +90,7 @@ class Dialogs:
         if asker in (None, by.id) or self._engine.may(by, scope, Right.ADMIN):
             self._engine.stop(pressed.value)
         else:
-            await self._whisper(pressed, SlackWord.NOT_YOURS_TO_STOP)
+            await self._windows.whisper(pressed, SlackWord.NOT_YOURS_TO_STOP)
 
     async def _try(self, pressed: Pressed, by: Author) -> None:
         skill = self._engine.skillbook.get(pressed.value)
@@ -103,7 +99,7 @@ class Dialogs:
 
     async def _choose(self, pressed: Pressed, by: Author) -> None:
         """Another skill in a window: its own inputs, with the longest text that was there."""
-        skills = self._skills(by, self._scope_of(pressed.target))
+        skills = self._skills(by, self._windows.scope_of(pressed.target))
         skill = next((one for one in skills if one.name == pressed.value), None)
         if skill is None:
             return
@@ -118,39 +114,40 @@ class Dialogs:
     # A window
 
     async def open_for(self, shortcut: Shortcut) -> None:
-        by = await self._author(shortcut.person)
+        by = await self._windows.author(shortcut.person)
         text = readable(shortcut.text, self._workspace.identity.bot_user)
-        skills = self._skills(by, self._scope_of(shortcut.target))
+        skills = self._skills(by, self._windows.scope_of(shortcut.target))
         if not skills:
-            await self._open(shortcut.trigger_id, slack_blocks.note_modal(SlackWord.NO_SKILLS))
+            await self._windows.open(shortcut.trigger_id, slack_blocks.note_modal(SlackWord.NO_SKILLS))
             return
         view = _window(shortcut.dialog, skills, _first(skills), text, shortcut.target)
-        await self._open(shortcut.trigger_id, view)
+        await self._windows.open(shortcut.trigger_id, view)
 
     async def _show_use(self, trigger_id: str, by: Author, skill: Skill, text: str, target: Target) -> None:
-        skills = self._skills(by, self._scope_of(target))
+        skills = self._skills(by, self._windows.scope_of(target))
         if skill in skills:
-            await self._open(trigger_id, _window(Dialog.USE, skills, skill, text, target))
+            await self._windows.open(trigger_id, _window(Dialog.USE, skills, skill, text, target))
 
     async def submit(self, submitted: Submitted) -> Mapping[str, str]:
         """What is wrong with it, by block; empty when it was taken. Raises StoreFailed."""
-        by = await self._author(submitted.person)
-        if submitted.dialog is Dialog.CORRECT:
-            return await self._correct(submitted, by)
-        skill = self._engine.skillbook.get(submitted.skill)
-        if skill is None:
-            return {slack_blocks.SKILL_BLOCK: str(SlackWord.NO_SKILLS)}
-        do = self._teach if submitted.dialog is Dialog.TEACH else self._use
+        by = await self._windows.author(submitted.person)
         try:
-            return await do(submitted, by, skill)
-        except _NotRead:
-            return {slack_blocks.input_block(skill, skill.main_input): str(SlackWord.NOT_READ)}
+            if submitted.dialog is not Dialog.USE:
+                return await self._lessons.submit(submitted, by)
+            skill = self._engine.skillbook.get(submitted.skill)
+            if skill is None:
+                return {slack_blocks.SKILL_BLOCK: str(SlackWord.NO_SKILLS)}
+            return await self._use(submitted, by, skill)
+        except NotRead:
+            skill = self._engine.skillbook.get(submitted.skill)
+            block = slack_blocks.input_block(skill, skill.main_input) if skill else slack_blocks.SKILL_BLOCK
+            return {block: str(SlackWord.NOT_READ)}
 
     async def _use(self, submitted: Submitted, by: Author, skill: Skill) -> Mapping[str, str]:
-        scope = self._scope_of(submitted.target)
+        scope = self._windows.scope_of(submitted.target)
         if not self._engine.may(by, scope, Right.USE, skill.name):
             return {slack_blocks.SKILL_BLOCK: str(SlackWord.NOT_FOR_YOU)}
-        inputs = await self._whole(submitted.target, skill, submitted.inputs(skill))
+        inputs = await self._lessons.whole(submitted.target, skill, submitted.inputs(skill))
         if not inputs:
             return {slack_blocks.input_block(skill, skill.main_input): str(SlackWord.NEEDS_TEXT)}
         new_id = message_id(scope.workspace, scope.channel, submitted.view_id)
@@ -167,114 +164,23 @@ class Dialogs:
             await self._ask(direct, SlackAddress(by.id, opening=said, team=team))
         return {}
 
-    async def _teach(self, submitted: Submitted, by: Author, skill: Skill) -> Mapping[str, str]:
-        target = submitted.target
-        source = message_id(self._workspace.identity.team, target.channel, target.ts)
-        inputs = await self._whole(target, skill, submitted.inputs(skill))
-        return await self._propose(submitted, by, skill, inputs, source)
-
-    async def _correct(self, submitted: Submitted, by: Author) -> Mapping[str, str]:
-        found = await self._engine.answered(submitted.target.message_id)
-        skill = None if found is None else self._engine.skillbook.get(found.skill)
-        if found is None or skill is None:
-            return {slack_blocks.OUTPUT_BLOCK: str(SlackWord.NO_ANSWER_THERE)}
-        return await self._propose(submitted, by, skill, found.inputs, submitted.target.message_id)
-
-    async def _propose(
-        self, submitted: Submitted, by: Author, skill: Skill, inputs: Mapping[str, str], source: str
-    ) -> Mapping[str, str]:
-        scope, output = self._scope_of(submitted.target), submitted.output(skill).strip()
-        if not output:
-            return {slack_blocks.OUTPUT_BLOCK: str(SlackWord.NEEDS_TEXT)}
-        try:
-            await self._engine.propose(Proposal(skill.name, inputs, output, by, scope, source))
-        except UnderstudyError as error:
-            return {slack_blocks.OUTPUT_BLOCK: sentence(error)}
-        self._home.note_change()
-        self._workspace.begin(self._thank(submitted))
-        return {}
-
     # Pieces
-
-    async def _thank(self, submitted: Submitted) -> None:
-        target = submitted.target
-        if target.channel:
-            await self._say_to(submitted.person, target.channel, target.thread_ts, SlackWord.THANKS_PROPOSED)
 
     async def _ask(self, message: Message, address: SlackAddress) -> None:
         delivery = await self._answers.keep_message(message, address)
         if delivery is not None:
             self._answers.begin(delivery)
 
-    async def _author(self, person: Person) -> Author:
-        known = author(person.user, person.name, person.team, self._workspace.identity)
-        return await self._workspace.people.known(known)
-
     def _skills(self, by: Author, scope: Scope) -> tuple[Skill, ...]:
         return self._engine.skills_for(by, scope)
-
-    def _scope_of(self, target: Target) -> Scope:
-        team = self._workspace.identity.team
-        if not target.channel:
-            return home_scope(self._workspace.identity)
-        return Scope(Platform.SLACK, team, target.channel, target.thread_ts)
-
-    def _target(self, pressed: Pressed, about: str) -> Target:
-        return Target(pressed.channel, pressed.thread_ts, pressed.message_ts, pressed.response_url, about)
-
-    async def _whole(self, target: Target, skill: Skill, inputs: Mapping[str, str]) -> Mapping[str, str]:
-        """A window takes 3,000 characters: what was longer is read once more where it stands."""
-        main = skill.main_input.name
-        given = inputs.get(main, "")
-        if len(given) < MAX_INPUT or not target.ts:
-            return inputs
-        whole = await self._read_again(target)
-        return {**inputs, main: whole} if whole.startswith(given.rstrip()) else inputs
-
-    async def _read_again(self, target: Target) -> str:
-        """Raises _NotRead."""
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                page = await self._api.call(
-                    "conversations.replies",
-                    channel=target.channel,
-                    ts=target.thread_ts,
-                    oldest=target.ts,
-                    latest=target.ts,
-                    inclusive=True,
-                )
-        except (ApiFailed, TimeoutError) as error:
-            raise _NotRead from error
-        messages = page.get("messages")
-        said = [one for one in (messages if isinstance(messages, list) else []) if isinstance(one, Mapping)]
-        text = next((one.get("text") for one in said if one.get("ts") == target.ts), "")
-        return readable(str(text or ""), self._workspace.identity.bot_user)
-
-    async def _open(self, trigger_id: str, view: slack_blocks.View) -> None:
-        await self._api.call("views.open", trigger_id=trigger_id, view=view)
-
-    async def _whisper(self, pressed: Pressed, text: str) -> None:
-        if pressed.channel:
-            await self._say_to(pressed.person, pressed.channel, pressed.thread_ts, text)
-        else:
-            await self._open(pressed.trigger_id, slack_blocks.note_modal(text))
-
-    async def _say_to(self, person: Person, channel: str, thread_ts: str, text: str) -> None:
-        """The person alone sees it."""
-        await self._api.call(
-            "chat.postEphemeral",
-            channel=channel,
-            user=person.user,
-            thread_ts=thread_ts or None,
-            text=slack_blocks.escaped(text),
-        )
 
 
 def _window(
     dialog: Dialog, skills: tuple[Skill, ...], chosen: Skill, text: str, target: Target
 ) -> slack_blocks.View:
-    make = slack_blocks.teach_modal if dialog is Dialog.TEACH else slack_blocks.use_modal
-    return make(skills, chosen, text, target.to_json())
+    if dialog is Dialog.TEACH:
+        return slack_blocks.teach_modal(skills, chosen, {chosen.main_input.name: text}, "", target.to_json())
+    return slack_blocks.use_modal(skills, chosen, text, target.to_json())
 
 
 def _first(skills: tuple[Skill, ...]) -> Skill:

@@ -40,13 +40,13 @@ class Growth:
             Step(self._render(_without_closing_fence(part, text)), is_whole=False)
             for part in parts[num_whole:]
         ]
-        if is_final and steps and len(steps) <= MAX_MESSAGES and draft.skill is not None:
-            steps[-1] = replace(steps[-1], controls=Controls.RATE)
+        if is_final and steps and not self.ends_as_file(draft):
+            steps[-1] = replace(steps[-1], controls=draft.controls)
         return steps[:MAX_MESSAGES]
 
-    def is_too_long(self, draft: Draft) -> bool:
-        """Whether the answer has more than its messages show."""
-        return len(self._splitter.parts(draft.text)) > MAX_MESSAGES
+    def ends_as_file(self, draft: Draft) -> bool:
+        """Whether the answer has more than its messages show: a picture, or too much text."""
+        return draft.picture is not None or len(self._splitter.parts(draft.text)) > MAX_MESSAGES
 
 
 def settled(text: str) -> str:

@@ -95,10 +95,11 @@ class Home:
         scope = home_scope(self._workspace.identity)
         skills = self._engine.skills_for(author, scope)
         names = {skill.name for skill in skills}
+        own = {one.number for one in await self._engine.open_proposals(author, scope)}
         proposals = tuple(
-            Proposed(one.skill, " · ".join(one.inputs.values()), one.output, one.author.id)
-            for one in reversed(await self._engine.proposals())
-            if one.skill in names
+            Proposed(one.number, one.number in own, one.proposal)
+            for one in reversed(await self._engine.kept_proposals(scope))
+            if one.proposal.skill in names
         )
         is_admin = self._engine.may(author, scope, Right.ADMIN)
         health = self._health() if is_admin else None

@@ -1,11 +1,11 @@
 """What people press, fill in and open in Slack, read from what Slack tells. Knows no SDK, no network and no engine's work."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bots.slack_blocks import OUTPUT_BLOCK, SKILL_BLOCK, Action, Dialog, input_block
+from bots.slack_blocks import OUTPUT_BLOCK, SKILL_BLOCK, Action, Dialog, input_block, is_listed
 from engine import Skill
 
 
@@ -22,7 +22,8 @@ class Person:
 class Target:
     """The message that a window is about, carried through it; all empty on the home tab.
 
-    `message_id` is the question of an answer that somebody corrects.
+    `message_id` is the question of an answer that somebody corrects, `number` the proposal that somebody edits.
+    `is_ephemeral`: one person sees the message at `ts`. `has_list`: it shows other proposals too.
     """
 
     channel: str = ""
@@ -30,6 +31,9 @@ class Target:
     ts: str = ""
     response_url: str = ""
     message_id: str = ""
+    number: int = 0
+    is_ephemeral: bool = False
+    has_list: bool = False
 
     def to_json(self) -> str:
         return _TARGET.dump_json(self).decode()
@@ -54,6 +58,15 @@ class Pressed:
     dialog: Dialog = Dialog.USE
     target: Target = Target()
     values: Mapping[str, str] = field(default_factory=dict)
+    is_ephemeral: bool = False
+
+    @property
+    def place(self) -> Target:
+        """The message under which it was pressed; for a window, what that is about."""
+        if self.view_id:
+            return self.target
+        where = Target(self.channel, self.thread_ts, self.message_ts, self.response_url)
+        return replace(where, is_ephemeral=self.is_ephemeral)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +160,7 @@ class _Container(_Loose):
     channel_id: str = ""
     message_ts: str = ""
     thread_ts: str = ""
+    is_ephemeral: bool = False
 
 
 class _Interaction(_Loose):
@@ -202,6 +216,7 @@ def _pressed(told: _Interaction) -> Pressed | None:
         dialog=Dialog(view.callback_id) if view is not None and is_window else Dialog.USE,
         target=_target(view.private_metadata) if view is not None and is_window else Target(),
         values=_values(view) if view is not None else {},
+        is_ephemeral=where.is_ephemeral,
     )
 
 
@@ -234,7 +249,7 @@ def _target(metadata: str) -> Target:
 
 
 def _chosen(text: str, choices: tuple[str, ...]) -> str:
-    if not choices:
+    if not is_listed(choices):
         return text
     return choices[int(text)] if text.isdigit() and int(text) < len(choices) else ""
 

@@ -155,7 +155,7 @@ class StreamWriter:
                 break
             else:
                 await self._changed.wait()
-        if self._growth.is_too_long(self._draft):
+        if self._growth.ends_as_file(self._draft):
             raise StreamOver("the rest comes as a file")
 
     async def _take(self, step: Step) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from bots import markup, slack_blocks
 from bots.slack_api import Api, ApiFailed, Payload, Upload
 from bots.slack_faults import BAD_BLOCKS, NEEDS_RIGHT, is_streaming_conflict, stream_fault, write_fault
-from bots.surface import CannotAttach, Controls, MessageGone, Uncertain
+from bots.surface import CannotAttach, Controls, File, MessageGone, Uncertain
 from engine import JsonValue
 
 MAX_MARKDOWN_CHARACTERS = 12_000
@@ -117,14 +117,14 @@ class Thread:
             fault = write_fault(error)
             raise (fault if isinstance(fault, MessageGone) else error) from error
 
-    async def attach(self, name: str, text: str, words: str, controls: Controls) -> str:
+    async def attach(self, file: File, words: str, controls: Controls) -> str:
         """The file, and under it a message of its own, because a file can carry no buttons."""
-        if name not in self._attached:
+        if file.name not in self._attached:
             try:
-                await self._api.upload(Upload(self.channel, self.thread_ts, name, text))
+                await self._api.upload(Upload(self.channel, self.thread_ts, file))
             except ApiFailed as error:
                 raise CannotAttach(str(error)) from error
-            self._attached.add(name)
+            self._attached.add(file.name)
         return await self.post(words, controls)
 
     def _body(self, text: str, controls: Controls) -> dict[str, JsonValue]:
@@ -132,13 +132,7 @@ class Thread:
         return {"text": slack_blocks.summary(text), "blocks": blocks}
 
     def blocks(self, controls: Controls) -> tuple[slack_blocks.Block, ...]:
-        match controls:
-            case Controls.STOP:
-                return slack_blocks.stop(self._message_id)
-            case Controls.RATE:
-                return slack_blocks.feedback(self._message_id)
-            case Controls.NONE:
-                return ()
+        return slack_blocks.controls(controls, self._message_id)
 
     async def _update(self, ref: str, body: Mapping[str, JsonValue]) -> None:
         where: dict[str, JsonValue] = {"channel": self.channel, "ts": ref}

@@ -12,6 +12,7 @@ SHORTEST_MAX_LENGTH = 20
 
 _BLANK_LINES = re.compile(r"(?:[ \t\r]*\n)+")
 _FENCE_MARKS = ("```", "~~~")
+_MORE = "\n…"
 
 
 def split(text: str, max_length: int, measure: Callable[[str], int]) -> tuple[str, ...]:
@@ -21,6 +22,12 @@ def split(text: str, max_length: int, measure: Callable[[str], int]) -> tuple[st
     one part and opened again, with their language, in the next. A blank text has no parts.
     """
     return Splitter(max_length, measure).parts(text)
+
+
+def beginning(text: str, max_length: int, measure: Callable[[str], int]) -> str:
+    """As much of `text` as fits one message; where that is not all of it, a last line says so."""
+    parts = split(text, max_length - measure(_MORE), measure)
+    return text if len(parts) < 2 else f"{parts[0]}{_MORE}"
 
 
 class Splitter:

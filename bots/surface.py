@@ -1,8 +1,7 @@
 """The seam to a platform: what a reply needs of the place where it goes. Knows no answer and no engine."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 
 class MessageGone(Exception):
@@ -29,12 +28,39 @@ class Uncertain(Exception):
     """
 
 
-class Controls(StrEnum):
-    """What a person can press under a message of ours. A place without buttons shows none."""
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What a person can press under a message of ours. A place without buttons shows none.
 
-    NONE = "none"  # earlier messages of an answer, errors, the bot's own words
-    STOP = "stop"  # the last message of an answer that waits or grows
-    RATE = "rate"  # the last message of a skill's whole answer: good, not good, once more
+    `has_reason` and `can_teach` stand beside `can_rate` alone. `proposals` are the numbers of those to be decided.
+    """
+
+    can_stop: bool = False  # the last message of an answer that waits or grows
+    can_rate: bool = False  # the last message of a skill's whole answer: good, not good, once more
+    has_reason: bool = False
+    can_teach: bool = False
+    proposals: tuple[int, ...] = ()
+
+    NONE: ClassVar["Controls"]  # earlier messages of an answer, errors, the bot's own words
+    STOP: ClassVar["Controls"]
+    RATE: ClassVar["Controls"]
+
+
+Controls.NONE, Controls.STOP, Controls.RATE = Controls(), Controls(can_stop=True), Controls(can_rate=True)
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What is sent as a file. `alt` says what a picture shows."""
+
+    name: str
+    content: bytes
+    media_type: str
+    alt: str = ""
+
+    @classmethod
+    def of_text(cls, name: str, text: str) -> "File":
+        return cls(name, text.encode("utf-8", "replace"), "text/plain; charset=utf-8")
 
 
 class Surface(Protocol):
@@ -87,11 +113,11 @@ class CannotAttach(Exception):
 
 @runtime_checkable
 class Attaching(Protocol):
-    """A surface that can also send a text as a file."""
+    """A surface that can also send files."""
 
-    async def attach(self, name: str, text: str, words: str, controls: Controls) -> str:
+    async def attach(self, file: File, words: str, controls: Controls) -> str:
         """Sends a message that says `words` and carries the file, and returns its reference as `post` does.
 
-        `text` is the model's own, as it came; it raises what `post` may raise, and `CannotAttach`.
+        It raises what `post` may raise, and `CannotAttach`.
         """
         ...

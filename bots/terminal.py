@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -17,14 +16,16 @@ from bots.terminal_markdown import GrowingMarkdown
 from bots.terminal_session import TerminalSession, printable
 from engine import (
     CUT,
+    BuiltIn,
     Engine,
-    Event,
     Finished,
+    Message,
     Reload,
     Skill,
     TerminalWord,
     Text,
     Waiting,
+    fenced,
     sentence,
     waiting,
 )
@@ -122,7 +123,8 @@ class Terminal:
             self._answer.cancel()
 
     async def _show_answer(self, text: str) -> None:
-        self._answer = asyncio.create_task(self._stream(self._engine.respond(self._session.message(text))))
+        message = self._session.message(text)
+        self._answer = asyncio.create_task(self._stream(message))
         try:
             await self._answer
         except asyncio.CancelledError:
@@ -136,9 +138,12 @@ class Terminal:
             self._answer = None
         self._console.print()
 
-    async def _stream(self, events: AsyncGenerator[Event, None]) -> None:
-        is_cut = False
-        async with aclosing(events), GrowingMarkdown(self._console) as answer:
+    async def _stream(self, message: Message) -> None:
+        finished = Finished("")
+        async with (
+            aclosing(self._engine.respond(message)) as events,
+            GrowingMarkdown(self._console) as answer,
+        ):
             async for event in events:
                 match event:
                     case Waiting():
@@ -146,9 +151,20 @@ class Terminal:
                     case Text(delta):
                         answer.add(delta)
                     case Finished():
-                        is_cut = event.is_cut
-        if is_cut:
+                        finished = event
+                        if event.picture is not None:
+                            answer.add(f"\n\n{fenced(event.picture.blocks, '')}")
+        await self._add_notes(message, finished)
+
+    async def _add_notes(self, message: Message, finished: Finished) -> None:
+        if finished.is_cut:
             self._note(CUT)
+        command = await self._engine.how_to_teach(message.id) if finished.is_unsure else ""
+        if command:
+            self._note(TerminalWord.TEACH_ME)
+            self._console.print(Styled(f"  {printable(command)}"), soft_wrap=True)
+        if message.text[1:].strip().lower() == BuiltIn.PROPOSALS:
+            self._note(TerminalWord.PROPOSALS_ELSEWHERE)
 
 
 def things_to_try(skills: tuple[Skill, ...], default_skill: str) -> tuple[str, ...]:

@@ -29,6 +29,8 @@ _BUILT_IN = {
     "accept": "teach what was proposed",
     "drop": "let a proposal go",
     "skill": "make a new skill in chat",
+    "curve": "draw how right a skill is with ever more examples",
+    "test": "how often a skill is right",
     "quit": "end",
 }
 _COMMAND = re.compile(r"([/!])(\S*)")

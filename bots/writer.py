@@ -10,8 +10,8 @@ from typing import Protocol
 
 from bots.pace import Pace
 from bots.splitting import Splitter, split
-from bots.surface import Attaching, Busy, CannotAttach, Controls, MessageGone, Surface, Uncertain
-from engine import IN_FILE, SEE_ABOVE, Waiting
+from bots.surface import Attaching, Busy, CannotAttach, Controls, File, MessageGone, Surface, Uncertain
+from engine import IN_FILE, SEE_ABOVE, Picture, Waiting, fenced
 
 UNFINISHED = " …"
 MAX_MESSAGES = 3  # an answer of more than these ends as a file, where there are files
@@ -37,12 +37,21 @@ class Stage(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the person should see now. `skill` gave the answer; `waiting` is what a notice says in figures."""
+    """What the person should see now. `skill` gave the answer; `waiting` is what a notice says in figures.
+
+    `controls` stand under the whole of a final one, and `picture` behind it.
+    """
 
     text: str
     stage: Stage
     skill: str | None = None
     waiting: Waiting | None = None
+    controls: Controls = Controls.NONE
+    picture: Picture | None = None
+
+    def in_words(self) -> str:
+        """With its picture drawn in plain text."""
+        return self.text if self.picture is None else f"{self.text}\n\n{fenced(self.picture.blocks, '')}"
 
 
 class Pen(Protocol):
@@ -78,14 +87,14 @@ class _Shown:
 class _Write:
     """The next thing to do: message number `index` is to show `text`, which will not change any more if `is_full`.
 
-    Where there is a `file_name`, the message carries the whole answer as that file.
+    Where there is a `file`, the message carries it.
     """
 
     index: int
     text: str
     is_full: bool
     controls: Controls = Controls.NONE
-    file_name: str = ""
+    file: File | None = None
 
 
 class Writer:
@@ -160,6 +169,8 @@ class Writer:
         writes = self._parts()
         if self._may_attach and len(writes) > MAX_MESSAGES:
             writes = self._beginning_and_file(writes)
+        if self._may_attach and is_final and self._draft.picture is not None:
+            writes.append(self._shown_picture(len(writes), self._draft.picture))
         if writes and (is_final or not self._is_unsure):
             writes[-1] = replace(writes[-1], controls=self._controls())
         return writes + (self._surplus(len(writes)) if is_final else [])
@@ -169,7 +180,8 @@ class Writer:
         if self._draft.stage is Stage.NOTICE:
             parts, num_full = split(self._draft.text, self._surface.max_length, self._measure_rendered), 0
         else:
-            parts = self._splitter.parts(self._draft.text, "" if is_final else UNFINISHED)
+            text = self._draft.text if self._may_attach else self._draft.in_words()
+            parts = self._splitter.parts(text, "" if is_final else UNFINISHED)
             num_full = len(parts) if is_final else self._splitter.num_full
         if self._is_unsure:
             parts = parts[:num_full]
@@ -184,7 +196,12 @@ class Writer:
             return beginning
         writes = beginning + self._surplus(MAX_MESSAGES, self._num_old)
         words = self._surface.render(IN_FILE)
-        return [*writes, _Write(len(writes), words, is_full=True, file_name=self._file_name())]
+        file = File.of_text(self._file_name(), self._draft.text)
+        return [*writes, _Write(len(writes), words, is_full=True, file=file)]
+
+    def _shown_picture(self, index: int, picture: Picture) -> _Write:
+        file = File(picture.file_name, picture.png, "image/png", picture.alt)
+        return _Write(index, self._surface.render(picture.alt), is_full=True, file=file)
 
     def _surplus(self, start: int, end: int | None = None) -> list[_Write]:
         """Messages of ours that show nothing of the answer any more."""
@@ -195,7 +212,7 @@ class Writer:
     def _controls(self) -> Controls:
         if self._draft.stage is not Stage.FINAL:
             return Controls.STOP
-        return Controls.NONE if self._draft.skill is None else Controls.RATE
+        return self._draft.controls
 
     def _file_name(self) -> str:
         is_json = self._draft.text.startswith(("{", "["))
@@ -254,8 +271,8 @@ class Writer:
         await self._remember_refs()
 
     async def _send(self, write: _Write) -> str:
-        if write.file_name and isinstance(self._surface, Attaching):
-            return await self._surface.attach(write.file_name, self._draft.text, write.text, write.controls)
+        if write.file is not None and isinstance(self._surface, Attaching):
+            return await self._surface.attach(write.file, write.text, write.controls)
         return await self._surface.post(write.text, write.controls)
 
     async def _remember_refs(self) -> None:

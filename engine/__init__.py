@@ -1,7 +1,7 @@
 """What all places share. The front door of the engine: what stands here is all that `bots` may use."""
 
 from engine.access import Right
-from engine.answer import Event, Finished, QueueView, Text, Waiting, Work
+from engine.answer import Event, Finished, QueueView, Shown, Text, Waiting, Work
 from engine.command import BuiltIn, usage
 from engine.config import Secrets, read_config, read_environment, read_secrets
 from engine.configschema import (
@@ -14,6 +14,20 @@ from engine.configschema import (
     SlackConfig,
     TeachingConfig,
 )
+from engine.confusion import Confusion, LabelScore
+from engine.curve import Curve, Point
+from engine.curvelines import ASCII, BRAILLE, drawn_curve
+from engine.curvepicture import curve_picture
+from engine.curvewording import (
+    curve_advice,
+    curve_alt,
+    curve_baseline,
+    curve_scale,
+    curve_table,
+    curve_title,
+)
+from engine.curving import CurveWork
+from engine.decisions import Decisions
 from engine.engine import Engine
 from engine.errors import (
     AnswerStopped,
@@ -26,6 +40,7 @@ from engine.errors import (
     MissingRight,
     NotAllowed,
     NotHere,
+    ProposalDecided,
     QueueFull,
     StoreFailed,
     Superseded,
@@ -37,15 +52,22 @@ from engine.errors import (
 )
 from engine.examplefile import read_examples
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
+from engine.influence import Hurting
+from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.picture import Picture
+from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
 from engine.store import Store
-from engine.teaching import Held, Preview
+from engine.teaching import Edition, Held, Preview
+from engine.teachshown import fenced
+from engine.testshown import nothing_to_measure, percent, shown_labels, summary, wrong_line
+from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
 from engine.wording import (
@@ -72,6 +94,7 @@ from engine.wording import (
     engine_line,
     examples_read,
     left_out,
+    numbered,
     queue_text,
     sentence,
     size,
@@ -88,6 +111,8 @@ from engine.wording import (
 
 __all__ = [
     "ARGUMENTS",
+    "ASCII",
+    "BRAILLE",
     "COMMANDS",
     "CUT",
     "HELP_ARGUMENT",
@@ -110,10 +135,15 @@ __all__ = [
     "Change",
     "ChannelConfig",
     "Config",
+    "Confusion",
+    "Curve",
+    "CurveWork",
+    "Decisions",
     "Deed",
     "Delivery",
     "DiscordConfig",
     "DiscordWord",
+    "Edition",
     "Engine",
     "Event",
     "Example",
@@ -126,12 +156,16 @@ __all__ = [
     "Finished",
     "Held",
     "Histogram",
+    "Hurting",
     "Input",
     "JsonValue",
     "KeptProposal",
+    "Kind",
+    "LabelScore",
     "Lesson",
     "Limits",
     "Line",
+    "Measurement",
     "Memory",
     "Message",
     "MessageDeleted",
@@ -139,9 +173,12 @@ __all__ = [
     "NotAllowed",
     "NotHere",
     "Outcome",
+    "Picture",
     "Platform",
+    "Point",
     "Preview",
     "Proposal",
+    "ProposalDecided",
     "ProposalState",
     "QueueFull",
     "QueueView",
@@ -150,7 +187,9 @@ __all__ = [
     "Scope",
     "Secrets",
     "Shelf",
+    "Shown",
     "Skill",
+    "SkillReport",
     "Skillbook",
     "SlackConfig",
     "SlackWord",
@@ -163,6 +202,7 @@ __all__ = [
     "TerminalWord",
     "Text",
     "TooManyFiles",
+    "Trial",
     "UnderstudyError",
     "UnknownCommand",
     "Verdict",
@@ -172,19 +212,33 @@ __all__ = [
     "Work",
     "Written",
     "cache_text",
+    "curve_advice",
+    "curve_alt",
+    "curve_baseline",
+    "curve_picture",
+    "curve_scale",
+    "curve_table",
+    "curve_title",
     "discord_more_inputs",
     "discord_reads",
+    "drawn_curve",
     "engine_line",
     "examples_read",
     "fault_of_name",
+    "fenced",
+    "kind_of",
     "left_out",
+    "nothing_to_measure",
+    "numbered",
     "open_shelf",
+    "percent",
     "queue_text",
     "read_config",
     "read_environment",
     "read_examples",
     "read_secrets",
     "sentence",
+    "shown_labels",
     "size",
     "skill_schema",
     "skill_shown_left_out",
@@ -193,10 +247,12 @@ __all__ = [
     "slack_not_member",
     "slack_push_failed",
     "slack_pushed",
+    "summary",
     "thread_name",
     "unified",
     "usage",
     "waiting",
     "welcome",
     "work_line",
+    "wrong_line",
 ]

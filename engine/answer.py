@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from engine.picture import Picture
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -36,6 +38,17 @@ class Finished:
     is_unsure: bool = False
     guess: str = ""
     has_reason: bool = False
+    proposals: tuple[int, ...] = ()
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the bot says of its own, with what can be decided under it and what is to be seen; as in `Finished`."""
+
+    text: str
+    proposals: tuple[int, ...] = ()
+    picture: Picture | None = None
 
 
 @dataclass(frozen=True, slots=True)

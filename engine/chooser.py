@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.feature import Feature, Numbers
-from engine.features import Features, Reading, example_texts
+from engine.features import Features, Reading, example_texts, label_texts, label_vectors
 from engine.head import Head, Judgement
 from engine.inference import Scores
 from engine.nearest import normalised
@@ -320,13 +320,13 @@ class _Pupil:
 
     async def _fit(self) -> _Fitted:
         skill, scores = self.skill, tuple(self._recent.scores)
-        label_vectors, vectors = self._vectors()
+        of_labels, vectors = self._vectors()
         indexes = self._known()
         is_read = all(one is not None for one in self._readings)
         taught = [self._feature(index, vectors[index], is_read=is_read) for index in indexes]
         labels = [skill.choices.index(skill.examples[index].output) for index in indexes]
         num_noted = self._recent.num_noted
-        head = await asyncio.to_thread(Head, taught, labels, _stacked(label_vectors), recent=scores)
+        head = await asyncio.to_thread(Head, taught, labels, label_vectors(skill, of_labels), recent=scores)
         is_whole = is_read and self._all_vectors is not None
         return _Fitted(skill, head, tuple(indexes), is_whole, num_noted)
 
@@ -345,18 +345,12 @@ class _Pupil:
 
     @property
     def _vector_texts(self) -> tuple[str, ...]:
-        return (*self.skill.described_choices, *example_texts(self.skill))
+        return (*label_texts(self.skill), *example_texts(self.skill))
 
     def _vectors(self) -> tuple[Sequence[Numbers | None], Sequence[Numbers | None]]:
         """Of the labels and of the examples, as far as they are there."""
         found: Sequence[Numbers | None] | None = self._all_vectors
         if found is None:
             found = self._features.known_vectors(self._vector_texts)
-        num_labels = len(self.skill.choices)
-        return found[:num_labels], found[num_labels:]
-
-
-def _stacked(vectors: Sequence[Numbers | None]) -> Numbers:
-    """(labels, numbers): without numbers unless every label has some."""
-    there = [one for one in vectors if one is not None and one.size]
-    return np.stack(there) if len(there) == len(vectors) else np.zeros((len(vectors), 0), np.float32)
+        num_texts = len(label_texts(self.skill))
+        return found[:num_texts], found[num_texts:]

@@ -34,6 +34,8 @@ class BuiltIn(StrEnum):
     UNDO = "undo"
     SKILL = "skill"
     WHY = "why"
+    CURVE = "curve"
+    TEST = "test"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from engine import why, wording
 from engine.access import Right
 from engine.command import BuiltIn, called, cleaned, wants_transcript
+from engine.decisions import Decisions
 from engine.errors import AnswerStopped, MessageDeleted
 from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.message import Author, Delivery, Message, Platform, Scope
@@ -14,6 +15,7 @@ from engine.shelf import Written
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.teachform import written
 from engine.teaching import Edition, Held, Preview, Teaching
 from engine.underway import Underway
 
@@ -28,6 +30,7 @@ class Desk:
     ) -> None:
         self.skillbook = skillbook
         self._teaching = teaching
+        self.decisions = Decisions(teaching)
         self._store, self._permissions = store, permissions
         self._underway = Underway()
 
@@ -178,7 +181,14 @@ class Desk:
             return None
         return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
 
-    # Teaching
+    async def how_to_teach(self, message_id: str) -> str:
+        """The command to which only the right answer is to be added; empty where there is none to be sent."""
+        found = await self.answered(message_id)
+        skill = None if found is None else self.skillbook.get(found.skill)
+        command = None if found is None or skill is None else written(skill, found.inputs, "")
+        return "" if command is None else command.rstrip() + " "
+
+    # Teaching; `decisions` does the same and says what is to be shown of it
 
     async def propose(self, proposal: Proposal) -> int:
         """Keeps what somebody would like the bot to learn, for whoever may teach; the number it has.
@@ -192,6 +202,10 @@ class Desk:
     async def proposals(self, skill: str | None = None) -> tuple[Proposal, ...]:
         """What was proposed and is open, oldest first; for one skill, or for all."""
         return await self._store.opinions.proposals(skill)
+
+    async def kept_proposals(self, scope: Scope) -> tuple[KeptProposal, ...]:
+        """What was proposed in this workspace and is open, oldest first, whoever looks."""
+        return await self._teaching.kept_proposals(scope)
 
     async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
         """What this person may accept, edit or drop here, oldest first."""

@@ -1,13 +1,13 @@
 """The straight line from a message to its answer. Knows skills and conversations; no platform, no tokens, no SQL."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import wording
-from engine.answer import Event, Finished, Text
+from engine.answer import Event, Finished, Shown, Text
 from engine.chooser import Chooser
 from engine.command import (
     BuiltIn,
@@ -19,6 +19,8 @@ from engine.command import (
 )
 from engine.configschema import AccessConfig, ChannelConfig, Limits, TeachingConfig
 from engine.conversation import Conversation, Turn
+from engine.curvedesk import CurveDesk
+from engine.curving import Curving
 from engine.deadline import Deadline
 from engine.desk import Desk
 from engine.errors import (
@@ -33,20 +35,26 @@ from engine.errors import (
 )
 from engine.estimate import Estimator, cost_tokens
 from engine.features import Features
+from engine.gate import Gate
+from engine.identity import identity_of
 from engine.inference import Delta, FinishReason, Inference, Request, RequestFailed
 from engine.lane import Origin
+from engine.measuredesk import MeasureDesk
 from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, input_text, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
+from engine.reporting import ReportWork
 from engine.shelf import open_shelf
 from engine.skill import Skill
 from engine.skillbook import Skillbook
+from engine.solving import Solver
 from engine.store import Store
 from engine.teachdesk import TeachDesk
 from engine.teaching import Teaching
 from engine.transcript import Fitting
+from engine.trials import Trials
 from engine.underway import Stoppable
 from engine.why import make_reason
 from engine.writing import Writing
@@ -72,21 +80,36 @@ class Engine(Desk):
         teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
+        model_name: str = "",
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
-        taught = Teaching(skillbook, permissions, store, shelf, teaching)
+        self.chooser = Chooser(Features(inference, store.features))
+        model = identity_of(inference.info, model_name)
+        self.trials = Trials(inference, store.trials, model, self._solver_of)
+        judge = Gate(self.trials, self.chooser)
+        taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
         super().__init__(skillbook, store, permissions, taught)
         self.inference, self._limits = inference, limits
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
+        self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
-        self.chooser = Chooser(Features(inference, store.features))
+        self.curving = Curving(self.trials, self.chooser.features)
+        self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
+
+    def report(self, skills: Sequence[Skill]) -> ReportWork:
+        """All that can be measured of them, not begun yet."""
+        return ReportWork(skills, self.trials, self.curving)
 
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
         await self.chooser.close()
+
+    def _solver_of(self, skill: Skill) -> Solver | None:
+        """What answers a skill without writing token by token; None: nothing, the model writes."""
+        return self.chooser if skill.is_chosen else None
 
     async def deleted(self, message_id: str) -> bool:
         """As the desk says; the model forgets what it has read of it too."""
@@ -115,7 +138,7 @@ class Engine(Desk):
         self, call: SkillCall | BuiltInCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
         if isinstance(call, BuiltInCall):
-            return self._run(call, message)
+            return self._own(call, message, stoppable)
         offer = await self._teachdesk.offer(message)
         return self._ask(call, message, stoppable) if offer is None else self._say(offer, message)
 
@@ -284,18 +307,63 @@ class Engine(Desk):
             ticket.settle(cost_tokens(writing.usage))
             self._estimator.learn(skill, request.prompt, writing.usage, self.inference.num_restarts)
 
+    def _own(self, call: BuiltInCall, message: Message, stoppable: Stoppable) -> AsyncGenerator[Event, None]:
+        """What answers a command of the bot's own: without a place in line, as what asks the model lets everybody go first."""
+        match call.command:
+            case BuiltIn.TEST:
+                return self._test(call, message, stoppable)
+            case BuiltIn.CURVE:
+                return self._curve(call, message, stoppable)
+            case _:
+                return self._run(call, message)
+
     async def _run(self, call: BuiltInCall, message: Message) -> AsyncGenerator[Event, None]:
-        """Answers a command of the bot's own: no model, no place in line."""
+        """Answers a command of the bot's own that asks no model."""
         async with aclosing(self._say(await self._answer_built_in(call, message), message)) as events:
             async for event in events:
                 yield event
 
-    async def _say(self, text: str, message: Message) -> AsyncGenerator[Event, None]:
+    async def _test(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Measures a skill in the background; it has no place in line, as it takes nobody's."""
         await self._store.join(message.scope)
-        yield Text(text)
-        yield Finished(text)
+        desk = self._measuredesk
+        skill = desk.skill(call.argument, message)
+        first = await desk.begins(skill)
+        if first:
+            first += "\n\n"
+            yield Text(first)
+        try:
+            found = await stoppable.keep(desk.measured(skill))
+        except RequestFailed as error:
+            raise Writing(skill).failure(error) from error
+        yield Text(found)
+        yield Finished(first + found)
 
-    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str:
+    async def _curve(
+        self, call: BuiltInCall, message: Message, stoppable: Stoppable
+    ) -> AsyncGenerator[Event, None]:
+        """Draws a skill's curve in the background, as a skill is measured."""
+        await self._store.join(message.scope)
+        work = self._curvedesk.begin(call.argument, message)
+        first = self._curvedesk.begins(work)
+        if first:
+            yield Text(first)
+        try:
+            shown = await stoppable.keep(self._curvedesk.drawn(work))
+        except RequestFailed as error:
+            raise Writing(work.skill).failure(error) from error
+        yield Text(shown.text)
+        yield Finished(first + shown.text, picture=shown.picture)
+
+    async def _say(self, said: str | Shown, message: Message) -> AsyncGenerator[Event, None]:
+        shown = said if isinstance(said, Shown) else Shown(said)
+        await self._store.join(message.scope)
+        yield Text(shown.text)
+        yield Finished(shown.text, proposals=shown.proposals, picture=shown.picture)
+
+    async def _answer_built_in(self, call: BuiltInCall, message: Message) -> str | Shown:
         match call.command:
             case BuiltIn.HELP:
                 return self._help(call.argument, message)

@@ -228,3 +228,8 @@ class TeachingRefused(UnderstudyError):
     """Something cannot be taught, accepted or taken back. `reason` is one or more whole sentences."""
 
     reason: str
+
+
+@dataclass(eq=False)
+class ProposalDecided(TeachingRefused):
+    """It was accepted or dropped before."""

@@ -125,6 +125,23 @@ _REASONS = """
     ) STRICT
 """
 
+_TRIALS = """
+    CREATE TABLE trials (
+        skill TEXT NOT NULL,
+        item TEXT NOT NULL,
+        model_sha256 TEXT NOT NULL,
+        embedding_sha256 TEXT NOT NULL,
+        model TEXT NOT NULL,
+        version TEXT NOT NULL,
+        fingerprint TEXT NOT NULL,
+        said TEXT NOT NULL,
+        probability REAL,
+        is_unsure INTEGER NOT NULL,
+        answered_at REAL NOT NULL,
+        PRIMARY KEY (skill, item, model_sha256, embedding_sha256)
+    ) STRICT
+"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _INBOX,
@@ -155,5 +172,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX lessons_of_message ON lessons (message_id)",
     ),
     (_FEATURES, "CREATE INDEX features_by_use ON features (used_at)", _REASONS),
+    (_TRIALS,),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine import teachwording
+from engine.effect import NOT_MEASURED, Effect
 from engine.errors import TeachingRefused
 from engine.exchange import alone_in, create, exchange
 from engine.gitlog import GitLog, GitTrouble
@@ -23,13 +24,17 @@ Edit = Callable[[bytes], Edited]
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A change that stands in the file. `warning` is why git has no commit of it, or empty."""
+    """A change that stands in the file. `warning` is why git has no commit of it, or empty.
+
+    `effect` is what it did to the skill, where that was measured.
+    """
 
     change: Change
     old: Skill
     new: Skill
     diff: str
     warning: str = ""
+    effect: Effect = NOT_MEASURED
 
 
 def open_shelf(skills_folder: Path, versions_folder: Path, *, has_git: bool) -> "Shelf":

@@ -69,6 +69,7 @@ class Skill:
     `inputs` is never empty: a skill that declares none takes one required free text called `text`.
     `choices` and `output_schema` are never both set. `output_schema` is a JSON Schema as text. `choice_descriptions` has one text
     a choice, empty where none was written. Below the probability `unsure_below` an answer of a skill with choices is a guess.
+    `checks` are kept out of everything that is taught: they only ever measure.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Skill:
     takes: Takes = Takes.TEXT
     access: Access = AS_THE_HOUSE_SAYS
     version: str = ""
+    checks: tuple[Example, ...] = ()
 
     @property
     def is_chosen(self) -> bool:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from engine.access import Access
 from engine.errors import FileFaults
+from engine.nearest import normalised
 from engine.outputschema import OutputSchema, read_output_schema
 from engine.shape import Location, attempt, check, did_you_mean, named, nearest, plain
 from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
@@ -29,6 +30,7 @@ RESERVED_NAMES = frozenset(
     {
         *(
             "accept",
+            "curve",
             "drop",
             "forget",
             "help",
@@ -44,6 +46,8 @@ RESERVED_NAMES = frozenset(
     }
 )
 _WINDOWS_NAMES = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+
+Pairs = tuple[tuple[Example, int], ...]
 
 MAX_COMMAND_CHARACTERS = 8000  # Discord's limit for all names, descriptions and choices of one command
 
@@ -88,7 +92,8 @@ def read_skill(content: bytes, name: str, path: str) -> Skill:
         raise FileFaults(faults.faults)
     shape = check(SkillShape, root, faults)
     reader = _Reader(root, path)
-    examples = reader.examples()
+    examples, checks = reader.pairs("examples"), reader.pairs("checks")
+    reader.check_apart(examples, checks)
     faults.extend(reader.faults)
     if shape is None or faults.found:
         raise FileFaults(faults.faults)
@@ -97,7 +102,7 @@ def read_skill(content: bytes, name: str, path: str) -> Skill:
         description=shape.description,
         instructions=shape.instructions,
         inputs=reader.inputs or (),
-        examples=examples,
+        examples=tuple(example for example, _ in examples),
         choices=reader.choices,
         choice_descriptions=reader.choice_descriptions if any(reader.choice_descriptions) else (),
         unsure_below=shape.unsure_below,
@@ -107,6 +112,7 @@ def read_skill(content: bytes, name: str, path: str) -> Skill:
         takes=shape.takes,
         access=_access(shape.access),
         version=hashlib.sha256(content).hexdigest(),
+        checks=tuple(check_ for check_, _ in checks),
     )
 
 
@@ -146,11 +152,21 @@ class _Reader:
         self._check_takes()
         self._check_unsure()
 
-    def examples(self) -> tuple[Example, ...]:
-        node = self._root.get("examples")
+    def pairs(self, key: str) -> Pairs:
+        """The items of `examples` or `checks`, each with its line."""
+        node = self._root.get(key)
         items = node.items if isinstance(node, ListNode) else ()
-        found = [self._example(item, index) for index, item in enumerate(items)]
-        return tuple(example for example in found if example is not None)
+        found = [(self._example(item, (key, index)), item.line) for index, item in enumerate(items)]
+        return tuple((example, line) for example, line in found if example is not None)
+
+    def check_apart(self, examples: Pairs, checks: Pairs) -> None:
+        """A check that is taught as well would measure nothing."""
+        lines = {_said(example): line for example, line in examples}
+        for number, (check_, line) in enumerate(checks, 1):
+            taught_line = lines.get(_said(check_))
+            if taught_line is not None:
+                what = f"check {number} is also an example (line {taught_line}); take one of them out"
+                self.faults.add(line, what)
 
     def _read_output(self) -> OutputSchema | None:
         entry = self._root.entry("output")
@@ -186,11 +202,10 @@ class _Reader:
             what = "`unsure_below` is for a skill with `choices` that does not converse; take it out"
             self.faults.add(entry.line, what)
 
-    def _example(self, node: Node, index: int) -> Example | None:
+    def _example(self, node: Node, where: Location) -> Example | None:
         shape = attempt(_EXAMPLE, node)
         if shape is None or not isinstance(node, MapNode):
             return None
-        where: Location = ("examples", index)
         inputs = None if self.inputs is None else self._example_inputs(shape, self.inputs, node, where)
         output = self._example_output(node, where)
         return None if inputs is None or output is None else Example(inputs, output, shape.pin)
@@ -234,7 +249,7 @@ class _Reader:
             return None
         text = entry.value.text.strip("\n")
         if not text.strip():
-            self.faults.add(line, f"{named(at)} is empty; write the answer, or take the example out")
+            self.faults.add(line, f"{named(at)} is empty; write the answer, or take it out")
         elif self.choices and text not in self.choices:
             self.faults.add(
                 line, f"{named(at)}: `{shown(text)}` is no choice; {_allowed(text, self.choices)}"
@@ -243,6 +258,11 @@ class _Reader:
 
     def _fit(self, schema: OutputSchema, node: Node, at: Location) -> str | None:
         return schema.answer(node, at, self.faults)
+
+
+def _said(example: Example) -> tuple[tuple[str, str], ...]:
+    """What a person says in it, without what makes no difference to a reader."""
+    return tuple((name, normalised(text)) for name, text in example.inputs.items())
 
 
 def _lines_of_input(example: MapNode) -> dict[str, int]:
@@ -282,6 +302,9 @@ examples:
     output: It looks like the build needs another look.
 
 # Take out the `#` in front of what you need:
+#
+# checks:                           # like examples, but never taught: `understudy skills test {name}` measures with them
+#   - {{input: Where is my report., output: "Could you tell me where my report is?"}}
 #
 # choices: [urgent, normal, low]    # the answer is exactly one of these; or a line `choice: what it means` each
 # unsure_below: 0.4                 # less sure than this, it says so; left out: far from all examples

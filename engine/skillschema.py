@@ -211,6 +211,11 @@ class SkillShape(Strict):
         max_length=MAX_EXAMPLES,
         description="What was said and what the right answer is.",
     )
+    checks: list[ExampleShape] = Field(
+        default_factory=list,
+        max_length=MAX_EXAMPLES,
+        description="Like `examples`, but never taught: `understudy skills test` measures with them.",
+    )
     sampling: SamplingShape = Field(default_factory=SamplingShape, description="How tokens are chosen.")
     memory: Memory = Field(
         default=Memory.NONE, description="`conversation`: the skill sees what was said before."

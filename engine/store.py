@@ -17,6 +17,7 @@ from engine.lessons import FORGET_LESSONS, Lessons
 from engine.message import Delivery, Message, Platform, Scope
 from engine.opinions import FORGET_TURNS, Opinions
 from engine.reasons import Reasons, keeping
+from engine.trialstore import TrialStore
 from engine.why import Reason
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
@@ -41,6 +42,7 @@ class Store:
         self.lessons = Lessons(database, clock)
         self.features = FeatureStore(database, clock)
         self.reasons = Reasons(database)
+        self.trials = TrialStore(database, clock)
         self._database = database
         self._clock = clock
 

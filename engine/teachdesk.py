@@ -4,19 +4,19 @@ import re
 
 from engine import teachshown, teachwording
 from engine.access import Right
-from engine.command import BuiltIn, BuiltInCall, nearest_command
-from engine.errors import Fault, FileFaults, TeachingRefused, UnderstudyError, UnknownCommand
+from engine.answer import Shown
+from engine.command import BuiltIn, BuiltInCall, inputs_in, nearest_command
+from engine.decisions import Decisions
+from engine.errors import Fault, FileFaults, TeachingRefused, UnknownCommand
 from engine.feedback import Proposal
-from engine.message import Message
+from engine.message import Author, Message, Scope
 from engine.newskill import new_skill_file
 from engine.permissions import Permissions
-from engine.shelf import Written
 from engine.skill import Memory, Skill
 from engine.skillbook import Skillbook
 from engine.skillfile import fault_of_name
 from engine.store import Store
 from engine.teachform import (
-    answer_of,
     corrected,
     example_of,
     read_new_skill,
@@ -24,12 +24,10 @@ from engine.teachform import (
     split_pair,
     written,
 )
-from engine.teaching import Edition, Preview, Teaching
-from engine.wording import sentence
+from engine.teaching import Edition, Teaching
 
 _FIRST_WORD = re.compile(r"[/!]?(\S+)\s*")
 _NUMBER = re.compile(r"#?([0-9]{1,15})\s*")
-_MAX_LISTED = 20
 
 
 class TeachDesk:
@@ -38,8 +36,9 @@ class TeachDesk:
     ) -> None:
         self._teaching, self._skillbook = teaching, skillbook
         self._permissions, self._store = permissions, store
+        self._decisions = Decisions(teaching)
 
-    async def answer(self, call: BuiltInCall, message: Message) -> str:
+    async def answer(self, call: BuiltInCall, message: Message) -> Shown:
         """Does what a command of teaching asks for, and says so.
 
         Raises:
@@ -49,16 +48,16 @@ class TeachDesk:
             case BuiltIn.TEACH:
                 return await self._teach(call.argument, message)
             case BuiltIn.PROPOSALS:
-                return await self._proposals(message)
+                return await self._decisions.listed(_edition(message))
             case BuiltIn.ACCEPT:
                 return await self._accept(call.argument, message)
             case BuiltIn.DROP:
                 number, _ = _numbered(call.argument)
-                return teachshown.dropped(await self._teaching.drop(number, _edition(message)))
+                return await self._decisions.drop(number, _edition(message))
             case BuiltIn.UNDO:
-                return await self._undo(call.argument, message)
+                return Shown(await self._undo(call.argument, message))
             case _:
-                return await self._make(call.argument, message)
+                return Shown(await self._make(call.argument, message))
 
     async def offer(self, message: Message) -> str | None:
         """What to send to teach a correction that was said under a skill's answer; None when this is no such thing.
@@ -78,50 +77,36 @@ class TeachDesk:
         command = written(skill, turn.inputs, right)
         return None if command is None else teachshown.offer(skill.name, command)
 
-    async def _teach(self, argument: str, message: Message) -> str:
+    async def _teach(self, argument: str, message: Message) -> Shown:
         found = _FIRST_WORD.match(argument)
         if found is None:
             raise TeachingRefused(teachwording.HOW_TO_TEACH)
-        skill = self._skill(found[1], message)
+        skill = self._skill(found[1], message.author, message.scope)
         said, answer = split_pair(argument[found.end() :])
         example = example_of(skill, said, answer)
         proposal = Proposal(
             skill.name, example.inputs, example.output, message.author, message.scope, message.id
         )
-        done = await self._teaching.teach(proposal, message.id)
-        return teachshown.taught(done) if isinstance(done, Written) else teachshown.held(done, skill.name)
+        return await self._decisions.teach(proposal, message.id)
 
-    async def _proposals(self, message: Message) -> str:
-        found = await self._teaching.open_proposals(message.author, message.scope)
-        shown = [(kept, await self._preview(kept.proposal)) for kept in found[:_MAX_LISTED]]
-        return teachshown.proposals([*shown, *((kept, "") for kept in found[_MAX_LISTED:])])
-
-    async def _preview(self, proposal: Proposal) -> Preview | str:
-        try:
-            return await self._teaching.preview(proposal)
-        except UnderstudyError as error:
-            return sentence(error)
-
-    async def _accept(self, argument: str, message: Message) -> str:
+    async def _accept(self, argument: str, message: Message) -> Shown:
         number, rest = _numbered(argument)
         edition = _edition(message)
         if rest:
-            answer = rest.removeprefix("=>").strip()
-            if answer == rest or not answer:
-                raise TeachingRefused(teachwording.NEEDS_NUMBER)
-            await self._edit(number, answer, message, edition)
-        return teachshown.taught(await self._teaching.accept(number, edition))
+            await self._edit(number, rest, edition)
+        return await self._decisions.accept(number, edition)
 
-    async def _edit(self, number: int, answer: str, message: Message, edition: Edition) -> None:
-        """Only the answer is another: it is asked for the skill's own spelling of a choice."""
-        found = {
-            one.number: one for one in await self._teaching.open_proposals(message.author, message.scope)
-        }
-        kept = found.get(number)
-        if kept is None:
-            raise TeachingRefused(teachwording.no_such_proposal(number))
-        skill = self._skill(kept.proposal.skill, message)
-        await self._teaching.edit(number, kept.proposal.inputs, answer_of(skill, answer), edition)
+    async def _edit(self, number: int, rest: str, edition: Edition) -> None:
+        """`=> another answer`, or both: what is said and the answer."""
+        kept = await self._decisions.to_edit(number, edition)
+        skill, inputs = self._skill(kept.proposal.skill, edition.author, edition.scope), kept.proposal.inputs
+        answer = rest.removeprefix("=>").strip()
+        if answer == rest:
+            said, answer = split_pair(rest)
+            inputs = inputs_in(skill, said)
+        elif not answer:
+            raise TeachingRefused(teachwording.NEEDS_NUMBER)
+        await self._decisions.edit(number, inputs, answer, edition)
 
     async def _undo(self, argument: str, message: Message) -> str:
         found = _FIRST_WORD.match(argument)
@@ -142,11 +127,11 @@ class TeachDesk:
         done = await self._teaching.create(new.name, content, _edition(message), len(new.pairs))
         return teachshown.created(done, len(new.pairs))
 
-    def _skill(self, name: str, message: Message) -> Skill:
+    def _skill(self, name: str, author: Author, scope: Scope) -> Skill:
         skill = self._skillbook.get(name.lower())
         if skill is None:
             raise UnknownCommand(name, nearest_command(name, self._skillbook))
-        self._permissions.require(message.author, message.scope, Right.USE, skill.name)
+        self._permissions.require(author, scope, Right.USE, skill.name)
         return skill
 
 

@@ -1,7 +1,6 @@
 """Teaching: what is proposed, decided, written and taken back, by who may. Knows skills and people; no words and no platform.
 
-A `Preview` holds the skill before and after: whoever wants to judge what an example does to a skill does so there, before it is
-written.
+A `Preview` holds the skill before and after, and what a `Judge` says of the difference, before anything is written.
 """
 
 import asyncio
@@ -12,7 +11,8 @@ from engine import teachwording
 from engine.access import Right
 from engine.command import nearest_command
 from engine.configschema import TeachingConfig
-from engine.errors import TeachingRefused, UnknownCommand
+from engine.effect import NOT_MEASURED, Effect, Judge, NoJudge
+from engine.errors import ProposalDecided, TeachingRefused, UnknownCommand
 from engine.feedback import KeptProposal, Lesson, Proposal, ProposalState
 from engine.likeness import Alike, Kinship, find_alike
 from engine.message import Author, Scope
@@ -21,6 +21,9 @@ from engine.shelf import Edit, Shelf, Written
 from engine.skill import Example, Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
+from engine.teachform import answer_of
+
+NO_JUDGE = NoJudge()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,12 @@ class Preview:
     diff: str
     alike: tuple[Alike, ...]
     share: Share | None = None
+    effect: Effect = NOT_MEASURED
 
     @property
     def is_clear(self) -> bool:
         """Nothing that a person should look at first."""
-        return not self.alike and self.share is None
+        return not self.alike and self.share is None and self.effect.is_clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,24 +79,34 @@ class Teaching:
         store: Store,
         shelf: Shelf,
         rules: TeachingConfig,
+        *,
+        judge: Judge = NO_JUDGE,
     ) -> None:
+        """`judge` says what an example does to a skill."""
         self._skillbook, self._permissions, self._store = skillbook, permissions, store
-        self.shelf, self._rules = shelf, rules
+        self.shelf, self._rules, self._judge = shelf, rules, judge
         self._one_at_a_time = asyncio.Lock()
 
-    async def preview(self, proposal: Proposal) -> Preview:
-        """Raises:
-        UnderstudyError: the skill is not there, its file cannot be edited, or the example does not fit it.
-        """
-        return (await self._previewed(proposal))[0]
+    async def preview(self, proposal: Proposal, *, is_measured: bool = True) -> Preview:
+        """`is_measured`: also what it does to the skill, which may take a second or two.
 
-    async def _previewed(self, proposal: Proposal) -> tuple[Preview, Edit]:
-        self._skill(proposal.skill)
+        Raises:
+            UnderstudyError: the skill is not there, its file cannot be edited, or the example does not fit it.
+        """
+        return (await self._previewed(proposal, is_measured=is_measured))[0]
+
+    async def _previewed(self, proposal: Proposal, *, is_measured: bool = True) -> tuple[Preview, Edit]:
+        skill = self._skill(proposal.skill)
         edit = self.shelf.add(proposal.skill, (_example(proposal),))
         edited = await asyncio.to_thread(self.shelf.preview, proposal.skill, edit)
         alike = await asyncio.to_thread(find_alike, edited.old, edited.new.examples[-1])
         share = await self._share(proposal, len(edited.new.examples))
-        return Preview(edited.old, edited.new, self.shelf.diff(edited), alike, share), edit
+        # What is made ready for answering is made of the skillbook's own skill.
+        old = skill if skill.version == edited.old.version else edited.old
+        effect = NOT_MEASURED
+        if is_measured and not any(one.kinship is Kinship.SAME for one in alike):
+            effect = await self._judge.effect(old, edited.new, edited.new.examples[-1])
+        return Preview(old, edited.new, self.shelf.diff(edited), alike, share, effect), edit
 
     async def propose(self, proposal: Proposal) -> int:
         """Keeps it for whoever may teach; the number it has.
@@ -114,23 +128,30 @@ class Teaching:
         author, scope = proposal.author, proposal.scope
         self._skill(proposal.skill)
         self._permissions.require(author, scope, Right.USE, proposal.skill)
+        proposal = self._spelled(proposal)
         async with self._one_at_a_time:
             preview, edit = await self._previewed(proposal)
             _refuse_double(proposal.skill, preview)
             may_teach = self._permissions.may(author, scope, Right.TEACH, proposal.skill)
             if may_teach and preview.is_clear:
-                return await self._write(proposal, edit, Edition(author, scope, message_id))
+                written = await self._write(proposal, edit, Edition(author, scope, message_id))
+                return replace(written, effect=preview.effect)
             number = await self._store.opinions.propose(proposal)
-            return Held(number, preview, may_teach and preview.share is None)
+            is_worse = preview.effect.is_worse and not self._permissions.may(
+                author, scope, Right.ADMIN, proposal.skill
+            )
+            return Held(number, preview, may_teach and preview.share is None and not is_worse)
+
+    async def kept_proposals(self, scope: Scope) -> tuple[KeptProposal, ...]:
+        """Those of this workspace, oldest first."""
+        return tuple(one for one in await self._store.opinions.open_proposals() if _is_of(one, scope))
 
     async def open_proposals(self, author: Author, scope: Scope) -> tuple[KeptProposal, ...]:
         """Those of this workspace that this person may decide, oldest first."""
-        found = await self._store.opinions.open_proposals()
         return tuple(
             one
-            for one in found
-            if _is_of(one, scope)
-            and self._skillbook.get(one.proposal.skill) is not None
+            for one in await self.kept_proposals(scope)
+            if self._skillbook.get(one.proposal.skill) is not None
             and self._permissions.may(author, scope, Right.TEACH, one.proposal.skill)
         )
 
@@ -141,39 +162,44 @@ class Teaching:
             UnderstudyError: there is no such proposal, it was decided, this person may not, or the file cannot be edited.
         """
         async with self._one_at_a_time:
-            kept = await self._to_decide(number, by)
+            kept = await self.to_decide(number, by)
             preview, edit = await self._previewed(kept.proposal)
             if any(one.kinship is Kinship.SAME for one in preview.alike):
                 await self._decide(number, ProposalState.ACCEPTED, by)
                 _refuse_double(kept.proposal.skill, preview)
-            if preview.share is not None and not self._permissions.may(
-                by.author, by.scope, Right.ADMIN, kept.proposal.skill
-            ):
-                raise TeachingRefused(
-                    teachwording.over_share(
-                        *(kept.proposal.author.name, kept.proposal.skill),
-                        *(preview.share.num_taught, preview.share.num_examples),
-                    )
-                )
+            if not self._permissions.may(by.author, by.scope, Right.ADMIN, kept.proposal.skill):
+                _refuse_without_admin(kept.proposal, preview)
             written = await self._write(kept.proposal, edit, by)
             await self._decide(number, ProposalState.ACCEPTED, by)
-            return written
+            return replace(written, effect=preview.effect)
 
     async def edit(self, number: int, inputs: Mapping[str, str], output: str, by: Edition) -> KeptProposal:
         """Other words for an open proposal. Raises as `accept` does."""
         async with self._one_at_a_time:
-            kept = await self._to_decide(number, by)
-            changed = replace(kept, proposal=replace(kept.proposal, inputs=inputs, output=output))
-            await self.preview(changed.proposal)
-            await self._store.opinions.edit(number, inputs, output)
-            return changed
+            kept = await self.to_decide(number, by)
+            changed = self._spelled(replace(kept.proposal, inputs=inputs, output=output))
+            await self.preview(changed, is_measured=False)
+            await self._store.opinions.edit(number, inputs, changed.output)
+            return replace(kept, proposal=changed)
 
     async def drop(self, number: int, by: Edition) -> KeptProposal:
         """Raises as `accept` does."""
         async with self._one_at_a_time:
-            kept = await self._to_decide(number, by)
+            kept = await self.to_decide(number, by)
             await self._decide(number, ProposalState.DROPPED, by)
             return kept
+
+    async def to_decide(self, number: int, by: Edition) -> KeptProposal:
+        """An open proposal, for somebody who may decide it. Raises as `accept` does."""
+        kept = await self._store.opinions.proposal(number)
+        if kept is None or not _is_of(kept, by.scope):
+            raise TeachingRefused(teachwording.no_such_proposal(number))
+        self._skill(kept.proposal.skill)
+        self._permissions.require(by.author, by.scope, Right.TEACH, kept.proposal.skill)
+        if kept.state is not ProposalState.OPEN:
+            is_accepted = kept.state is ProposalState.ACCEPTED
+            raise ProposalDecided(teachwording.decided(number, is_accepted=is_accepted))
+        return kept
 
     async def undo(self, name: str, by: Edition) -> Written:
         """Takes back what was taught last.
@@ -234,17 +260,6 @@ class Teaching:
     async def _decide(self, number: int, state: ProposalState, by: Edition) -> None:
         await self._store.opinions.decide(number, state, by.author)
 
-    async def _to_decide(self, number: int, by: Edition) -> KeptProposal:
-        kept = await self._store.opinions.proposal(number)
-        if kept is None or not _is_of(kept, by.scope):
-            raise TeachingRefused(teachwording.no_such_proposal(number))
-        self._skill(kept.proposal.skill)
-        self._permissions.require(by.author, by.scope, Right.TEACH, kept.proposal.skill)
-        if kept.state is not ProposalState.OPEN:
-            is_accepted = kept.state is ProposalState.ACCEPTED
-            raise TeachingRefused(teachwording.decided(number, is_accepted=is_accepted))
-        return kept
-
     async def _share(self, proposal: Proposal, num_examples: int) -> Share | None:
         """`num_examples` counts the new one. An admin may teach as much as they like."""
         author, scope = proposal.author, proposal.scope
@@ -253,6 +268,10 @@ class Teaching:
         num_taught = await self._store.lessons.num_examples(proposal.skill, author, scope)
         max_taught = max(self._rules.free_examples, int(self._rules.max_share * num_examples))
         return Share(num_taught, num_examples - 1) if num_taught + 1 > max_taught else None
+
+    def _spelled(self, proposal: Proposal) -> Proposal:
+        """A choice as the skill writes it. Raises TeachingRefused where it is none."""
+        return replace(proposal, output=answer_of(self._skill(proposal.skill), proposal.output))
 
     def _skill(self, name: str) -> Skill:
         skill = self._skillbook.get(name)
@@ -269,6 +288,18 @@ def _is_of(kept: KeptProposal, scope: Scope) -> bool:
     """What was proposed in one workspace is not shown in another."""
     own = kept.proposal.scope
     return (own.platform, own.workspace) == (scope.platform, scope.workspace)
+
+
+def _refuse_without_admin(proposal: Proposal, preview: Preview) -> None:
+    """What only an admin's word can let in."""
+    if preview.share is not None:
+        taught, number = preview.share.num_taught, preview.share.num_examples
+        raise TeachingRefused(teachwording.over_share(proposal.author.name, proposal.skill, taught, number))
+    if preview.effect.is_worse:
+        effect = preview.effect
+        raise TeachingRefused(
+            teachwording.makes_worse(proposal.skill, effect.before, effect.after, effect.num_items)
+        )
 
 
 def _refuse_double(name: str, preview: Preview) -> None:

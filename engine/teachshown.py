@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from engine.effect import MIN_ITEMS, Effect, Tendency
 from engine.feedback import KeptProposal
 from engine.likeness import Alike, Kinship
 from engine.shelf import Written
@@ -10,7 +11,6 @@ from engine.skill import Example
 from engine.teaching import Held, Preview
 
 _MAX_DIFF_LINES = 40
-_MAX_LISTED = 20
 _MAX_CHARACTERS = 200
 _WORDS = {
     Kinship.SAME: "is the same",
@@ -25,6 +25,7 @@ def taught(written: Written) -> str:
     lines = [
         f"Taught. The next answer of `/{name}` knows it.",
         fenced(written.diff),
+        *effect_lines(written.effect),
         f"`/undo {name}` takes it back.",
     ]
     return _with_warning(lines, written)
@@ -67,23 +68,69 @@ def remarks(preview: Preview) -> list[str]:
             f"- Its author has taught {share.num_taught} of the {share.num_examples} examples, which is as much as one"
             " person may: it takes an admin."
         )
-    return lines
+    return [*lines, *(f"- {line}" for line in effect_lines(preview.effect))]
 
 
-def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]]) -> str:
-    """Each with what it would change, or why it cannot be taught."""
+def effect_lines(effect: Effect) -> list[str]:
+    """What an example does to the skill; nothing where nobody asked."""
+    said = _measured(effect)
+    return [*([said] if said else []), *([_surprise(effect)] if effect.is_surprising else [])]
+
+
+def _measured(effect: Effect) -> str:
+    figures = (
+        f"{_figure(effect.before, effect)} -> {_figure(effect.after, effect)} on {effect.num_items} items"
+    )
+    match effect.tendency:
+        case Tendency.BETTER:
+            return f"Measured: {figures} (p = {effect.p:.2g}). It is better with it."
+        case Tendency.SAME:
+            return f"Measured: no measurable change ({figures})."
+        case Tendency.WORSE:
+            return f"Measured: **worse**, {figures} (p = {effect.p:.2g}). It takes an admin."
+        case Tendency.TOO_FEW:
+            return f"Not measured: too few examples for that, {effect.num_items}; from {MIN_ITEMS} on I say what one does."
+        case Tendency.NO_CHECKS:
+            return (
+                f"Not measured: with {MIN_ITEMS} `checks` or more in its file I can say what an example does."
+            )
+        case Tendency.NO_TIME:
+            return (
+                "Not measured: the model is not done reading the examples. `/test` says later how good it is."
+            )
+        case Tendency.NO_MODEL:
+            return ""
+
+
+def _figure(share: float, effect: Effect) -> str:
+    return f"chrF {100 * share:.0f}" if effect.is_text else f"{100 * share:.0f} %"
+
+
+def _surprise(effect: Effect) -> str:
+    said = list(dict.fromkeys(one.example.output for one in effect.nearest))
+    number = len(effect.nearest)
+    if number > 1 and len(said) == 1:
+        return f"A surprise: the {number} taught examples nearest to it say `{_line(said[0])}`."
+    if not said:
+        return "A surprise: what was taught so far speaks against it."
+    listed = "; ".join(f"example {one.number}: {_pair(one.example)}" for one in effect.nearest)
+    return f"A surprise: what was taught so far speaks against it. Nearest are {listed}."
+
+
+def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0) -> str:
+    """Each with what it would change, or why it cannot be taught. `num_left_out` wait behind them."""
     if not listed:
         return "Nothing waits to be taught."
     parts = []
-    for kept, preview in listed[:_MAX_LISTED]:
+    for kept, preview in listed:
         who = f", by {_line(kept.proposal.author.name)}" if kept.proposal.author.name else ""
         parts.append(f"**{kept.number}** for `/{kept.proposal.skill}`{who}")
         if isinstance(preview, str):
             parts.append(preview)
         else:
             parts += [*remarks(preview), fenced(preview.diff)]
-    if len(listed) > _MAX_LISTED:
-        parts.append(f"And {len(listed) - _MAX_LISTED} more, once these are decided.")
+    if num_left_out:
+        parts.append(f"And {num_left_out} more, once these are decided.")
     parts.append(
         "`/accept N` teaches one, `/accept N => another answer` with that answer, `/drop N` lets it go."
     )

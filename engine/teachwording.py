@@ -88,6 +88,13 @@ def over_share(name: str, skill: str, num_taught: int, num_examples: int) -> str
     )
 
 
+def makes_worse(skill: str, before: float, after: float, num_items: int) -> str:
+    return (
+        f"This would make /{skill} measurably worse: {100 * before:.0f} % -> {100 * after:.0f} % on {num_items} items."
+        " An admin may accept it all the same."
+    )
+
+
 def not_committed(reason: str) -> str:
     return f"There is no git commit of it: {reason}."
 

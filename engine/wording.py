@@ -50,6 +50,7 @@ NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
+NO_REASON = "I do not remember any more how I came to this answer."
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 IN_FILE = "The answer is long: all of it is in the file."
@@ -307,6 +308,8 @@ COMMANDS: Mapping[BuiltIn, str] = {
     BuiltIn.UNDO: "Take back what a skill was taught last",
     BuiltIn.SKILL: "Make a new skill",
     BuiltIn.WHY: "Why the last answer here was chosen",
+    BuiltIn.CURVE: "Draw how right a skill is with ever more examples",
+    BuiltIn.TEST: "How often a skill is right, by its own examples",
 }
 """The bot's own, as a platform's menu of commands shows them."""
 
@@ -317,6 +320,8 @@ ARGUMENTS: Mapping[BuiltIn, str] = {
     BuiltIn.DROP: "The number of the proposal",
     BuiltIn.UNDO: "The skill; without it, what was taught last here",
     BuiltIn.SKILL: "new NAME, and lines: mention me for those",
+    BuiltIn.CURVE: "The skill",
+    BuiltIn.TEST: "The skill",
 }
 """What these take as one text, as such a menu asks for it."""
 
@@ -332,8 +337,8 @@ def help_text(skills: Sequence[Skill], default_skill: str) -> str:
         "`/new` begins a conversation anew, `/forget` deletes what you said.",
         "`/queue` says how many messages are in line, and where yours are.",
         "`/teach SKILL what is said => the right answer` teaches a skill, `/undo SKILL` takes that back,",
-        "`/skill new` makes one, `/proposals` lists what waits to be taught.",
-        "`/why` says why the last answer here was chosen.",
+        "`/skill new` makes one, `/proposals` lists what waits to be taught, `/test SKILL` says how often a skill is right,",
+        "`/curve SKILL` draws that with ever more examples. `/why` says why the last answer here was chosen.",
     ]
     return "\n".join(lines)
 
@@ -504,6 +509,8 @@ class TerminalWord(StrEnum):
     HOW_TO_GO_ON = "/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends."
     HOW_TO_END = "Ctrl-D or /quit ends."
     STOPPED = "Stopped."
+    TEACH_ME = "To teach me, send this with the right answer:"
+    PROPOSALS_ELSEWHERE = "Those of this chat. What people propose in Slack or Discord is decided there."
 
 
 # Slack: what stands on its buttons, in its windows and on its home tab
@@ -519,7 +526,14 @@ class SlackWord(StrEnum):
     STOP = "Stop"
     TRY = "Try"
     RUN = "Run"
-    PROPOSE = "Propose"
+    PROPOSE = "Teach"
+    WHY = "Why?"
+    TEACH_ME = "Teach me"
+    ACCEPT = "Accept"
+    EDIT = "Edit"
+    DROP = "Drop"
+    SAVE = "Save"
+    EDIT_TITLE = "Edit a proposal"
     CANCEL = "Cancel"
     CLOSE = "Close"
     SKILL = "Skill"
@@ -542,23 +556,26 @@ class SlackWord(StrEnum):
     LOADING_READS = "Reading your message…"
     LOADING_WRITES = "Thinking about the answer…"
     THANKS_GOOD = "Thank you. I will remember that this was a good answer."
-    THANKS_PROPOSED = (
-        "Thank you. I keep it as a proposal; it is taught when somebody who may has accepted it."
-    )
     NO_ANSWER_THERE = "I do not remember this answer any more."
     NO_SKILLS = "There are no skills yet."
     NOT_FOR_YOU = "You may not use this skill here."
     NEEDS_TEXT = "There is nothing here yet."
     NOT_YOURS_TO_STOP = "Only the person who asked, or an admin, can stop this answer."
     NOT_READ = "Slack did not give me the whole message. Press the button once more."
+    TAKES_LONGER = "This takes a moment. I will tell you here."
     PROMPTS_TITLE = "Try one of these"
+
+
+def numbered(word: str, number: int, *, is_one_of_many: bool) -> str:
+    """On a button: which proposal it decides, where that is not plain."""
+    return f"{word} {number}" if is_one_of_many else str(word)
 
 
 SLACK_AGENT_DESCRIPTION = (
     "Answers with a model on your own machine, in the skills that your team has taught it. "
     "Mention it, write to it here, or call a skill by its name."
 )
-SLACK_ALL_COMMANDS = "Every skill, and help, skills, new, forget, queue, teach, undo"
+SLACK_ALL_COMMANDS = "Every skill, and help, skills, new, forget, queue, teach, undo, test"
 SLACK_ONLY_YOU = "I am not in this channel, so only you will see my answer. With `/invite @Understudy` I can answer in a thread."
 SLACK_TOO_LONG = "(The rest does not fit here: invite me to this channel, or ask in a direct message.)"
 
@@ -632,8 +649,13 @@ class DiscordWord(StrEnum):
     TEACH_QUESTION = "When somebody writes this"
     TEACH_ANSWER = "I should answer this"
     RATED_GOOD = "Thank you, noted."
-    RATED_NOT_GOOD = "Noted. I may not learn from you here, so I asked for no right answer."
-    PROPOSED = "Thank you. I keep this as a proposal; it is taught when somebody has looked at it."
+    RATED_NOT_GOOD = "Noted. I do not remember enough of this to be told the right answer."
+    WHY = "Why?"
+    TEACH_ME = "Teach me"
+    ACCEPT = "Accept"
+    EDIT = "Edit"
+    DROP = "Drop"
+    EDIT_TITLE = "Edit a proposal"
     NOT_YOURS_TO_STOP = "Only who asked can stop this answer."
     NOTHING_TO_STOP = "This answer has ended already."
     NOT_KNOWN = "I do not remember this answer any more."

@@ -1,5 +1,7 @@
 """What the model reads for a skill."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +53,17 @@ def test_one_input_is_bare_and_several_have_names_in_the_declared_order() -> Non
     assert input_text(skill, {"text": "hello", "tone": "formal"}) == "tone: formal\ntext: hello"
     assert input_text(skill, {"text": "hello"}) == "text: hello"
     assert fixed_part(skill)[1].content == "tone: short\ntext: t"
+
+
+def test_a_check_stands_in_no_prompt() -> None:
+    canary = make_example("canary", "canary")
+    taught = tuple(make_example(f"printer {number} " * 40, "low") for number in range(60))
+    skill = replace(make_skill("x", examples=taught), checks=(canary,))
+    assert 0 < len(fixed_indexes(skill)) < len(taught)
+    for remembers in Memory:
+        for said in ("canary", "printer 7"):
+            prompt = make_request(replace(skill, memory=remembers), {"text": said}, []).prompt
+            assert "canary" not in str((prompt.fixed, prompt.turns))
 
 
 def test_choices_and_schemas_are_named_and_enforced() -> None:

@@ -118,6 +118,8 @@ def plain_styles(column: int, gap: int) -> st.SearchStrategy[list[str]]:
 ENDS = [
     *("", "\n\n", "# the end", "\n# more\nsampling: {temperature: 0}\n", "memory: none"),
     *("sampling:\n  max_tokens: 5\n...\n", "   \n  # indented remark\n", "takes: text   \n\n# x"),
+    "checks:\n  - input: held out, and\n    output: kept   # never taught\n",
+    "checks: [{input: 'held: out', output: kept}]\n# the end\n",
 ]
 
 

@@ -418,3 +418,46 @@ def test_the_documented_examples_are_skills():
     for block in blocks:
         if "instructions:" in block:
             read(block)
+
+
+CHECKED = (
+    TRIAGE
+    + """\
+checks:
+  - {input: The shop is gone, output: urgent}
+  - input: {product: api, text: "Nice docs!"}
+    output: low
+"""
+)
+
+
+def test_checks_are_like_examples_and_apart_from_them():
+    plain, skill = read(TRIAGE), read(CHECKED)
+    assert [(dict(one.inputs), one.output) for one in skill.checks] == [
+        ({"text": "The shop is gone"}, "urgent"),
+        ({"text": "Nice docs!", "product": "api"}, "low"),
+    ]
+    assert (skill.examples, plain.checks) == (plain.examples, ())
+
+
+def test_a_bad_check_is_a_fault_with_its_line():
+    text = CHECKED + "  - {input: x, output: soon}\n  - {input: {colour: x, text: y}, output: low}\n"
+    (label, unknown) = faults_of(text)
+    first = len(CHECKED.splitlines()) + 1
+    assert f":{first}: `checks` item 3" in label
+    assert f":{first + 1}:" in unknown
+    assert "colour" in unknown
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("the checkout  page is DOWN.", 11),
+        ("{text: The checkout page is down}", 11),
+        ("{product: web, text: Nice colours}", 12),
+    ],
+)
+def test_a_check_that_is_taught_is_a_fault_with_both_lines(said: str, line: int):
+    (fault,) = faults_of(CHECKED + f"  - {{input: {said}, output: low}}\n")
+    own_line = len(CHECKED.splitlines()) + 1
+    assert fault.startswith(f"skills/triage.yaml:{own_line}: check 3 is also an example (line {line})")

@@ -1,0 +1,109 @@
+"""What is said of a curve: its figures in words, and whether more examples are worth it. Knows no picture."""
+
+from engine.curve import Curve, Point
+
+HOW_TO_ASK = (
+    "Write it like this: `/curve SKILL`. It draws how right the skill is with ever more of its examples."
+)
+_A_GAIN = 0.03
+_A_ROUGH_GUESS = 0.3  # an interval as wide as that says little
+
+
+def curve_begins(name: str, num_sizes: int) -> str:
+    """Said before it is drawn; the answer follows."""
+    if num_sizes < 2:
+        return ""
+    return (
+        f"Trying `/{name}` with {num_sizes} numbers of examples, in the time that nobody else needs. Every message goes first, so"
+        " it may take a while.\n\n"
+    )
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def spread(point: Point) -> str:
+    return f"{100 * point.low:.0f}–{100 * point.high:.0f} %"
+
+
+def curve_title(curve: Curve) -> str:
+    return f"/{curve.skill}: {curve.measure} by number of examples"
+
+
+def curve_scale(curve: Curve) -> str:
+    """What the numbers of the curve are."""
+    num_items = curve.points[-1].num_items if curve.points else 0
+    return (
+        f"tested on {num_items} {'item' if num_items == 1 else 'items'} that were not taught, 95 % interval"
+    )
+
+
+def curve_baseline(curve: Curve) -> str:
+    """What the dashed line is."""
+    return f"{curve.baseline_name}: {percent(curve.baseline)}"
+
+
+def curve_alt(curve: Curve) -> str:
+    """One sentence for whoever cannot see the picture."""
+    if not curve.points:
+        return f"/{curve.skill}: nothing is measured yet."
+    told = ", ".join(f"{percent(one.mean)} with {one.num_taught}" for one in curve.points)
+    return f"/{curve.skill}, {curve.measure} by number of examples: {told}; {curve_baseline(curve)}."
+
+
+def curve_advice(curve: Curve) -> str:
+    """Whether more examples are worth it, as far as these figures tell."""
+    if not curve.points:
+        return f"/{curve.skill} has nothing to be measured by: teach it some examples first."
+    last = curve.points[-1]
+    said = [_trend(curve.points)] if len(curve.points) > 1 else []
+    if last.num_taught and last.mean <= curve.baseline:
+        said.append(f"It is no better than {curve.baseline_name} ({percent(curve.baseline)}).")
+    if last.high - last.low > _A_ROUGH_GUESS:
+        said.append(f"With {last.num_items} items to test on, all of this is a rough guess.")
+    if not curve.is_whole:
+        said.append("This was stopped before it was whole.")
+    return " ".join(said)
+
+
+def curve_table(curve: Curve) -> str:
+    """A line a size."""
+    width = max((len(str(one.num_taught)) for one in curve.points), default=1)
+    return "\n".join(
+        f"{one.num_taught:>{width}} taught: {percent(one.mean):>5}  ({spread(one)})" for one in curve.points
+    )
+
+
+def curve_answer(curve: Curve) -> str:
+    """All of it, where it is said in a chat."""
+    if not curve.points:
+        return curve_advice(curve)
+    return "\n".join(
+        [
+            f"{curve_title(curve)} ({curve_scale(curve)}):",
+            "```",
+            curve_table(curve),
+            "```",
+            curve_advice(curve),
+        ]
+    )
+
+
+def _trend(points: tuple[Point, ...]) -> str:
+    last = points[-1]
+    half = min(points[:-1], key=lambda one: abs(one.num_taught - last.num_taught / 2))
+    gain = last.mean - half.mean
+    steps = f"from {half.num_taught} to {last.num_taught} examples"
+    if abs(gain) >= _A_GAIN and last.high - last.low > _A_ROUGH_GUESS:
+        seems = "still to get better" if gain > 0 else "not to get better"
+        return f"It seems {seems}: {_points(abs(gain))} {'more' if gain > 0 else 'less'} {steps}."
+    if gain >= _A_GAIN:
+        return f"It still gets better: {_points(gain)} more {steps}. More examples will probably help."
+    if gain <= -_A_GAIN:
+        return f"It does not get better {steps} ({_points(-gain)} less): look for examples that contradict each other."
+    return f"It hardly changes {steps}. More examples of the same kind will not help much."
+
+
+def _points(gain: float) -> str:
+    return f"{100 * gain:.0f} points"

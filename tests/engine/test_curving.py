@@ -1,0 +1,168 @@
+"""Curves of real kinds of skills, on a model that answers without weights: nobody sees what it is asked."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine import Engine
+from engine.curving import CurveWork
+from engine.inference import FailureCode, Request, RequestFailed, Role
+from engine.skill import Example, Memory, Skill
+from tests.fakes import Failure, FakeInference, chat_skill, make_example, make_skill, open_engine
+
+LABELS = ("sea", "hill")
+_WORDS = {"sea": "waves and salt and a boat", "hill": "rocks and snow and a hut"}
+
+
+def chooser(number: int, num_checks: int = 0) -> Skill:
+    """Each label has its own words; each text a number of its own."""
+    pairs = [
+        make_example(f"n{n} {_WORDS[LABELS[n % 2]]} n{n}", LABELS[n % 2]) for n in range(number + num_checks)
+    ]
+    skill = make_skill("where", choices=LABELS, examples=tuple(pairs[:number]))
+    return replace(skill, checks=tuple(pairs[number:]))
+
+
+def writer(number: int) -> Skill:
+    examples = tuple(make_example(f"n{n} please", f"n{n} please") for n in range(number))
+    return make_skill("copy", examples=examples)
+
+
+@asynccontextmanager
+async def opened(folder: Path, model: FakeInference, skill: Skill) -> AsyncGenerator[Engine]:
+    async with open_engine(folder, model, chat_skill(), skill) as engine:
+        yield engine
+
+
+async def to_the_end(work: CurveWork) -> CurveWork:
+    async with aclosing(work.steps()) as steps:
+        numbers = [number async for number in steps]
+    assert numbers == sorted(numbers)
+    assert numbers[-1:] in ([], [work.plan.num_answers])
+    return work
+
+
+def seen(request: Request) -> set[str]:
+    prompt = request.prompt
+    return {one.content for one in (*prompt.fixed, *prompt.turns) if one.role is Role.USER}
+
+
+@pytest.mark.parametrize("skill", [chooser(9), chooser(21, 4), writer(7)], ids=["few", "many", "text"])
+async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Skill) -> None:
+    model = FakeInference(embedding_length=24)
+    async with opened(tmp_path, model, skill) as engine:
+        await to_the_end(engine.curving.begin(skill))
+    asked = [one for one in model.requests if one.is_background]
+    assert asked
+    assert all(one.prompt.last.content not in seen(one) for one in asked)
+
+
+@pytest.mark.parametrize("skill", [chooser(21, 4), writer(7)], ids=["choices", "text"])
+async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None:
+    skill = replace(skill, checks=(make_example("canary in a mine", skill.examples[0].output),))
+    model = FakeInference()
+    async with opened(tmp_path, model, skill) as engine:
+        work = await to_the_end(engine.curving.begin(skill))
+    assert work.curve.points[-1].num_items == work.plan.num_asked
+    assert any(one.prompt.last.content == "canary in a mine" for one in model.requests)
+    assert not any("canary in a mine" in seen(one) for one in model.requests)
+
+
+async def test_a_skill_that_can_be_learned_rises(tmp_path: Path) -> None:
+    skill = chooser(40)
+    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+        curve = (await to_the_end(engine.curving.begin(skill))).curve
+    assert curve.is_whole
+    assert curve.points[0].mean < 0.9
+    assert curve.points[-1].mean > 0.9
+    assert (curve.baseline, curve.measure) == (0.5, "right answers")
+
+
+async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
+    skill = chooser(21, 4)
+    model = FakeInference(embedding_length=24)
+    async with opened(tmp_path, model, skill) as engine:
+        first = (await to_the_end(engine.curving.begin(skill))).curve
+        num_requests = len(model.requests)
+        prompts = [(one.prompt.fixed, one.prompt.turns, one.prompt.last) for one in model.requests]
+        assert len(set(prompts)) == num_requests
+        assert (await to_the_end(engine.curving.begin(skill))).curve == first
+        assert len(model.requests) == num_requests
+
+
+async def test_the_model_writes_no_more_than_may_be(tmp_path: Path) -> None:
+    skill, model = writer(60), FakeInference()
+    async with opened(tmp_path, model, skill) as engine:
+        work = await to_the_end(engine.curving.begin(skill, 30))
+    assert work.plan.num_answers == len(model.requests) <= 30
+    assert all(one.is_background and one.sampling.temperature == 0 for one in model.requests)
+    assert work.curve.points[-1].mean == 1
+    assert work.curve.measure == "likeness to the right text"
+
+
+async def test_a_skill_that_converses_and_chooses_is_asked(tmp_path: Path) -> None:
+    skill, model = replace(chooser(6), memory=Memory.CONVERSATION), FakeInference()
+    async with opened(tmp_path, model, skill) as engine:
+        work = await to_the_end(engine.curving.begin(skill))
+    assert len(model.requests) == work.plan.num_answers
+
+
+async def test_json_counts_by_its_fields(tmp_path: Path) -> None:
+    schema = '{"type": "object"}'
+    examples = tuple(
+        Example({"text": f'{{"who": "{n}", "what": "x"}}'}, f'{{"who": "{n}", "what": "y"}}')
+        for n in "abcdef"
+    )
+    skill = make_skill("task", output_schema=schema, examples=examples)
+    async with opened(tmp_path, FakeInference(), skill) as engine:
+        curve = (await to_the_end(engine.curving.begin(skill))).curve
+    assert {point.mean for point in curve.points} == {0.5}
+    assert curve.measure == "right fields"
+
+
+async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
+    skill, model = writer(9), FakeInference()
+    async with opened(tmp_path, model, skill) as engine:
+        work = engine.curving.begin(skill)
+        assert work.curve.points == ()
+        async with aclosing(work.steps()) as steps:
+            await anext(steps)
+            await anext(steps)
+        assert len(work.curve.points) == 2
+        assert not work.curve.is_whole
+
+
+async def test_a_model_that_fails_says_so_and_what_there_was_stays(tmp_path: Path) -> None:
+    skill, model = writer(9), FakeInference()
+    model.script(*["fine"] * 3, Failure(FailureCode.WORKER_DIED))
+    async with opened(tmp_path, model, skill) as engine:
+        work = engine.curving.begin(skill)
+        with pytest.raises(RequestFailed):
+            await to_the_end(work)
+        assert len(work.curve.points) == 1
+        assert not work.curve.is_whole
+
+
+@pytest.mark.parametrize("skill", [chooser(0), chooser(1), writer(0), chooser(0, 3)])
+async def test_hardly_any_example_is_no_error(tmp_path: Path, skill: Skill) -> None:
+    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+        curve = (await to_the_end(engine.curving.begin(skill))).curve
+    num_items = len(skill.examples) + len(skill.checks)
+    assert [point.num_items for point in curve.points] == [num_items] * bool(num_items)
+    assert curve.is_whole
+
+
+async def test_a_flipped_label_is_found_with_what_is_near_to_it(tmp_path: Path) -> None:
+    skill = chooser(24)
+    wrong = replace(skill.examples[13], output="sea")
+    skill = replace(skill, examples=(*skill.examples[:13], wrong, *skill.examples[14:]))
+    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+        found = [one async for one in engine.curving.influence(skill)]
+    worst = max(found, key=lambda one: one.gain)
+    assert worst.index == 13
+    assert skill.choices[worst.said] == "hill"
+    assert all(skill.examples[index].output == "hill" for index, _ in worst.nearest)
+    assert all(index != 13 for index, _ in worst.nearest)
