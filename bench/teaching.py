@@ -57,7 +57,7 @@ CACHE = Path.home() / ".cache" / "understudy" / "bench-teaching"
 PARTS = ("ours", "live", "peers", "extraction")
 _NUM_FOREIGN = 300
 _NUM_TUNING = 5
-_LIVE_SETS = ("trec", "banking10", "sst2")  # a few stand for all where something is taught and asked at once
+_LIVE_SETS = ("trec", "sst2", "commits")  # a few stand for all; each has enough that is answered wrongly
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,8 @@ async def measure_live(run: Run) -> None:
                 await _note_times(run, found, peers, data)
                 run.keep()
             for data in (one for one in run.sets if one.name in _LIVE_SETS or len(run.sets) == 1):
-                new = [one for one in data.tests if fits(one)][: run.scale.num_live]
-                await note_teaching(found, data, new, run.results)
+                asked = [one for one in data.tests if fits(one)]
+                await note_teaching(found, data, asked, run.scale.num_live, run.results)
                 run.keep()
 
 
@@ -259,7 +259,7 @@ def about(scale: Scale) -> list[str]:
     peer = next((one.text for one in _found_settings.values()), "llama_cpp.Llama")
     sentences = (
         (
-            f"{scale.num_draws} draws of taught examples (with nothing taught no draw differs; beyond {POOL} taught {scale.num_large_draws})",
+            f"{scale.num_draws} draws of taught examples (with nothing taught no draw differs; beyond {POOL} taught {scale.num_large_draws}),",
             f"at most {scale.num_items} test items a set; nothing was chosen on test items",
         ),
         (

@@ -1,6 +1,7 @@
 """What the models make of the data sets' texts, through the engine's own `Features`, kept on disk between runs.
 
-All that a feature depends on is in its key: the model's digest, the prompt, the labels, the text.
+All that a feature depends on is in its key: the model's digest, the prompt, the labels, the text. What the engine's own file about
+features makes of that is in the name of the database.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench.console import say
 from bench.teaching_sets import ChoiceSet, Item
+from engine import features
 from engine.feature import Feature, Numbers
 from engine.features import Features
 from engine.inference import ModelFile, Worker, find_model
@@ -110,8 +112,8 @@ class Reader:
             if at % _SAID_EVERY == 0:
                 say(f"{skill.name}: {at} of {len(missing)} messages")
             group = missing[at : at + _NUM_AT_ONCE]
-            features = await asyncio.gather(*(self.engine.of(skill, text) for text in group))
-            fresh = {keys[text]: _as_row(one) for text, one in zip(group, features, strict=True)}
+            heard = await asyncio.gather(*(self.engine.of(skill, text) for text in group))
+            fresh = {keys[text]: _as_row(one) for text, one in zip(group, heard, strict=True)}
             await self._kept.keep(fresh)
             found |= fresh
         return [_as_feature(text, found[keys[text]]) for text in texts]
@@ -133,7 +135,10 @@ async def started(models: Models, folder: Path, num_threads: int) -> tuple[Worke
         threads=num_threads,
         embedding_model=models.sentence.path,
     )
-    return worker, Reader(worker, models, Kept(folder / "features.db"))
+    reading = sha256(Path(features.__file__).read_bytes()).hexdigest()[
+        :8
+    ]  # another one may lay out its numbers anew
+    return worker, Reader(worker, models, Kept(folder / f"features-{reading}.db"))
 
 
 def _as_row(one: Feature) -> Numbers:

@@ -187,7 +187,10 @@ def _gate(results: Results) -> Iterator[Goal]:
 
 
 def _live(results: Results) -> Iterator[Goal]:
-    for quantity, how in ((Quantity.TAUGHT_TO_ANSWER, "/teach"), (Quantity.EDITED_TO_ANSWER, "a saved file")):
+    for quantity, how in (
+        (Quantity.TAUGHT_TO_ANSWER, "the reply to /teach"),
+        (Quantity.EDITED_TO_ANSWER, "a saved file"),
+    ):
         medians = [
             float(np.median(values))
             for name in CHOICES

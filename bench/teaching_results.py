@@ -22,8 +22,9 @@ class Quantity(StrEnum):
     TRUE_DOUBTS = "doubt of true labels"
     FLIPPED_DOUBTS = "doubt of flipped labels"
     NUM_PASTED = "examples pasted"
-    TAUGHT_TO_ANSWER = "seconds from teaching to the answer"
-    EDITED_TO_ANSWER = "seconds from saving to the answer"
+    GATE = "seconds from /teach to its reply, measured by the gate"
+    TAUGHT_TO_ANSWER = "seconds from that reply to the answer that shows it"
+    EDITED_TO_ANSWER = "seconds from saving the file to the answer that shows it"
     SHOWN_RIGHT = "answers that showed what was taught"
 
 

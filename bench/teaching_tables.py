@@ -123,11 +123,17 @@ def gate_rows(results: Results) -> list[list[str]]:
 
 
 def live_rows(results: Results) -> list[list[str]]:
-    rows = [["set", "from `/teach` to the next answer", "from saving the file", "answers that showed it"]]
+    head = [
+        "from `/teach` to its reply",
+        "from the reply to the answer",
+        "from saving the file",
+        "answers that showed it",
+    ]
+    rows = [["set", *head]]
     for name in CHOICES:
         times = [
             [one for values in results.values(name, which) for one in values]
-            for which in (Quantity.TAUGHT_TO_ANSWER, Quantity.EDITED_TO_ANSWER)
+            for which in (Quantity.GATE, Quantity.TAUGHT_TO_ANSWER, Quantity.EDITED_TO_ANSWER)
         ]
         shown = [one for values in results.values(name, Quantity.SHOWN_RIGHT) for one in values]
         if shown:
