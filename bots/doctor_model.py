@@ -27,7 +27,7 @@ async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progres
             yield _cache(config, info)
             yield _threads(info)
             yield _memory(info)
-            yield _embedding(model)
+            yield _embedding(config, model)
             progress("Measuring...")
             speed = await model.inference.measure()
             yield _states(config, model.inference.status)
@@ -126,9 +126,13 @@ def _memory(info: ModelInfo) -> Check:
     return Check("Memory", Mark.OK, found)
 
 
-def _embedding(model: OpenModel) -> Check:
+def _embedding(config: Config, model: OpenModel) -> Check:
     length = model.inference.info.embedding_length
     facts: dict[str, Fact] = {"embedding_length": length}
+    if model.embedding_name is None and config.embedding_model is not None:
+        found = "the starter embedding model is not here, or damaged: what is taught is compared by the chat model alone"
+        advice = "Run `make embedding`, or set `embedding_model: none` in config.yaml."
+        return Check("Embedding", Mark.WARN, found, advice, facts)
     if model.embedding_name is None:
         return Check("Embedding", Mark.OK, "no embedding model", facts=facts)
     return Check("Embedding", Mark.OK, f"{model.embedding_name}, vectors of {length} numbers", facts=facts)

@@ -10,7 +10,7 @@ from pathlib import Path
 from bots.blocking import in_daemon_thread
 from bots.setup import Setup
 from engine import Engine, Store, Warmth
-from engine.inference import Inference, ModelFile, Worker, find_model
+from engine.inference import STARTER, Inference, ModelFile, ModelUnusable, Worker, find_model
 
 Progress = Callable[[str], None]
 
@@ -46,6 +46,21 @@ async def _find(setup: Setup, model: str, progress: Progress, *, is_for_vectors:
     )
 
 
+async def _find_embedding(setup: Setup, progress: Progress) -> ModelFile | None:
+    """The bot answers without the starter, where set-up could not bring it; one that somebody chose must be there."""
+    wanted = setup.config.embedding_model
+    if wanted is None:
+        return None
+    try:
+        return await _find(setup, wanted, progress, is_for_vectors=True)
+    except ModelUnusable as error:
+        if wanted != STARTER:
+            raise
+        _log.warning("no embedding model: %s", error.reason)
+        progress(f"Without an embedding model: {error.reason}. To have it, {error.advice}.")
+        return None
+
+
 async def _start_worker(setup: Setup, file: ModelFile, embedding_file: ModelFile | None) -> Worker:
     wanted = setup.config.engine
     return await Worker.start(
@@ -75,9 +90,7 @@ async def open_model(setup: Setup, progress: Progress) -> AsyncIterator[OpenMode
     """
     config = setup.config
     file = await _find(setup, config.model, progress)
-    embedding_file = None
-    if config.embedding_model is not None:
-        embedding_file = await _find(setup, config.embedding_model, progress, is_for_vectors=True)
+    embedding_file = await _find_embedding(setup, progress)
     progress(f"Loading {file.name}...")
     worker = await _start_worker(setup, file, embedding_file)
     try:

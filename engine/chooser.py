@@ -20,6 +20,9 @@ from engine.solving import Neighbour, Solved
 from engine.why import Decided
 
 PATIENCE_SECONDS = 0.25  # what an answer waits for the model's states of what was just taught
+VECTOR_SECONDS = (
+    3.0  # and for vectors, which take milliseconds each: without any, nothing that was taught counts
+)
 NUM_RECENT = 64  # messages whose label scores say how the model is biased
 MAX_FOR_RECENT = 64  # examples; beyond them what was taught says enough of the bias
 NUM_VERSIONS = 3  # of one skill: as it is, and as a proposal would make it
@@ -67,6 +70,10 @@ class Chooser:
         await self.features.forget([one for one in skills if one.is_chosen])
 
     # Answers
+
+    def prepare(self, skill: Skill) -> None:
+        """Begins to learn what is not learned yet."""
+        self._pupil(skill).start()
 
     async def decide(self, skill: Skill, inputs: Mapping[str, str], scores: Scores) -> Decided:
         """The answer to a message that the chat model has read.
@@ -201,6 +208,7 @@ class _Pupil:
         self._fitted: _Fitted | None = None
         self._readings: list[Reading | None] = [None] * len(skill.examples)
         self._all_vectors: tuple[Numbers, ...] | None = None  # of the labels, then of the examples
+        self._has_vectors = asyncio.Event()
         self._learning: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._exact: Mapping[str, frozenset[str]] | None = None
@@ -214,9 +222,9 @@ class _Pupil:
         fitted = self._fitted
         if fitted is not None and fitted.is_whole:
             return fitted
-        learning = self._start()
+        learning = self.start()
         if fitted is None:
-            await asyncio.wait({learning}, timeout=PATIENCE_SECONDS)
+            await self._wait_a_little(learning)
         if self._fitted is not None and (self._fitted.is_whole or not self._knows_more(self._fitted)):
             return self._fitted
         if learning.done() and not self._known() and self.skill.examples:
@@ -226,6 +234,17 @@ class _Pupil:
             self._fitted = partial
         return self._fitted
 
+    async def _wait_a_little(self, learning: asyncio.Task[None]) -> None:
+        vectors = asyncio.create_task(self._has_vectors.wait())
+        try:
+            done, _ = await asyncio.wait(
+                {learning, vectors}, timeout=VECTOR_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            vectors.cancel()
+        if done:
+            await asyncio.wait({learning}, timeout=PATIENCE_SECONDS)
+
     async def whole(self) -> _Fitted:
         """With everything that can be known of every example.
 
@@ -233,7 +252,7 @@ class _Pupil:
             RequestFailed: a model cannot be asked.
         """
         while self._fitted is None or not self._fitted.is_whole:
-            learning = self._start()
+            learning = self.start()
             await asyncio.wait({learning})
             learning.result()
         return self._fitted
@@ -241,7 +260,7 @@ class _Pupil:
     async def settled(self) -> None:
         """Returns when it is whole, or cannot be now."""
         if self._fitted is None or not self._fitted.is_whole:
-            await asyncio.wait({self._start()})
+            await asyncio.wait({self.start()})
 
     def taught_as(self, text: str) -> str | None:
         """The label of examples that say just this; None where there is none, or they contradict each other."""
@@ -281,7 +300,7 @@ class _Pupil:
         tasks = [one for one in (self._learning, self._looking) if one is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self) -> asyncio.Task[None]:
+    def start(self) -> asyncio.Task[None]:
         """What is learning already, or begins now; what has failed begins anew."""
         task = self._learning
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
@@ -300,6 +319,7 @@ class _Pupil:
     async def _learn(self) -> None:
         """Vectors first: they are there in milliseconds, and answers can be given by them."""
         self._all_vectors = await self._features.vectors(self._vector_texts)
+        self._has_vectors.set()
         self._readings[:] = await self._features.known_readings(self.skill)
         await self._features.readings(self.skill, self._readings)
         self._fitted = await self._fit()

@@ -222,7 +222,7 @@ class Config(Strict):
     """Everything that config.yaml can say. The folders are absolute once `read_config` gave them."""
 
     model: Text = "starter"
-    embedding_model: Annotated[Text | None, BeforeValidator(_none_for_none)] = None
+    embedding_model: Annotated[Text | None, BeforeValidator(_none_for_none)] = "starter"
     skills_dir: Folder = Path("skills")
     data_dir: Folder = Path("data")
     models_dir: Folder = Path("models")

@@ -236,6 +236,7 @@ class Engine(Desk):
     ) -> AsyncGenerator[Text, None]:
         """The model reads the message, and what was taught decides."""
         skill, features = writing.skill, self.chooser.features
+        self.chooser.prepare(skill)
         request = features.request(skill, input_text(skill, fitting.inputs))
         while writing.scores is None:
             try:

@@ -150,6 +150,7 @@ class FakeInference:
         answer: Callable[[Request], str] = echo,
         embedding_length: int = 0,
         sha256: str = "ab" * 32,
+        is_background_scripted: bool = False,
     ) -> None:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
@@ -165,6 +166,7 @@ class FakeInference:
         self.is_closed = False
         self.is_up = True
         self._answer = answer
+        self._is_background_scripted = is_background_scripted
         self._scripts: deque[Script] = deque()
         self._slots = asyncio.Semaphore(num_slots)
         self._watchers: set[asyncio.Future[None]] = set()
@@ -192,7 +194,7 @@ class FakeInference:
         return self._info
 
     def script(self, *answers: str | Script) -> None:
-        """What the next requests get, in the order in which they begin."""
+        """What the next requests get, in the order in which they begin; those in the background only if asked for."""
         self._scripts.extend(Answer(one) if isinstance(one, str) else one for one in answers)
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -256,7 +258,8 @@ class FakeInference:
         self.gate.open()
 
     async def _steps(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
-        script = self._scripts.popleft() if self._scripts else Answer(self._answer(request))
+        is_scripted = bool(self._scripts) and (self._is_background_scripted or not request.is_background)
+        script = self._scripts.popleft() if is_scripted else Answer(self._answer(request))
         usage = self._prefill(request)
         text = script.text if isinstance(script, Answer) else script.after
         said = _words(_until_stop(text, request.sampling.stop))

@@ -53,7 +53,7 @@ def opener_of(model: FakeInference, *, is_starter: bool = False) -> ModelOpener:
     async def open_fake(setup: Setup, progress: Progress) -> AsyncIterator[OpenModel]:
         progress("Loading fake...")
         beside = setup.config.embedding_model
-        embedding_name = Path(beside).stem if beside else None
+        embedding_name = Path(beside).stem if beside and model.info.embedding_length else None
         try:
             yield OpenModel("Fake-0M", is_starter, Path("fake.gguf"), "ab" * 32, model, embedding_name)
         finally:

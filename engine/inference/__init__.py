@@ -3,7 +3,7 @@
 from engine.inference.backend import Inference, Speed
 from engine.inference.client import Worker
 from engine.inference.errors import InferenceError, ModelUnusable, RequestFailed
-from engine.inference.gguf import ModelFile, find_model
+from engine.inference.gguf import STARTER, ModelFile, find_model
 from engine.inference.memory import available_memory_bytes
 from engine.inference.wire import (
     CacheType,
@@ -25,6 +25,7 @@ from engine.inference.wire import (
 )
 
 __all__ = [
+    "STARTER",
     "CacheType",
     "ChatMessage",
     "Choices",

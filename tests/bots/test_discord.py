@@ -466,6 +466,9 @@ async def test_commands_are_given_once_and_again_only_when_they_changed(
             "drop",
             "undo",
             "skill",
+            "why",
+            "curve",
+            "test",
         ]
         assert names[:-2] == [*own, "chat", "translate", "triage"]
         assert names[-2:] == ["Use a skill on this", "Teach from this"]

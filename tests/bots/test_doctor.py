@@ -46,7 +46,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_secrets: None) ->
 async def examined(
     config: Path, model: FakeInference | None = None, *, is_starter: bool = False
 ) -> list[Check]:
-    opener = opener_of(model or FakeInference(), is_starter=is_starter)
+    opener = opener_of(model or FakeInference(embedding_length=384), is_starter=is_starter)
     return [check async for check in examine(config, opener, lambda _: None)]
 
 
@@ -77,7 +77,7 @@ async def test_every_line_that_is_not_ok_says_what_to_do(config: Path, monkeypat
     (config.parent / "data").write_text("in the way")
     checks = await examined(config, SlowInference())
     wrong = [check for check in checks if check.mark is not Mark.OK]
-    assert {check.name for check in wrong} == {"Slack", "Database", "Speed"}
+    assert {check.name for check in wrong} == {"Slack", "Database", "Speed", "Embedding"}
     assert all(check.advice for check in wrong)
 
 
@@ -227,7 +227,7 @@ def test_json_is_all_that_stdout_gets(config: Path, capsys):
             "kv_cache_bytes": 0,
             "flash_attention": False,
             "flash_attention_from": "auto",
-            "embedding_length": 0,
+            "embedding_length": 384,
             "state_max_bytes": 0,
             "state_memory_from": "auto",
             "save_prefixes": True,
@@ -263,7 +263,7 @@ async def test_what_the_machine_chose_is_told_as_such(config: Path):
     assert named(checks, "Context").found == "2048 tokens an answer (auto), 4 answers at a time (auto)"
     assert named(checks, "KV cache").found == "q8_0 (auto), 94 MB; flash attention on (auto)"
     assert named(checks, "States").found.startswith("up to 512 MB (auto)")
-    assert named(checks, "Embedding").found == "no embedding model"
+    assert named(checks, "Embedding").found == "starter, vectors of 384 numbers"
     assert named(checks, "Prefixes").found == "none saved yet"
     assert named(checks, "Metrics").found == "off"
 
@@ -287,6 +287,15 @@ engine:
     assert named(checks, "States").found.startswith("up to 512 MB (set)")
     assert named(checks, "Embedding").found == "some-encoder, vectors of 384 numbers"
     assert named(checks, "Prefixes").found == "not saved, as config.yaml says"
+
+
+async def test_a_starter_for_vectors_that_is_not_there_is_one_finding(config: Path):
+    checks = await examined(config, FakeInference())
+    (wrong,) = [check for check in checks if check.mark is not Mark.OK]
+    assert (wrong.name, wrong.mark) == ("Embedding", Mark.WARN)
+    assert "make embedding" in str(wrong.advice)
+    config.write_text("embedding_model: none\n")
+    assert named(await examined(config, FakeInference()), "Embedding").found == "no embedding model"
 
 
 async def test_saved_prefixes_are_counted(config: Path):

@@ -331,7 +331,7 @@ async def test_what_was_just_taught_answers_while_the_model_is_busy(tmp_path: Pa
 
 
 async def test_a_model_that_fails_is_asked_again_and_the_answer_does_not_need_it(tmp_path: Path) -> None:
-    inference = model()
+    inference = model(is_background_scripted=True)
     inference.script(*[Failure(FailureCode.WORKER_DIED)] * 3)
     skill = triage(*taught(12))
     async with open_chooser(tmp_path, inference) as chooser:
