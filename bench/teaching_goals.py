@@ -9,7 +9,7 @@ from bench.goals import Goal
 from bench.teaching_peers import POOL, Way
 from bench.teaching_results import LABEL, OURS, Quantity, Results, paired
 from bench.teaching_sets import CHOICES
-from bench.teaching_stats import Interval, Matrix, auroc_interval, interval
+from bench.teaching_stats import Interval, Matrix, auroc_interval, interval, percentage
 
 SIZES = (0, 16, 64, 256)
 LARGEST: Mapping[str, int] = {"trec": 1024, "sst2": 1024, "clinc150": 2000}
@@ -50,7 +50,7 @@ def goals(results: Results) -> list[Goal]:
 
 
 def percent(matrix: Matrix | None) -> Interval | None:
-    return None if matrix is None else interval([100 * matrix])
+    return None if matrix is None else percentage(matrix)
 
 
 def mean_over_sets(results: Results, way: str, num_taught: int) -> Interval | None:
@@ -173,7 +173,7 @@ def _decided(doubts: Sequence[Sequence[float]], *, is_accepted: bool) -> Interva
         return None
     rows = [(np.array(one) >= REFUSED_BELOW) == is_accepted for one in doubts]
     length = min(map(len, rows))
-    return interval([100.0 * np.array([row[:length] for row in rows], dtype=np.float64)])
+    return percentage(np.array([row[:length] for row in rows], dtype=np.float64))
 
 
 def _gate(results: Results) -> Iterator[Goal]:

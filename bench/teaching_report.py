@@ -37,7 +37,7 @@ from bench.teaching_tables import (
 _SCRIPT = "teaching_report.py"
 HOW_INTERVALS_ARE = (
     "Intervals are 95 %: draws of examples and test items are resampled together, with replacement, 2,000 times, in each set apart "
-    "(the pigeonhole bootstrap), so that both errors are in them. Goals are judged by the lower end."
+    "(the pigeonhole bootstrap), so that both errors are in them; where all answers are right, they are Wilson's for the items. Goals are judged by the lower end."
 )
 
 

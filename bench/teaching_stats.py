@@ -1,7 +1,7 @@
 """Intervals that hold the error of the draw and of the items, and the area under a ROC curve. Knows no model and no set."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ Matrix = NDArray[np.float64]  # draws x items
 
 _NUM_RESAMPLES = 2_000
 _TAILS = (2.5, 97.5)
+_Z = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,15 @@ def interval(matrices: Sequence[Matrix]) -> Interval:
     means = np.mean([_resampled(one, number) for number, one in enumerate(matrices)], axis=0)
     low, high = np.percentile(means, _TAILS)
     return Interval(float(np.mean([one.mean() for one in matrices])), float(low), float(high))
+
+
+def percentage(matrix: Matrix) -> Interval:
+    """Of zeros and ones, as percent. Where none or all are right, resampling knows no error: then the items' own, by Wilson."""
+    found = interval([100 * matrix])
+    if 0 < found.mean < 100:
+        return found
+    edge = 100 * _Z * _Z / (matrix.shape[1] + _Z * _Z)
+    return replace(found, low=100 - edge) if found.mean else replace(found, high=edge)
 
 
 def _resampled(matrix: Matrix, stream: int) -> Matrix:

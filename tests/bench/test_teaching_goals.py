@@ -17,7 +17,7 @@ from bench.teaching_results import LABEL, OURS, Head, Quantity, Results, paired,
 from bench.teaching_sets import CHOICES, EXTRACTION
 
 HEAD = Head("tiny.gguf", "2 threads of 2 cores", "2026-01-31", ("what to know",))
-_NUM_ITEMS = 100
+_NUM_ITEMS = 400
 
 
 def _hits(share: float) -> list[bool]:

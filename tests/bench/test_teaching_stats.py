@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from bench.teaching_stats import auroc, auroc_interval, interval
+from bench.teaching_stats import auroc, auroc_interval, interval, percentage
 
 _matrices = arrays.arrays(
     np.float64, st.tuples(st.integers(1, 5), st.integers(1, 30)), elements=st.sampled_from([0.0, 1.0])
@@ -75,3 +75,12 @@ def test_the_area_of_draws_is_their_mean_with_the_errors_of_texts_around_it():
     assert found.mean == pytest.approx(np.mean([auroc(*pair) for pair in zip(known, foreign, strict=True)]))
     assert found.low < 0.76 < found.high
     assert 0.02 < found.high - found.low < 0.2
+
+
+def test_where_all_are_right_the_interval_still_knows_that_the_items_are_few():
+    few, many = (percentage(np.ones((5, number))) for number in (93, 1000))
+    assert few.mean == many.mean == pytest.approx(100)
+    assert 95 < few.low < 97 < many.low < 100
+    none = percentage(np.zeros((2, 93)))
+    assert none.low == 0
+    assert 3 < none.high < 5
