@@ -178,7 +178,7 @@ async def test_no_word_of_an_example_stands_in_the_database(tmp_path: Path) -> N
 
 
 async def test_an_answer_that_nobody_would_be_shown_is_wrong_and_measuring_goes_on(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     skill = make_skill(
         "sort", choices=("a", "b"), examples=tuple(make_example(f"{n} a", "a") for n in range(4))
     )
