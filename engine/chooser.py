@@ -83,13 +83,13 @@ class Chooser:
         self._pupils.clear()
         await asyncio.gather(*(one.close() for one in pupils))
 
-    async def forget(self, skills: Collection[Skill]) -> None:
-        """Lets go of all that was made of messages. What is taught stays taught."""
+    async def forget(self, skills: Collection[Skill], others: Collection[str] = ()) -> None:
+        """Lets go of all that was made of messages. What is taught stays taught, and what is kept under the keys `others`."""
         self._recent.clear()
         for versions in self._pupils.values():
             for pupil in versions:
                 pupil.forget_recent()
-        await self.features.forget(list(skills))
+        await self.features.forget(list(skills), others)
 
     # Answers
 

@@ -5,8 +5,7 @@ Of taught texts it is kept in the database too; of people's messages nowhere but
 
 import asyncio
 import json
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -29,6 +28,7 @@ from engine.inference import (
 )
 from engine.nearest import nearest
 from engine.prompt import fixed_indexes, fixed_turns, input_text, other_examples, system_message
+from engine.remembered import Remembered
 from engine.skill import Skill
 
 MAX_SCORED_LABELS = 24  # each label takes steps of the model; what many of them say adds little
@@ -53,8 +53,8 @@ class Reading:
 class Features:
     def __init__(self, inference: Inference, kept: FeatureStore) -> None:
         self._inference, self._kept = inference, kept
-        self._taught = _Remembered(MAX_REMEMBERED_BYTES)
-        self._heard = _Remembered(MAX_HEARD_BYTES)
+        self._taught = Remembered(MAX_REMEMBERED_BYTES)
+        self._heard = Remembered(MAX_HEARD_BYTES)
         self._unscored: set[tuple[str, ...]] = set()  # labels that the model cannot score all at once
         self._together = asyncio.Semaphore(_NUM_TOGETHER)
         self._being_read: dict[str, asyncio.Lock] = {}
@@ -102,13 +102,18 @@ class Features:
         return Feature(text, vector, reading.state, reading.scores)
 
     async def of(self, skill: Skill, text: str, *, is_background: bool = False) -> Feature:
-        """The feature of a text that is in no file.
+        """The feature of a text that is in no file. It is read once, also where it is asked for again or taught a moment later.
 
         Raises:
             RequestFailed: a model cannot be asked.
         """
         vector = await self._vector(text)
-        reading = await self._read(skill, text, None, is_background=is_background)
+        key = _keys(self._base(skill), (text,))[0]
+        numbers = self._heard.get(key)
+        if numbers is None:
+            numbers = _as_one(await self._read(skill, text, None, is_background=is_background))
+            self._heard.put(key, numbers)
+        reading = _parted(numbers)
         return Feature(text, vector, reading.state, reading.scores)
 
     async def of_texts(self, skill: Skill, texts: Sequence[str]) -> tuple[Feature, ...]:
@@ -232,11 +237,11 @@ class Features:
         texts = (*example_texts(skill), *label_texts(skill))
         return (*self._reading_keys(skill), *_keys(self._vector_base, texts))
 
-    async def forget(self, skills: Sequence[Skill]) -> None:
-        """Lets go of all but what these skills' files are made of."""
+    async def forget(self, skills: Sequence[Skill], others: Collection[str] = ()) -> None:
+        """Lets go of all but what these skills' files are made of, and of what is kept under the keys `others`."""
         self._heard.clear()
         self._taught.clear()
-        await self._kept.keep_only([key for skill in skills for key in self.keys(skill)])
+        await self._kept.keep_only([*others, *(key for skill in skills for key in self.keys(skill))])
 
     # How
 
@@ -348,31 +353,6 @@ def other_texts(skill: Skill) -> tuple[str, ...]:
 
 def example_texts(skill: Skill) -> tuple[str, ...]:
     return tuple(input_text(skill, one.inputs) for one in skill.examples)
-
-
-class _Remembered:
-    """The last used, up to so many bytes."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes, self._num_bytes = max_bytes, 0
-        self._numbers: OrderedDict[str, Numbers] = OrderedDict()
-
-    def get(self, key: str) -> Numbers | None:
-        found = self._numbers.get(key)
-        if found is not None:
-            self._numbers.move_to_end(key)
-        return found
-
-    def put(self, key: str, numbers: Numbers) -> None:
-        before = self._numbers.pop(key, None)
-        self._num_bytes += numbers.nbytes - (0 if before is None else before.nbytes)
-        self._numbers[key] = numbers
-        while self._num_bytes > self._max_bytes and len(self._numbers) > 1:
-            self._num_bytes -= self._numbers.popitem(last=False)[1].nbytes
-
-    def clear(self) -> None:
-        self._numbers.clear()
-        self._num_bytes = 0
 
 
 def _numbers(values: Sequence[float]) -> Numbers:

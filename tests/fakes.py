@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import AccessConfig, ChannelConfig, Engine, Limits, Store
+from engine import AccessConfig, ChannelConfig, Engine, Limits, Skillbook, Store
 from engine.access import AS_THE_HOUSE_SAYS, Access
 from engine.answer import Event
 from engine.errors import Fault
@@ -48,6 +48,8 @@ from engine.inference import (
     Speed,
     Status,
     Usage,
+    WordPlaces,
+    WordStates,
 )
 from engine.message import Author, Message, Platform, Scope
 from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
@@ -257,6 +259,22 @@ class FakeInference:
         self.embedded += texts
         await asyncio.sleep(0)
         return tuple(_bag(text, self._info.embedding_length) for text in texts)
+
+    async def embed_words(
+        self, texts: tuple[str, ...], words: tuple[WordPlaces, ...]
+    ) -> tuple[WordStates, ...]:
+        """Of each word alone: the same word is the same wherever it stands."""
+        length = self._info.embedding_length
+        if not length:
+            raise RequestFailed(FailureCode.NO_EMBEDDING_MODEL, "this model makes no vectors")
+        self.embedded += texts
+        await asyncio.sleep(0)
+        return tuple(
+            np.array([_bag(text[begin:end], length) for begin, end in places], np.float16)
+            .astype(np.float32)
+            .reshape(len(places), -1)
+            for text, places in zip(texts, words, strict=True)
+        )
 
     def forget(self) -> None:
         self.num_forgets += 1
@@ -486,13 +504,14 @@ async def open_engine(
     limits: Limits | None = None,
     access: AccessConfig | None = None,
     channels: Mapping[str, ChannelConfig] | None = None,
+    book: Skillbook | None = None,
 ) -> AsyncGenerator[Engine, None]:
-    """A whole engine with a real store in `folder`. Without skills it has the chat skill alone."""
+    """A whole engine with a real store in `folder`. Without skills it has the chat skill alone, or those of `book`."""
     store = await Store.open(folder / "understudy.db")
     try:
         engine = Engine(
             inference=inference,
-            skillbook=FakeSkillbook(*(skills or (chat_skill(),))),
+            skillbook=book or FakeSkillbook(*(skills or (chat_skill(),))),
             store=store,
             limits=limits or Limits(),
             default_skill="chat",

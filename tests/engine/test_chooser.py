@@ -382,6 +382,22 @@ async def test_every_skill_is_ready_before_it_is_used_and_again_when_it_is_saved
         keeping.cancel()
 
 
+async def test_a_check_is_never_taught(tmp_path: Path) -> None:
+    inference = model()
+    canary = make_example("canary of the printer", "money")
+    skill = triage(*taught(12), checks=(canary,))
+    async with open_chooser(tmp_path, inference) as chooser:
+        await chooser._pupil(skill).whole()
+        await left_out(chooser, skill)
+        solved = await solve(chooser, skill, "the printer again")
+        assert all("canary" not in said(request) for request in inference.requests)
+        assert all("canary" not in str(one.example) for one in solved.neighbours)
+        doubtful = make_example("canary of the printer", "money")
+        assert await chooser.doubt(skill, doubtful) == await chooser.doubt(
+            replace(skill, checks=()), doubtful
+        )
+
+
 async def test_what_decides_is_noted_for_who_looks_without_a_model(tmp_path: Path) -> None:
     methods, skill = Methods(tmp_path / "methods"), triage(*taught(12))
     store = await Store.open(tmp_path / "understudy.db")
