@@ -213,7 +213,9 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     match arguments.verb:
         case "show":
             skills_command.print_page(
-                skills_command.as_page(skills_command.found(setup.skillbook, arguments.name))
+                skills_command.as_page(
+                    skills_command.found(setup.skillbook, arguments.name), setup.data.methods
+                )
             )
         case "try":
             _say(asyncio.run(_try(setup, opener, arguments.name, " ".join(arguments.text))))

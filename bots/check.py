@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from bots.setup import environment_of, skill_name_faults
-from engine import Fault, FileFaults, Skillbook, read_config
+from engine import Fault, FileFaults, Skillbook, not_in_their_text, read_config
+
+_MAX_SHOWN = 8
 
 
 def check(config_path: Path) -> tuple[tuple[Fault, ...], str]:
@@ -17,7 +19,19 @@ def check(config_path: Path) -> tuple[tuple[Fault, ...], str]:
     faults = skillbook.faults + skill_name_faults(config, skillbook, config_path)
     if faults:
         return faults, _counted(len(faults), "fault") + "."
-    return (), f"{config_path} and {_counted(len(skillbook.skills), 'skill')} are fine."
+    fine = f"{config_path} and {_counted(len(skillbook.skills), 'skill')} are fine."
+    return (), "\n".join([fine, *_remarks(skillbook)])
+
+
+def _remarks(skillbook: Skillbook) -> list[str]:
+    """What is no fault, and still not what somebody meant."""
+    found = [(skill.name, not_in_their_text(skill)) for skill in skillbook.skills]
+    return [
+        f"{name}: {_counted(len(numbers), 'example')} ({', '.join(map(str, numbers[:_MAX_SHOWN]))}) "
+        "with a `span` value that is not in its text, word for word: it teaches nothing."
+        for name, numbers in found
+        if numbers
+    ]
 
 
 def _counted(number: int, noun: str) -> str:

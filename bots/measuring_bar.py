@@ -18,7 +18,7 @@ async def to_the_end(steps: AsyncGenerator[Step, None], total: int) -> bool:
         RequestFailed: whatever `steps` raises.
     """
     with _bar() as bar:
-        task = bar.add_task("", total=total)
+        task = bar.add_task("Measuring", total=total)
         try:
             async with aclosing(steps):
                 async for number, told in steps:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,9 +102,11 @@ async def open_model(setup: Setup, progress: Progress) -> AsyncIterator[OpenMode
 
 @asynccontextmanager
 async def open_engine(
-    setup: Setup, inference: Inference, database: Path, model_name: str = ""
+    setup: Setup, inference: Inference, database: Path, model_name: str = "", *, is_alone: bool = False
 ) -> AsyncIterator[Engine]:
     """The engine on `database`, with its skills kept as they are in their files. `model_name` is what people call the model.
+
+    `is_alone`: for a command that asks and ends; nothing is read ahead beside it, which would only take the model's time.
 
     Raises:
         StoreFailed: the database cannot be used.
@@ -123,6 +125,7 @@ async def open_engine(
             channels=setup.config.channels,
             teaching=setup.config.teaching,
             versions_folder=setup.data.versions,
+            methods_folder=setup.data.methods,
             model_name=model_name,
         )
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
@@ -131,8 +134,13 @@ async def open_engine(
         learning = _in_background(
             lambda: engine.chooser.keep(setup.skillbook), "skills with choices learn when they are first used"
         )
+        extracting = _in_background(
+            lambda: engine.extractor.keep(setup.skillbook), "skills with spans learn when they are first used"
+        )
         try:
-            async with watching, warming, learning:
+            async with AsyncExitStack() as stack:
+                for one in () if is_alone else (watching, warming, learning, extracting):
+                    await stack.enter_async_context(one)
                 yield engine
         finally:
             await engine.close()

@@ -13,7 +13,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _COLUMNS = (
     Column("Skill"),
     Column("What it does", is_said=True),
-    Column("Answer", is_said=True),
+    Column("Answer"),
     Column("Examples", is_number=True),
     Column("Right", is_number=True),
     Column("95 % interval", is_number=True),
@@ -32,7 +32,7 @@ def as_page(reports: Sequence[SkillReport], model: str, made_at: float) -> str:
         "<h1>What the skills know</h1>",
         f'<p class="quiet">Measured with {escape(model)} on {when}. Each example was answered as if it had never been taught.</p>',
         *_stopped(reports),
-        table(_COLUMNS, map(_row, reports)),
+        table(_COLUMNS, map(_row, reports), is_wide=True),
         *map(as_section, reports),
         "</main></body></html>",
     ]

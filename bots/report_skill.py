@@ -173,7 +173,7 @@ def _wrong(measured: Measurement) -> str:
     left_out = len(measured.wrong) - len(shown)
     caption = f"{left_out} more are left out." if left_out else ""
     rows = (_wrong_row(measured.skill, one)[: len(columns)] for one in shown)
-    return table(columns, rows, caption)
+    return table(columns, rows, caption, is_wide=True)
 
 
 def _wrong_row(skill: Skill, trial: Trial) -> tuple[str, ...]:

@@ -31,10 +31,12 @@ class Link:
 Cell = str | Link
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], caption: str = "") -> str:
+def table(
+    columns: Sequence[Column], rows: Iterable[Sequence[Cell]], caption: str = "", *, is_wide: bool = False
+) -> str:
     heads = "".join(f'<th scope="col"{_aside(one)}>{escape(one.name)}</th>' for one in columns)
     lines = "\n".join(f"<tr>{_cells(columns, row)}</tr>" for row in rows)
-    wide = ' class="wide"' if sum(one.is_said for one in columns) > 1 else ""
+    wide = ' class="wide"' if is_wide else ""
     told = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f'<div class="scroll"><table{wide}>{told}<thead><tr>{heads}</tr></thead><tbody>\n{lines}\n</tbody></table></div>'
 

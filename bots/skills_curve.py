@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -41,7 +42,7 @@ async def make_curve(setup: Setup, open_model: ModelOpener, progress: Progress, 
     with setup.data.terminal_database() as database:
         async with (
             open_model(setup, progress) as model,
-            open_engine(setup, model.inference, database) as engine,
+            open_engine(setup, model.inference, database, model.name, is_alone=True) as engine,
         ):
             progress("")
             work = engine.curving.begin(skill)
@@ -90,10 +91,7 @@ def write_png(curve: Curve, path: Path) -> None:
 
 
 def _coloured(line: str) -> Styled:
-    text = Styled()
-    for character in line:
-        text.append(character, _style(character))
-    return text
+    return Styled.assemble(*(("".join(run), style) for style, run in groupby(line, _style)))
 
 
 def _style(character: str) -> str:

@@ -32,7 +32,7 @@ async def make_report(setup: Setup, open_model: ModelOpener, progress: Progress,
     with setup.data.terminal_database() as database:
         async with (
             open_model(setup, progress) as model,
-            open_engine(setup, model.inference, database) as engine,
+            open_engine(setup, model.inference, database, model.name, is_alone=True) as engine,
         ):
             progress("")
             work = engine.report(setup.skillbook.skills)

@@ -56,7 +56,7 @@ async def measure_skill(
     with setup.data.terminal_database() as database:
         async with (
             open_model(setup, progress) as model,
-            open_engine(setup, model.inference, database, model.name) as engine,
+            open_engine(setup, model.inference, database, model.name, is_alone=True) as engine,
         ):
             progress("")
             num_items = len(skill.examples) + len(skill.checks)

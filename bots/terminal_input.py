@@ -29,6 +29,7 @@ _BUILT_IN = {
     "accept": "teach what was proposed",
     "drop": "let a proposal go",
     "skill": "make a new skill in chat",
+    "why": "why the last answer was chosen",
     "curve": "draw how right a skill is with ever more examples",
     "test": "how often a skill is right",
     "quit": "end",

@@ -51,12 +51,14 @@ from engine.errors import (
     Whose,
 )
 from engine.examplefile import read_examples
+from engine.extractor import not_in_their_text
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
 from engine.identity import ModelIdentity, identity_of
 from engine.influence import Hurting
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.methods import Methods
 from engine.picture import Picture
 from engine.remeasuring import Remeasuring
 from engine.reporting import SkillReport
@@ -107,6 +109,7 @@ from engine.wording import (
     slack_push_failed,
     slack_pushed,
     thread_name,
+    unsure_when,
     waiting,
     welcome,
     work_line,
@@ -172,6 +175,7 @@ __all__ = [
     "Memory",
     "Message",
     "MessageDeleted",
+    "Methods",
     "MissingRight",
     "ModelIdentity",
     "NotAllowed",
@@ -236,6 +240,7 @@ __all__ = [
     "identity_of",
     "kind_of",
     "left_out",
+    "not_in_their_text",
     "nothing_to_measure",
     "numbered",
     "of_no_use",
@@ -260,6 +265,7 @@ __all__ = [
     "summary",
     "thread_name",
     "unified",
+    "unsure_when",
     "usage",
     "waiting",
     "welcome",

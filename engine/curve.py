@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Protocol
 
+import numpy as np
+
 _SHARES = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0)
 _Z = 1.959964  # 95 %
 
@@ -108,9 +110,20 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Trend:
+    """What more examples brought: from about half of them to all, on the same items. `error` is the standard error of `gain`."""
+
+    num_from: int
+    num_to: int
+    gain: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Curve:
     """`points` by the number taught; `measure` says what their scores are. `baseline` is the score of who knows nothing, and
-    `baseline_name` says what that one does. `is_whole`: nobody stopped it.
+    `baseline_name` says what that one does. `trend` is None where there is one number of examples alone. `is_whole`: nobody
+    stopped it.
     """
 
     skill: str
@@ -118,6 +131,7 @@ class Curve:
     points: tuple[Point, ...]
     baseline: float
     baseline_name: str
+    trend: Trend | None = None
     is_whole: bool = True
 
 
@@ -133,7 +147,22 @@ class Tally:
             by_item.setdefault(item, []).append(score)
 
     def points(self) -> tuple[Point, ...]:
-        return tuple(_point(number, self._scores[number]) for number in sorted(self._scores))
+        return tuple(_point(number, self._means(number)) for number in sorted(self._scores))
+
+    def trend(self) -> Trend | None:
+        """Of the items that were asked of both; None: there is nothing to compare."""
+        if len(self._scores) < 2:
+            return None
+        *fewer, last = sorted(self._scores)
+        half = min(fewer, key=lambda one: abs(one - last / 2))
+        before, after = self._means(half), self._means(last)
+        gains = np.array([after[item] - before[item] for item in after if item in before])
+        error = gains.std(ddof=1) / sqrt(len(gains)) if len(gains) > 1 else np.inf
+        return Trend(half, last, float(gains.mean()), float(error)) if len(gains) else None
+
+    def _means(self, num_taught: int) -> Mapping[int, float]:
+        """By item."""
+        return {item: sum(one) / len(one) for item, one in self._scores[num_taught].items()}
 
 
 async def tried(plan: Plan, trying: Trying, tally: Tally) -> AsyncGenerator[int, None]:
@@ -160,7 +189,6 @@ def interval(mean: float, number: int) -> tuple[float, float]:
     return max(0.0, min(mean, middle - half)), min(1.0, max(mean, middle + half))
 
 
-def _point(num_taught: int, scores: Mapping[int, Sequence[float]]) -> Point:
-    means = [sum(one) / len(one) for one in scores.values()]
-    mean = sum(means) / len(means)
+def _point(num_taught: int, means: Mapping[int, float]) -> Point:
+    mean = sum(means.values()) / len(means)
     return Point(num_taught, mean, *interval(mean, len(means)), len(means))

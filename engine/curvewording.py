@@ -1,11 +1,12 @@
 """What is said of a curve: its figures in words, and whether more examples are worth it. Knows no picture."""
 
-from engine.curve import Curve, Point
+from engine.curve import Curve, Point, Trend
 
 HOW_TO_ASK = (
     "Write it like this: `/curve SKILL`. It draws how right the skill is with ever more of its examples."
 )
-_A_GAIN = 0.03
+_A_GAIN = 0.02
+_CLEAR_ERRORS = 1.64  # standard errors: nineteen of twenty times it is no chance
 _A_ROUGH_GUESS = 0.3  # an interval as wide as that says little
 
 
@@ -54,13 +55,15 @@ def curve_alt(curve: Curve) -> str:
 
 def curve_advice(curve: Curve) -> str:
     """Whether more examples are worth it, as far as these figures tell."""
+    if not curve.points and not curve.is_whole:
+        return f"/{curve.skill}: that was stopped before there was anything to be drawn."
     if not curve.points:
         return f"/{curve.skill} has nothing to be measured by: teach it some examples first."
     last = curve.points[-1]
-    said = [_trend(curve.points)] if len(curve.points) > 1 else []
+    said = [_trend(curve.trend)] if curve.trend is not None else []
     if last.num_taught and last.mean <= curve.baseline:
         said.append(f"It is no better than {curve.baseline_name} ({percent(curve.baseline)}).")
-    if last.high - last.low > _A_ROUGH_GUESS:
+    if _width(last) > _A_ROUGH_GUESS:
         said.append(f"With {last.num_items} items to test on, all of this is a rough guess.")
     if not curve.is_whole:
         said.append("This was stopped before it was whole.")
@@ -90,20 +93,22 @@ def curve_answer(curve: Curve) -> str:
     )
 
 
-def _trend(points: tuple[Point, ...]) -> str:
-    last = points[-1]
-    half = min(points[:-1], key=lambda one: abs(one.num_taught - last.num_taught / 2))
-    gain = last.mean - half.mean
-    steps = f"from {half.num_taught} to {last.num_taught} examples"
-    if abs(gain) >= _A_GAIN and last.high - last.low > _A_ROUGH_GUESS:
-        seems = "still to get better" if gain > 0 else "not to get better"
-        return f"It seems {seems}: {_points(abs(gain))} {'more' if gain > 0 else 'less'} {steps}."
-    if gain >= _A_GAIN:
-        return f"It still gets better: {_points(gain)} more {steps}. More examples will probably help."
-    if gain <= -_A_GAIN:
-        return f"It does not get better {steps} ({_points(-gain)} less): look for examples that contradict each other."
-    return f"It hardly changes {steps}. More examples of the same kind will not help much."
+def _trend(trend: Trend) -> str:
+    steps = f"from {trend.num_from} to {trend.num_to} examples"
+    is_clear = abs(trend.gain) >= _CLEAR_ERRORS * trend.error
+    if abs(trend.gain) < _A_GAIN:
+        return f"It hardly changes {steps}. More examples of the same kind will not help much."
+    if not is_clear:
+        seems = "still to get better" if trend.gain > 0 else "not to get better"
+        return f"It seems {seems} ({_points(trend.gain)} {steps}), but that may be chance."
+    if trend.gain > 0:
+        return f"It still gets better: {_points(trend.gain)} {steps}. More examples will probably help."
+    return f"It gets worse: {_points(trend.gain)} {steps}. Look for examples that contradict each other."
+
+
+def _width(point: Point) -> float:
+    return point.high - point.low
 
 
 def _points(gain: float) -> str:
-    return f"{100 * gain:.0f} points"
+    return f"{abs(100 * gain):.0f} points {'more' if gain > 0 else 'less'}"

@@ -16,13 +16,14 @@ from engine.influence import Hurting, Influence
 from engine.prompt import fixed_indexes, make_request
 from engine.rightness import baseline, measure_name
 from engine.skill import Skill
-from engine.trials import Trials
+from engine.trials import SolverOf, Trials
 from engine.trying import AskedTrying, ChoicesTrying, items, taught_features
 
 # Of fewer examples, most stand in the prompt: then each draw has a prompt of its own, and all texts are read behind it.
 _FEW_EXAMPLES = 16
 _MANY_EXAMPLES = 200
 _MAX_WRITTEN = 120  # answers that the model writes for one curve
+_MAX_SOLVED = 300  # answers that need no writing; with few examples some of them do
 
 
 class CurveWork:
@@ -47,23 +48,24 @@ class CurveWork:
         """Of what there is by now."""
         score, name = baseline(self.skill, items(self.skill))
         is_whole = self._num_done >= self.plan.num_answers
-        return Curve(
-            self.skill.name, measure_name(self.skill), self._tally.points(), score, name, is_whole=is_whole
-        )
+        points, trend = self._tally.points(), self._tally.trend()
+        return Curve(self.skill.name, measure_name(self.skill), points, score, name, trend, is_whole)
 
 
 class Curving:
-    def __init__(self, trials: Trials, features: Features) -> None:
-        self._trials, self._features = trials, features
+    def __init__(self, trials: Trials, features: Features, solver_of: SolverOf) -> None:
+        """`solver_of` says what answers a skill without writing token by token; None: nothing, the model writes."""
+        self._trials, self._features, self._solver_of = trials, features, solver_of
 
     def begin(self, skill: Skill, max_written: int = _MAX_WRITTEN) -> CurveWork:
         """`max_written` bounds the answers of a skill whose answers the model writes."""
         if skill.is_chosen:
             return CurveWork(skill, _plan_of_choices(skill), ChoicesTrying(self._features, skill))
-        plan = Plan(
-            len(skill.examples), len(skill.checks), max_folds=3, max_rounds=1, max_answers=max_written
-        )
-        return CurveWork(skill, plan, AskedTrying(self._written, skill))
+        is_solved = self._solver_of(skill) is not None
+        folds, most = (5, _MAX_SOLVED) if is_solved else (3, max_written)
+        num_examples, num_checks = len(skill.examples), len(skill.checks)
+        plan = Plan(num_examples, num_checks, max_folds=folds, max_rounds=1, max_answers=most)
+        return CurveWork(skill, plan, AskedTrying(self._answer, skill))
 
     async def influence(self, skill: Skill) -> AsyncGenerator[Hurting, None]:
         """What each doubtful example of a skill with choices does to the others.
@@ -79,10 +81,14 @@ class Curving:
         while (one := await asyncio.to_thread(next, measured, None)) is not None:
             yield replace(one, nearest=judging.nearest[one.index])
 
-    async def _written(self, skill: Skill, inputs: Mapping[str, str]) -> str:
+    async def _answer(self, skill: Skill, inputs: Mapping[str, str]) -> str:
+        solver = self._solver_of(skill)
+        if solver is not None:
+            return (await solver.solve(skill, inputs, is_background=True)).text
         request = make_request(skill, inputs, ())
         greedy = replace(request.sampling, temperature=0.0)
-        return await self._trials.write(skill, replace(request, sampling=greedy, is_background=True))
+        asked = replace(request, sampling=greedy, is_background=True)
+        return await self._trials.answer(skill, asked, inputs)
 
 
 class _HeadJudging:

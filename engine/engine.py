@@ -34,6 +34,7 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
+from engine.extractor import Extractor
 from engine.features import Features
 from engine.gate import Gate
 from engine.identity import identity_of
@@ -42,6 +43,7 @@ from engine.lane import Origin
 from engine.measuredesk import MeasureDesk
 from engine.message import Message
 from engine.meter import Answering, Meter
+from engine.methods import Methods
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, input_text, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
@@ -58,6 +60,7 @@ from engine.transcript import Fitting
 from engine.trials import Trials
 from engine.underway import Stoppable
 from engine.why import make_reason
+from engine.wordfeatures import WordFeatures
 from engine.writing import Writing
 
 EVERYBODY_MAY = AccessConfig()
@@ -78,6 +81,7 @@ class Engine(Desk):
         limits: Limits,
         default_skill: str,
         versions_folder: Path = VERSIONS_FOLDER,
+        methods_folder: Path | None = None,
         teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
@@ -85,7 +89,9 @@ class Engine(Desk):
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
-        self.chooser = Chooser(Features(inference, store.features))
+        methods = None if methods_folder is None else Methods(methods_folder)
+        self.chooser = Chooser(Features(inference, store.features), methods)
+        self.extractor = Extractor(WordFeatures(inference, store.features))
         model = identity_of(inference.info, model_name)
         self.trials = Trials(inference, store.trials, model, self._solver_of)
         judge = Gate(self.trials, self.chooser)
@@ -98,7 +104,7 @@ class Engine(Desk):
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
-        self.curving = Curving(self.trials, self.chooser.features)
+        self.curving = Curving(self.trials, self.chooser.features, self._solver_of)
         self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
 
     def report(self, skills: Sequence[Skill]) -> ReportWork:
@@ -108,18 +114,27 @@ class Engine(Desk):
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
         await self.chooser.close()
+        await self.extractor.close()
 
     def _solver_of(self, skill: Skill) -> Solver | None:
         """What answers a skill without writing token by token; None: nothing, the model writes."""
-        return self.chooser if skill.is_chosen else None
+        if skill.is_chosen:
+            return self.chooser
+        return self.extractor if self.extractor.takes(skill) else None
 
     async def deleted(self, message_id: str) -> bool:
         """As the desk says; the model forgets what it has read of it too."""
         is_known = await super().deleted(message_id)
         if is_known:
-            self.inference.forget()
-            await self.chooser.forget(self.skillbook.skills)
+            await self._forget_read()
         return is_known
+
+    async def _forget_read(self) -> None:
+        """What the models have read of people's words."""
+        skills = self.skillbook.skills
+        self.inference.forget()
+        self.extractor.features.clear()
+        await self.chooser.forget(skills, self.extractor.keys(skills))
 
     async def respond(self, message: Message) -> AsyncGenerator[Event, None]:
         """Answers a message: `Waiting` while it is not its turn, `Text` as it is written, one `Finished` at last.
@@ -183,6 +198,8 @@ class Engine(Desk):
             made = (
                 self._choose(fitting, writing, making)
                 if skill.is_chosen
+                else self._cut_out(fitting, writing, making)
+                if self.extractor.takes(skill)
                 else self._write(fitting, conversation, writing, making)
             )
             async with aclosing(made) as texts:
@@ -263,6 +280,22 @@ class Engine(Desk):
             writing.choose(await making.stoppable.keep(whole.keep(deciding)), fitting.inputs)
         except RequestFailed as error:
             raise writing.failure(error) from error
+        yield Text(writing.finished().text)
+
+    async def _cut_out(
+        self, fitting: Fitting, writing: Writing, making: "_Making"
+    ) -> AsyncGenerator[Text, None]:
+        """The chat model is not asked: what was taught says which words of the message are the answer."""
+        skill, inputs = writing.skill, fitting.inputs
+        num_characters = len(input_text(skill, inputs))
+        making.ticket.settle(1 + round(num_characters / self._estimator.characters_per_token))
+        _, whole = self._deadlines(skill)
+        try:
+            deciding = self.extractor.decide(skill, inputs)
+            writing.choose(await making.stoppable.keep(whole.keep(deciding)), inputs)
+        except RequestFailed as error:
+            raise writing.failure(error) from error
+        writing.reason = FinishReason.STOP
         yield Text(writing.finished().text)
 
     async def _turn(self, ticket: Ticket) -> None:
@@ -377,8 +410,7 @@ class Engine(Desk):
                 return wording.NEW_CONVERSATION
             case BuiltIn.FORGET:
                 forgotten = await self._store.forget(message)
-                self.inference.forget()  # also what the model has read of it
-                await self.chooser.forget(self.skillbook.skills)
+                await self._forget_read()
                 return wording.forgotten(forgotten)
             case BuiltIn.WHY:
                 return await self.why("", message.author, message.scope)

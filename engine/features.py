@@ -5,8 +5,7 @@ Of taught texts it is kept in the database too; of people's messages nowhere but
 
 import asyncio
 import json
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -28,6 +27,7 @@ from engine.inference import (
     Scores,
 )
 from engine.prompt import fixed_indexes, fixed_turns, input_text, system_message
+from engine.remembered import Remembered
 from engine.skill import Skill
 
 MAX_SCORED_LABELS = 24  # each label takes steps of the model; what many of them say adds little
@@ -52,8 +52,8 @@ class Reading:
 class Features:
     def __init__(self, inference: Inference, kept: FeatureStore) -> None:
         self._inference, self._kept = inference, kept
-        self._taught = _Remembered(MAX_REMEMBERED_BYTES)
-        self._heard = _Remembered(MAX_HEARD_BYTES)
+        self._taught = Remembered(MAX_REMEMBERED_BYTES)
+        self._heard = Remembered(MAX_HEARD_BYTES)
         self._unscored: set[tuple[str, ...]] = set()  # labels that the model cannot score all at once
         self._together = asyncio.Semaphore(_NUM_TOGETHER)
         self._being_read: dict[str, asyncio.Lock] = {}
@@ -216,11 +216,11 @@ class Features:
         texts = (*example_texts(skill), *label_texts(skill))
         return (*self._reading_keys(skill), *_keys(self._vector_base, texts))
 
-    async def forget(self, skills: Sequence[Skill]) -> None:
-        """Lets go of all but what these skills' files are made of."""
+    async def forget(self, skills: Sequence[Skill], others: Collection[str] = ()) -> None:
+        """Lets go of all but what these skills' files are made of, and of what is kept under the keys `others`."""
         self._heard.clear()
         self._taught.clear()
-        await self._kept.keep_only([key for skill in skills for key in self.keys(skill)])
+        await self._kept.keep_only([*others, *(key for skill in skills for key in self.keys(skill))])
 
     # How
 
@@ -327,31 +327,6 @@ def label_vectors(skill: Skill, vectors: Sequence[Numbers | None]) -> Numbers:
 
 def example_texts(skill: Skill) -> tuple[str, ...]:
     return tuple(input_text(skill, one.inputs) for one in skill.examples)
-
-
-class _Remembered:
-    """The last used, up to so many bytes."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes, self._num_bytes = max_bytes, 0
-        self._numbers: OrderedDict[str, Numbers] = OrderedDict()
-
-    def get(self, key: str) -> Numbers | None:
-        found = self._numbers.get(key)
-        if found is not None:
-            self._numbers.move_to_end(key)
-        return found
-
-    def put(self, key: str, numbers: Numbers) -> None:
-        before = self._numbers.pop(key, None)
-        self._num_bytes += numbers.nbytes - (0 if before is None else before.nbytes)
-        self._numbers[key] = numbers
-        while self._num_bytes > self._max_bytes and len(self._numbers) > 1:
-            self._num_bytes -= self._numbers.popitem(last=False)[1].nbytes
-
-    def clear(self) -> None:
-        self._numbers.clear()
-        self._num_bytes = 0
 
 
 def _numbers(values: Sequence[float]) -> Numbers:

@@ -23,6 +23,7 @@ _ENFORCED = {
 }
 _REMARKS = {"title", "description", "default", "examples", "$comment", "$schema"}
 _REFERENCES = {"$ref", "$defs", "definitions"}
+_SPAN = "span"  # ours, not JSON Schema's
 _FORMATS = {"date", "time", "date-time", "uuid"}
 _WORDS = {
     "is not valid under any of the given schemas": "is none of what is allowed",
@@ -34,13 +35,22 @@ _COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
 
 @dataclass(frozen=True, slots=True)
 class OutputSchema:
-    """`schema` has no `$ref` and one type a place: what was checked is what is enforced."""
+    """`schema` has no `$ref` and one type a place: what was checked is what is enforced.
+
+    `spans` names the properties that are marked `span: true`: each is a part of the message, or not there.
+    """
 
     schema: Schema
+    spans: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
         return compact(self.schema)
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether all of an answer is cut out of the message."""
+        return bool(self.spans) and set(self.spans) == set(mapping(self.schema.get("properties", {})))
 
     def answer(self, node: Node, where: Location, faults: FaultList) -> str | None:
         """An example's output as canonical JSON: compact, its keys in the schema's order. None when it does not fit."""
@@ -66,10 +76,11 @@ def read_output_schema(node: MapNode, faults: FaultList) -> OutputSchema | None:
     for error in _errors_of_schema(value):
         at = tuple(error.absolute_path)
         found.add(line_of(node, at), f"{named(('output', *at))} is no JSON Schema: {_reason(error)}")
+    writer = _Writer(node, value, found)
     if not found.found:
-        value = _Writer(node, value, found).write()
+        value = writer.write()
     faults.extend(found)
-    return None if found.found else OutputSchema(value)
+    return None if found.found else OutputSchema(value, tuple(writer.spans))
 
 
 def _errors_of_schema(value: Schema) -> list[SchemaError | ValidationError]:
@@ -99,6 +110,7 @@ class _Writer:
         self._root = root
         self._faults = faults
         self._num_parts = 0
+        self.spans: list[str] = []
         self._followed: list[str] = []  # the references that lead to where writing is now
 
     def write(self) -> Schema:
@@ -118,11 +130,27 @@ class _Writer:
         if not isinstance(schema, dict):
             self._fail(at, "must be a schema, as in `{type: string}`")
             return {}
+        if _SPAN in schema:
+            schema = self._marked(schema, at)
         if "$ref" in schema:
             return self._referred(schema, at)
         self._check_keywords(schema, at)
         kept = {key: value for key, value in schema.items() if key not in _REFERENCES | {"$schema"}}
         return _one_type_each(self._with_parts(kept, at))
+
+    def _marked(self, schema: Schema, at: Location) -> Schema:
+        """Notes what is marked as a part of the message; the mark itself says nothing to a grammar."""
+        is_marked, rest = schema[_SPAN], {key: value for key, value in schema.items() if key != _SPAN}
+        if not isinstance(is_marked, bool):
+            self._fail((*at, _SPAN), "must be true or false")
+        elif is_marked and (len(at) != 2 or at[0] != "properties"):
+            self._fail((*at, _SPAN), "marks the `properties` of `output` itself only; take it out here")
+        elif is_marked and not _is_plain_text(rest):
+            what = 'needs `type: string`, or `[string, "null"]`, without `enum` and `const`'
+            self._fail((*at, _SPAN), f"{what}: the value is a part of the message")
+        elif is_marked:
+            self.spans.append(str(at[1]))
+        return rest
 
     def _with_parts(self, schema: Schema, at: Location) -> Schema:
         if "items" in schema:
@@ -203,6 +231,16 @@ class _Writer:
 
 class _TooLarge(Exception):
     """Writing out does not come to an end soon enough."""
+
+
+def _is_plain_text(schema: Schema) -> bool:
+    kinds = [schema, *map(mapping, listing(schema.get("anyOf", [])))]
+    types = [one for kind in kinds for one in _listed(kind.get("type", []))]
+    return "string" in types and set(types) <= {"string", "null"} and not {"enum", "const"} & schema.keys()
+
+
+def _listed(value: JsonValue) -> list[JsonValue]:
+    return value if isinstance(value, list) else [value]
 
 
 def _one_type_each(schema: Schema) -> Schema:

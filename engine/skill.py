@@ -69,7 +69,8 @@ class Skill:
     `inputs` is never empty: a skill that declares none takes one required free text called `text`.
     `choices` and `output_schema` are never both set. `output_schema` is a JSON Schema as text. `choice_descriptions` has one text
     a choice, empty where none was written. Below the probability `unsure_below` an answer of a skill with choices is a guess.
-    `checks` are kept out of everything that is taught: they only ever measure.
+    `checks` are kept out of everything that is taught: they only ever measure. `spans` names the fields of `output_schema` where
+    all of them are parts of the message.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Skill:
     choice_descriptions: tuple[str, ...] = ()
     unsure_below: float | Unsure = Unsure.AUTO
     output_schema: str | None = None
+    spans: tuple[str, ...] = ()
     sampling: SkillSampling = SkillSampling()
     memory: Memory = Memory.NONE
     takes: Takes = Takes.TEXT
@@ -94,6 +96,11 @@ class Skill:
         nothing that it makes of a text holds for the next, so the model scores its choices.
         """
         return bool(self.choices) and self.memory is Memory.NONE
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether its answers can be cut out of the message by what was taught."""
+        return bool(self.spans) and self.memory is Memory.NONE
 
     @property
     def described_choices(self) -> tuple[str, ...]:

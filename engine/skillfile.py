@@ -107,6 +107,7 @@ def read_skill(content: bytes, name: str, path: str) -> Skill:
         choice_descriptions=reader.choice_descriptions if any(reader.choice_descriptions) else (),
         unsure_below=shape.unsure_below,
         output_schema=None if reader.output is None else reader.output.text,
+        spans=reader.output.spans if reader.output is not None and reader.output.is_cut_out else (),
         sampling=_sampling(shape.sampling),
         memory=shape.memory,
         takes=shape.takes,

@@ -204,7 +204,8 @@ class SkillShape(Strict):
         description="Below this probability it says that it does not know. `auto`: when a message is far from all examples.",
     )
     output: OutputShape | None = Field(
-        default=None, description="A JSON Schema: the answer is JSON that fits it."
+        default=None,
+        description="A JSON Schema: the answer is JSON that fits it. `span: true` in a property: a part of the message.",
     )
     examples: list[ExampleShape] = Field(
         default_factory=list,

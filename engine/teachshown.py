@@ -120,7 +120,7 @@ def _surprise(effect: Effect) -> str:
 
 
 def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0) -> str:
-    """Each with what it would change, or why it cannot be taught. `num_left_out` wait behind them."""
+    """Each with what it would change, or why it cannot be taught; of several, long lines are cut. `num_left_out` wait behind them."""
     if not listed:
         return "Nothing waits to be taught."
     parts = []
@@ -130,7 +130,10 @@ def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out
         if isinstance(preview, str):
             parts.append(preview)
         else:
-            parts += [*remarks(preview), fenced(preview.diff)]
+            parts += [
+                *remarks(preview),
+                fenced(preview.diff if len(listed) == 1 else _cut_lines(preview.diff)),
+            ]
     if num_left_out:
         parts.append(f"And {num_left_out} more, once these are decided.")
     parts.append(
@@ -147,6 +150,13 @@ def suggested(found: Sequence[Suggested]) -> str:
     for one in found:
         lines += [f"`/{one.skill}`, {100 * one.probability:.0f} % sure:", fenced(one.command, "")]
     return "\n".join(lines)
+
+
+def _cut_lines(diff: str) -> str:
+    """Of many, none hides the others."""
+    return "\n".join(
+        line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…" for line in diff.splitlines()
+    )
 
 
 def dropped(kept: KeptProposal) -> str:

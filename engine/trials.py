@@ -71,6 +71,17 @@ class Trials:
         """Whether something else than the model's writing answers it."""
         return self._solver_of(skill) is not None
 
+    async def answer(self, skill: Skill, request: Request, inputs: Mapping[str, str]) -> str:
+        """By whatever answers the skill; `request` is for the model, where that does.
+
+        Raises:
+            RequestFailed: the model cannot be asked.
+        """
+        solver = self._solver_of(skill)
+        if solver is None:
+            return await self.write(skill, request)
+        return (await solver.solve(skill, inputs, is_background=True)).text
+
     async def of(
         self, skill: Skill, items: Sequence[Item], *, is_kept: bool = True
     ) -> AsyncGenerator[Trial, None]:

@@ -58,10 +58,13 @@ def items(skill: Skill) -> tuple[Example, ...]:
 
 
 def with_examples(skill: Skill, examples: Sequence[Example]) -> Skill:
-    """The skill as it would be with these; its version says so, so that nothing that was fitted to others is taken for it."""
+    """The skill as it would be with these. Its name is none that a skill can have, so that nothing that is remembered of the
+    skill itself has to make room; its version says which these are.
+    """
     said = "\n".join([skill.version, *(f"{sorted(one.inputs.items())} {one.output}" for one in examples)])
     return replace(
         skill,
+        name=f"{skill.name} with some examples",
         examples=tuple(examples),
         version=sha256(said.encode("utf-8", "surrogatepass")).hexdigest(),
     )

@@ -13,10 +13,11 @@ MAX_SHOWN_CHARACTERS = 120
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """An answer, and in words what decided it."""
+    """An answer, and in words what decided it. `label` stands for an answer that has words of the message in it."""
 
     solved: Solved
     method: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ def make_reason(skill: Skill, decided: Decided) -> Reason:
         Kin(one.number, mark(skill, one.example), one.example.output, round(one.likeness, 4))
         for one in solved.neighbours
     )
-    return Reason(solved.text, solved.probability, solved.is_unsure, decided.method, kin)
+    return Reason(decided.label or solved.text, solved.probability, solved.is_unsure, decided.method, kin)
 
 
 def mark(skill: Skill, example: Example) -> str:

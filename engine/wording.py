@@ -42,7 +42,7 @@ from engine.errors import (
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
 from engine.prompt import MAX_NEAREST, fixed_indexes
-from engine.skill import Memory, Skill, Takes
+from engine.skill import Memory, Skill, Takes, Unsure
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
 NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
@@ -50,7 +50,6 @@ NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
-NO_REASON = "I do not remember any more how I came to this answer."
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 IN_FILE = "The answer is long: all of it is in the file."
@@ -247,6 +246,17 @@ def unsure(guess: str, command: str) -> str:
     return f"I don't know this one yet. My best guess: {guess}. Teach me the right answer: `{command}`"
 
 
+def unsure_when(skill: Skill) -> str:
+    """When a skill that chooses says that it does not know, for `skills show`."""
+    match skill.unsure_below:
+        case Unsure.AUTO:
+            return "when a message is far from everything that it was taught (from 16 examples on)"
+        case Unsure.NEVER:
+            return "never said"
+        case below:
+            return f"below a probability of {100 * below:g} %"
+
+
 def examples_read(skill: Skill) -> str:
     """Which of its examples the model reads, for `skills show`."""
     number, fixed = len(skill.examples), fixed_indexes(skill)
@@ -256,6 +266,8 @@ def examples_read(skill: Skill) -> str:
     which = f"the first {first}" if fixed == tuple(range(first)) else f"{first} (the pinned ones first)"
     if skill.is_chosen:
         return f"{which} of {number} stand in the prompt; all {number} decide what an answer is"
+    if skill.is_cut_out:
+        return f"all {number} decide which words of a message are the answer; while they are few, the model writes it"
     if skill.memory is Memory.CONVERSATION:
         return f"{which} of {number} are read; the others are too many for a skill that converses"
     return f"{which} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"
@@ -509,7 +521,6 @@ class TerminalWord(StrEnum):
     HOW_TO_GO_ON = "/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends."
     HOW_TO_END = "Ctrl-D or /quit ends."
     STOPPED = "Stopped."
-    TEACH_ME = "To teach me, send this with the right answer:"
     PROPOSALS_ELSEWHERE = "Those of this chat. What people propose in Slack or Discord is decided there."
 
 

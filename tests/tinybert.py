@@ -67,7 +67,7 @@ class TinyBert:
 
     def embedded(self, tokens: list[int]) -> Matrix:
         """The vector of length 1 that the encoder should compute."""
-        hidden = self._hidden(tokens)
+        hidden = self.hidden(tokens)
         pooled = hidden[0] if self.pooling == gguf.PoolingType.CLS else hidden.mean(axis=0)
         return pooled / np.linalg.norm(pooled)
 
@@ -81,7 +81,8 @@ class TinyBert:
             rest = rest[len(piece) :]
         return found
 
-    def _hidden(self, tokens: list[int]) -> Matrix:
+    def hidden(self, tokens: list[int]) -> Matrix:
+        """The state of each token behind the last layer."""
         weights = self.weights
         hidden = weights["token_embd.weight"][tokens] + weights["position_embd.weight"][: len(tokens)]
         hidden = self._normed("token_embd_norm", hidden + weights["token_types.weight"][0])

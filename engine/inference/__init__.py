@@ -23,6 +23,7 @@ from engine.inference.wire import (
     Status,
     Usage,
 )
+from engine.inference.wordstates import WordPlaces, WordStates
 
 __all__ = [
     "STARTER",
@@ -48,6 +49,8 @@ __all__ = [
     "Speed",
     "Status",
     "Usage",
+    "WordPlaces",
+    "WordStates",
     "Worker",
     "available_memory_bytes",
     "find_model",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine.inference.wire import ChatMessage, Delta, Finished, ModelInfo, Request, Status
+from engine.inference.wordstates import WordPlaces, WordStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,19 @@ class Inference(Protocol):
 
     async def embed(self, texts: tuple[str, ...]) -> tuple[tuple[float, ...], ...]:
         """One vector of length 1 a text, `info.embedding_length` numbers each.
+
+        Raises:
+            RequestFailed: there is no embedding model, or the process died.
+        """
+        ...
+
+    async def embed_words(
+        self, texts: tuple[str, ...], words: tuple[WordPlaces, ...]
+    ) -> tuple[WordStates, ...]:
+        """What the embedding model makes of each word where it stands in its text, one row a word.
+
+        A word's state is the mean of the states of its tokens. It is zero where the word has no token: behind the end
+        of a text that is longer than the model's context.
 
         Raises:
             RequestFailed: there is no embedding model, or the process died.

@@ -20,6 +20,7 @@ from engine.inference.wire import (
     Delta,
     Embed,
     Embedded,
+    EmbedWords,
     Ended,
     Failed,
     FailureCode,
@@ -39,11 +40,13 @@ from engine.inference.wire import (
     ToWorker,
     Warm,
     Warmed,
+    WordsEmbedded,
     pack,
     unpack_from_worker,
 )
+from engine.inference.wordstates import WordPlaces, WordStates, unpacked
 
-_Reply: TypeAlias = Measured | Warmed | Embedded
+_Reply: TypeAlias = Measured | Warmed | Embedded | WordsEmbedded
 
 _MAX_LINE_BYTES = 64 << 20
 _MAX_BACKOFF_SECONDS = 60.0
@@ -229,13 +232,22 @@ class Worker:
         """See `Inference.embed`."""
         return (await self._ask(Embed(next(self._ids), texts))).vectors
 
+    async def embed_words(
+        self, texts: tuple[str, ...], words: tuple[WordPlaces, ...]
+    ) -> tuple[WordStates, ...]:
+        """See `Inference.embed_words`."""
+        reply = await self._ask(EmbedWords(next(self._ids), texts, words))
+        return tuple(unpacked(one, len(places)) for one, places in zip(reply.states, words, strict=True))
+
     @overload
     async def _ask(self, question: Measure) -> Measured: ...
     @overload
     async def _ask(self, question: Warm) -> Warmed: ...
     @overload
     async def _ask(self, question: Embed) -> Embedded: ...
-    async def _ask(self, question: Measure | Warm | Embed) -> _Reply:
+    @overload
+    async def _ask(self, question: EmbedWords) -> WordsEmbedded: ...
+    async def _ask(self, question: Measure | Warm | Embed | EmbedWords) -> _Reply:
         """A message that gets one reply. Leaving takes it back."""
         future: asyncio.Future[_Reply] = asyncio.get_running_loop().create_future()
         self._questions[question.id] = future
@@ -372,7 +384,7 @@ class Worker:
                 stream.close(failure)
             elif (future := self._questions.get(message.id)) and not future.done():
                 future.set_exception(failure)
-        elif isinstance(message, Measured | Warmed | Embedded):
+        elif isinstance(message, Measured | Warmed | Embedded | WordsEmbedded):
             if (future := self._questions.get(message.id)) and not future.done():
                 future.set_result(message)
         elif isinstance(message, Reported):

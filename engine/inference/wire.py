@@ -262,13 +262,25 @@ class Embed:
 
 
 @dataclass(frozen=True, slots=True)
+class EmbedWords:
+    """`words` says where the words of each text stand: from which character, to which (excluded)."""
+
+    id: int
+    texts: tuple[str, ...]
+    words: tuple[tuple[tuple[int, int], ...], ...]
+    type: Literal["embed_words"] = "embed_words"
+
+
+@dataclass(frozen=True, slots=True)
 class Forget:
     """Lets go of all that was computed of people's words."""
 
     type: Literal["forget"] = "forget"
 
 
-ToWorker = Annotated[Load | Submit | Cancel | Measure | Warm | Embed | Forget, Field(discriminator="type")]
+ToWorker = Annotated[
+    Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget, Field(discriminator="type")
+]
 
 
 # Messages from the worker.
@@ -341,6 +353,15 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class WordsEmbedded:
+    """For each text the states of its words, packed by `wordstates`: as JSON numbers they would take ten times the time."""
+
+    id: int
+    states: tuple[str, ...]
+    type: Literal["words_embedded"] = "words_embedded"
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """Sent now and then while there is work, and when it ends."""
 
@@ -349,19 +370,21 @@ class Reported:
 
 
 FromWorker = Annotated[
-    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | Reported,
+    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | WordsEmbedded | Reported,
     Field(discriminator="type"),
 ]
 
-_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed | Forget] = TypeAdapter(ToWorker)
+_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget] = TypeAdapter(
+    ToWorker
+)
 _FROM_WORKER: TypeAdapter[
-    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | Reported
+    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | WordsEmbedded | Reported
 ] = TypeAdapter(FromWorker)
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:
     """One message as one line of JSON, newline included."""
-    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed | Forget):
+    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget):
         return _TO_WORKER.dump_json(message) + b"\n"
     return _FROM_WORKER.dump_json(message) + b"\n"
 

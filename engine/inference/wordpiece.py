@@ -44,38 +44,61 @@ class WordPiece:
 
     def tokenize(self, text: str, *, max_tokens: int) -> list[int]:
         """The first `max_tokens` of the text's token ids, without the marks around a text."""
-        tokens = (token for word in self._words(text) for token in self._pieces(word))
+        tokens = (token for word, _ in self._words(text) for token, _, _ in self._pieces(word))
         return list(islice(tokens, max_tokens))
 
-    def _words(self, text: str) -> Iterator[str]:
+    def located(self, text: str, *, max_tokens: int) -> list[tuple[int, int, int]]:
+        """As `tokenize`, each token with where it stands in the text: from which character, to which (excluded)."""
+        origins = self._origins(text)
+        tokens = (
+            (token, origins[written[begin]], origins[written[end - 1]] + 1)
+            for word, written in self._words(text)
+            for token, begin, end in self._pieces(word)
+        )
+        return list(islice(tokens, max_tokens))
+
+    def _origins(self, text: str) -> Sequence[int]:
+        """For each character of what is read, which one of the text it was."""
+        if not self._has_no_accents:
+            return range(len(text))
+        return [index for index, one in enumerate(text) for _ in unicodedata.normalize("NFD", one)]
+
+    def _words(self, text: str) -> Iterator[tuple[str, list[int]]]:
+        """The words, some of them empty, and for each of their characters which one of what is read it was."""
         word: list[str] = []
-        for character in unicodedata.normalize("NFD", text) if self._has_no_accents else text:
+        written: list[int] = []
+        for index, character in enumerate(
+            unicodedata.normalize("NFD", text) if self._has_no_accents else text
+        ):
             category = unicodedata.category(character)
             is_break = character in _BREAKS or category[0] == "Z"
             if is_break or _stands_alone(character, category):
-                yield "".join(word)
-                word.clear()
-                yield "" if is_break else character
+                yield "".join(word), written
+                word, written = [], []
+                yield "" if is_break else character, [index]
             elif not self._is_left_out(character, category):
-                word.append(character.lower() if self._is_lowered else character)
-        yield "".join(word)
+                shown = character.lower() if self._is_lowered else character
+                word.append(shown)
+                written += [index] * len(shown)
+        yield "".join(word), written
 
     def _is_left_out(self, character: str, category: str) -> bool:
         is_accent = category == "Mn" and self._has_no_accents
         return category in _NOT_WRITTEN or character == "\ufffd" or is_accent
 
-    def _pieces(self, word: str) -> list[int]:
+    def _pieces(self, word: str) -> list[tuple[int, int, int]]:
+        """The tokens, each with the characters of the word that it stands for."""
         if len(word) > _MAX_WORD_CHARACTERS:
-            return [self._unknown]
-        found: list[int] = []
+            return [(self._unknown, 0, len(word))]
+        found: list[tuple[int, int, int]] = []
         begin = 0
         while begin < len(word):
             known = self._continue if begin else self._begin
             ends = range(min(len(word), begin + self._max_piece), begin, -1)
             end = next((end for end in ends if word[begin:end] in known), None)
             if end is None:
-                return [self._unknown]
-            found.append(known[word[begin:end]])
+                return [(self._unknown, 0, len(word))]
+            found.append((known[word[begin:end]], begin, end))
             begin = end
         return found
 

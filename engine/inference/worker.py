@@ -19,6 +19,7 @@ from engine.inference.wire import (
     Cancel,
     Embed,
     Embedded,
+    EmbedWords,
     Failed,
     FailureCode,
     Forget,
@@ -31,9 +32,11 @@ from engine.inference.wire import (
     Submit,
     ToWorker,
     Warm,
+    WordsEmbedded,
     pack,
     unpack_to_worker,
 )
+from engine.inference.wordstates import packed
 
 _REPORT_SECONDS = 0.5
 
@@ -104,6 +107,8 @@ class Worker:
                 self._measures.append(message)
             case Embed():
                 self._embed(message, loaded)
+            case EmbedWords():
+                self._embed_words(message, loaded)
             case Forget():
                 loaded.template.forget()
                 loaded.scheduler.forget_conversations()
@@ -133,6 +138,17 @@ class Worker:
         except LlamaError as error:
             self._write(Failed(message.id, FailureCode.DECODE_FAILED, str(error)))
 
+    def _embed_words(self, message: EmbedWords, loaded: Loaded) -> None:
+        if loaded.embedder is None:
+            self._write(Failed(message.id, FailureCode.NO_EMBEDDING_MODEL, "there is no embedding model"))
+            return
+        try:
+            states = loaded.embedder.embed_words(message.texts, message.words)
+        except LlamaError as error:
+            self._write(Failed(message.id, FailureCode.DECODE_FAILED, str(error)))
+        else:
+            self._write(WordsEmbedded(message.id, tuple(map(packed, states))))
+
     def _measure(self, loaded: Loaded) -> None:
         """Measuring needs slot 0 and an honest clock: it waits until nothing else is computed."""
         if not self._measures:
@@ -161,7 +177,9 @@ class Worker:
                 self._loaded.context.abort()
         self._inbox.put(None)
 
-    def _write(self, message: Outcome | Ready | LoadFailed | Measured | Embedded | Reported) -> None:
+    def _write(
+        self, message: Outcome | Ready | LoadFailed | Measured | Embedded | WordsEmbedded | Reported
+    ) -> None:
         self._out.write(pack(message))
         self._out.flush()
 

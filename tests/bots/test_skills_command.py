@@ -111,3 +111,18 @@ def test_a_new_skill_has_a_name_that_is_a_command(home: Path, capsys, name: str)
     assert skills("new", name) == 2
     assert sorted(home.rglob("*")) == before
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_check_counts_examples_whose_values_are_not_in_their_texts(home: Path) -> None:
+    (home / "skills" / "caller.yaml").write_text(
+        "description: Who called?\ninstructions: Copy the name.\n"
+        "output: {type: object, properties: {name: {type: string, span: true}}}\n"
+        "examples:\n"
+        "  - {input: Ana called, output: {name: Ana}}\n"
+        "  - {input: seven called, output: {name: '7'}}\n"
+        "  - {input: nobody called, output: {name: ''}}\n",
+        "utf-8",
+    )
+    faults, said = check(home / "config.yaml")
+    assert faults == ()
+    assert "caller: 1 example (2) with a `span` value that is not in its text" in said

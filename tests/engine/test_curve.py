@@ -107,6 +107,28 @@ def test_an_item_that_is_asked_again_is_still_one_item() -> None:
     assert point.mean == pytest.approx((2 / 3 + 1) / 2)
 
 
+def test_a_trend_compares_the_same_items_at_half_and_at_all() -> None:
+    tally = Tally()
+    tally.add(Draw((), (8, 9, 10)), (1.0, 1.0, 1.0))
+    tally.add(Draw((0, 1), (8, 9, 10)), (0.0, 1.0, 0.0))
+    assert tally.trend() is not None
+    tally.add(Draw((0, 1, 2, 3), (8, 9)), (1.0, 1.0))
+    trend = tally.trend()
+    assert trend is not None
+    assert (trend.num_from, trend.num_to) == (2, 4)
+    assert trend.gain == pytest.approx(0.5)
+    assert trend.error == pytest.approx(0.5)
+
+
+def test_of_one_size_or_of_other_items_there_is_no_trend() -> None:
+    tally = Tally()
+    assert tally.trend() is None
+    tally.add(Draw((), (8,)), (1.0,))
+    assert tally.trend() is None
+    tally.add(Draw((0,), (9,)), (1.0,))
+    assert tally.trend() is None
+
+
 @given(st.floats(0, 1), st.integers(1, 500))
 def test_an_interval_holds_its_mean_and_is_narrower_with_more_items(mean: float, number: int) -> None:
     low, high = interval(mean, number)

@@ -10,17 +10,19 @@ from tests.curves import make_curve
 
 
 @pytest.mark.parametrize(
-    ("means", "num_items", "said"),
+    ("means", "error", "said"),
     [
-        ((0.3, 0.6, 0.9), 300, "It still gets better: 30 points more from 4 to 8 examples."),
-        ((0.3, 0.9, 0.91), 300, "It hardly changes from 4 to 8 examples."),
-        ((0.3, 0.9, 0.8), 300, "It does not get better from 4 to 8 examples (10 points less)"),
-        ((0.3, 0.6, 0.8), 9, "It seems still to get better: 20 points more"),
-        ((0.3, 0.8, 0.6), 9, "It seems not to get better: 20 points less"),
+        ((0.3, 0.6, 0.9), 0.05, "It still gets better: 30 points more from 4 to 8 examples."),
+        ((0.3, 0.9, 0.91), 0.001, "It hardly changes from 4 to 8 examples."),
+        ((0.3, 0.9, 0.8), 0.05, "It gets worse: 10 points less from 4 to 8 examples."),
+        ((0.3, 0.6, 0.8), 0.15, "It seems still to get better (20 points more from 4 to 8 examples), but"),
+        ((0.3, 0.8, 0.6), 0.15, "It seems not to get better (20 points less from 4 to 8 examples), but"),
     ],
 )
-def test_the_trend_is_told_from_half_to_all(means: tuple[float, ...], num_items: int, said: str) -> None:
-    assert curve_advice(make_curve(*means, num_items=num_items)).startswith(said)
+def test_the_trend_is_told_and_only_where_it_is_no_chance(
+    means: tuple[float, ...], error: float, said: str
+) -> None:
+    assert curve_advice(make_curve(*means, error=error)).startswith(said)
 
 
 def test_few_items_are_called_a_rough_guess() -> None:
@@ -46,6 +48,7 @@ def test_nothing_measured_is_a_sentence_everywhere() -> None:
         == curve_advice(empty)
         == "/new has nothing to be measured by: teach it some examples first."
     )
+    assert "stopped before there was anything" in curve_answer(replace(empty, is_whole=False))
     assert "nothing is measured" in curve_alt(empty)
     assert curve_table(empty) == ""
     assert curve_begins("new", 1) == ""

@@ -1,6 +1,7 @@
 """Curves of real kinds of skills, on a model that answers without weights: nobody sees what it is asked."""
 
-from collections.abc import AsyncGenerator
+import random
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine import Engine
-from engine.curving import CurveWork
+from engine.curving import CurveWork, Curving
 from engine.inference import FailureCode, Request, RequestFailed, Role
 from engine.skill import Example, Memory, Skill
+from engine.solving import Solved
 from tests.fakes import Failure, FakeInference, chat_skill, make_example, make_skill, open_engine
 
 LABELS = ("sea", "hill")
@@ -72,13 +74,23 @@ async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None
 
 
 async def test_a_skill_that_can_be_learned_rises(tmp_path: Path) -> None:
-    skill = chooser(40)
+    skill = chooser(30)
     async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert curve.is_whole
     assert curve.points[0].mean < 0.9
     assert curve.points[-1].mean > 0.9
     assert (curve.baseline, curve.measure) == (0.5, "right answers")
+
+
+async def test_what_cannot_be_learned_stays_at_chance(tmp_path: Path) -> None:
+    """Who had been taught the item itself would be right."""
+    chance = random.Random(8)
+    pairs = (make_example(f"word{n} word{n + 100}", chance.choice(LABELS)) for n in range(24))
+    skill = make_skill("where", choices=LABELS, examples=tuple(pairs))
+    async with opened(tmp_path, FakeInference(embedding_length=48), skill) as engine:
+        curve = (await to_the_end(engine.curving.begin(skill))).curve
+    assert max(point.mean for point in curve.points) < 0.75
 
 
 async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
@@ -108,6 +120,34 @@ async def test_a_skill_that_converses_and_chooses_is_asked(tmp_path: Path) -> No
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert len(model.requests) == work.plan.num_answers
+
+
+class Cutter:
+    """Gives back the message: a solver that needs no model."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Skill, str]] = []
+
+    async def solve(self, skill: Skill, inputs: Mapping[str, str], *, is_background: bool = False) -> Solved:
+        assert is_background
+        self.asked.append((skill, inputs["text"]))
+        return Solved(inputs["text"])
+
+    async def leave_one_out(self, skill: Skill) -> AsyncGenerator[Solved, None]:
+        for example in skill.examples:
+            yield Solved(example.inputs["text"])
+
+
+async def test_what_needs_no_writing_answers_each_draw_by_itself(tmp_path: Path) -> None:
+    skill, model, cutter = writer(11), FakeInference(), Cutter()
+    async with opened(tmp_path, model, skill) as engine:
+        curving = Curving(engine.trials, engine.chooser.features, lambda _: cutter)
+        work = await to_the_end(curving.begin(skill))
+    assert not model.requests
+    assert len(cutter.asked) == work.plan.num_answers == 11 * len(work.plan.sizes)
+    for taught, text in cutter.asked:
+        assert taught.name != skill.name
+        assert text not in {example.inputs["text"] for example in taught.examples}
 
 
 async def test_json_counts_by_its_fields(tmp_path: Path) -> None:

@@ -281,6 +281,22 @@ def output(*lines: str) -> str:
             "5: `output.properties.a.$ref` leads nowhere",
         ),
         (output('properties: {a: {$ref: "#/$defs/b"}}'), "5: `output.properties.a.$ref` leads nowhere"),
+        (
+            output("properties: {a: {type: integer, span: true}}"),
+            "5: `output.properties.a.span` needs `type: string`",
+        ),
+        (
+            output("properties: {a: {type: string, enum: [b], span: true}}"),
+            '5: `output.properties.a.span` needs `type: string`, or `[string, "null"]`, without `enum`',
+        ),
+        (
+            output("properties: {a: {type: string, span: yes please}}"),
+            "5: `output.properties.a.span` must be true or false",
+        ),
+        (
+            output("properties: {a: {type: array, items: {type: string, span: true}}}"),
+            "5: `output.properties.a.items.span` marks the `properties` of `output` itself only",
+        ),
         (output('properties: {a: {$ref: "#"}}'), "5: `output.properties.a.$ref` leads back to itself"),
         (output("properties: {a: {}}"), "5: `output.properties.a` must say its `type`"),
         (output("required: [a]"), "5: `output.required` names `a`"),
@@ -461,3 +477,20 @@ def test_a_check_that_is_taught_is_a_fault_with_both_lines(said: str, line: int)
     (fault,) = faults_of(CHECKED + f"  - {{input: {said}, output: low}}\n")
     own_line = len(CHECKED.splitlines()) + 1
     assert fault.startswith(f"skills/triage.yaml:{own_line}: check 3 is also an example (line {line})")
+
+
+@pytest.mark.parametrize(
+    ("properties", "spans"),
+    [
+        ("{a: {type: string, span: true}, b: {type: [string, 'null'], span: true}}", ("a", "b")),
+        ("{a: {anyOf: [{type: string}, {type: 'null'}], span: true}}", ("a",)),
+        ("{a: {type: string, span: true}, b: {type: integer}}", ()),
+        ("{a: {type: string, span: false}}", ()),
+        ("{a: {type: string}}", ()),
+    ],
+)
+def test_a_skill_is_cut_out_where_all_of_its_fields_are_spans(properties, spans):
+    skill = read(output(f"properties: {properties}"))
+    assert skill.spans == spans
+    assert skill.is_cut_out is bool(spans)
+    assert "span" not in (skill.output_schema or "")

@@ -146,6 +146,17 @@ async def test_a_proposal_is_edited_or_dropped(tmp_path: Path) -> None:
                 await answer(engine, command)
 
 
+async def test_a_proposal_is_accepted_with_other_words_on_both_sides(tmp_path: Path) -> None:
+    async with classroom(tmp_path) as engine:
+        await answer(engine, "/teach triage the coffee is cold => low", EVE)
+        for wrong in ("/accept 1 =>", "/accept 1 the tea", "/accept 1 the tea => never"):
+            with pytest.raises(TeachingRefused):
+                await answer(engine, wrong)
+        assert page_of(tmp_path) == TRIAGE
+        assert "Taught" in await answer(engine, "/accept 1 the tea is cold => URGENT")
+        assert page_of(tmp_path) == with_line("{input: the tea is cold, output: urgent}")
+
+
 async def test_proposals_of_another_workspace_are_not_there(tmp_path: Path) -> None:
     elsewhere = replace(TEAM, workspace="T2")
     async with classroom(tmp_path) as engine:

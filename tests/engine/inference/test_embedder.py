@@ -1,5 +1,6 @@
 """A text's vector is the encoder's own, whatever stands beside it in a batch."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from engine.inference.embedder import Embedder
 from engine.inference.llama import LlamaError
+from engine.inference.wordstates import WordPlaces
 from tests.tinybert import CONTEXT_TOKENS, WIDTH, TinyBert, write_tiny_bert
 from tests.tinymodel import write_tiny_model
 
@@ -109,6 +111,58 @@ def test_another_word_or_another_order_of_words_is_another_vector(
         ("train in rain", "train in sun", "rain in train", "train in rain in rain")
     )
     assert min(distance(first, other) for other in others) > 0.05
+
+
+def divided(text: str) -> WordPlaces:
+    return tuple(match.span() for match in re.finditer(r"\w+|[^\w\s]", text))
+
+
+@settings(max_examples=30, deadline=None)
+@given(texts=st.lists(TEXTS, max_size=20).map(tuple))
+def test_a_words_state_is_the_mean_of_its_tokens_states(
+    encoder: tuple[Embedder, TinyBert], texts: tuple[str, ...]
+) -> None:
+    embedder, bert = encoder
+    words = tuple(map(divided, texts))
+    for text, places, states in zip(texts, words, embedder.embed_words(texts, words), strict=True):
+        assert states.shape == (len(places), WIDTH)
+        hidden, at = bert.hidden(bert.tokenized(text)), 1
+        for (begin, end), state in zip(places, states, strict=True):
+            num_tokens = len(bert.tokenized(text[begin:end])) - 2
+            if at + num_tokens < CONTEXT_TOKENS:
+                assert distance(state, hidden[at : at + num_tokens].mean(axis=0)) < 10 * TOLERANCE
+            at += num_tokens
+
+
+def test_the_mean_over_a_texts_tokens_is_the_direction_of_its_vector(
+    encoder: tuple[Embedder, TinyBert],
+) -> None:
+    """One place over the whole text holds all tokens but the two marks, whose states the encoder in numpy adds."""
+    embedder, bert = encoder
+    text = "the bot reads questions, late!"
+    (vector,) = embedder.embed((text,))
+    (states,) = embedder.embed_words((text,), (((0, len(text)),),))
+    tokens = bert.tokenized(text)
+    hidden = bert.hidden(tokens)
+    whole = (states[0] * (len(tokens) - 2) + hidden[0] + hidden[-1]) / len(tokens)
+    assert distance(whole / np.linalg.norm(whole), vector) < TOLERANCE
+
+
+def test_words_behind_the_cut_of_a_long_text_are_zero(encoder: tuple[Embedder, TinyBert]) -> None:
+    text = "sun " * (CONTEXT_TOKENS + 5)
+    (states,) = encoder[0].embed_words((text,), (divided(text),))
+    is_there = np.abs(states).sum(axis=1) > 0
+    assert is_there.tolist() == [True] * (CONTEXT_TOKENS - 2) + [False] * 7
+
+
+def test_words_between_the_words_of_a_decoder_have_states_of_their_own(decoder: Embedder) -> None:
+    text = "The  checkout page is down, née \u4f60\u597d."
+    places = divided(text)
+    (states,) = decoder.embed_words((text,), (places,))
+    assert states.shape == (len(places), decoder.length)
+    assert (np.abs(states).sum(axis=1) > 0).all()
+    assert decoder.embed_words((), ()) == ()
+    assert decoder.embed_words(("",), ((),))[0].shape == (0, decoder.length)
 
 
 def test_a_long_text_is_its_beginning_between_the_encoders_marks(

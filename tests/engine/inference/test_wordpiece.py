@@ -1,5 +1,7 @@
 """A text's tokens are those of BERT's own reading, whatever its script."""
 
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -114,3 +116,19 @@ def test_where_case_and_accents_matter_they_stay() -> None:
 @given(text=TEXTS, max_tokens=st.integers(0, 20))
 def test_what_is_cut_is_the_beginning(text: str, max_tokens: int) -> None:
     assert reading().tokenize(text, max_tokens=max_tokens) == read(text)[1:-1][:max_tokens]
+
+
+@given(TEXTS, st.booleans(), st.integers(0, 30))
+def test_each_token_is_found_where_it_stands(text: str, is_lowered: bool, max_tokens: int) -> None:
+    located = reading(is_lowered=is_lowered).located(text, max_tokens=max_tokens)
+    tokens = [token for token, _, _ in located]
+    assert tokens == reading(is_lowered=is_lowered).tokenize(text, max_tokens=max_tokens)
+    begins = [begin for _, begin, _ in located]
+    assert begins == sorted(begins)
+    for token, begin, end in located:
+        assert 0 <= begin < end <= len(text)
+        if VOCABULARY[token] != "[UNK]":
+            piece = VOCABULARY[token].removeprefix("##") or "##"
+            assert any(one in piece for one in unicodedata.normalize("NFD", text[begin:end]).lower()) or any(
+                one in text[begin:end] for one in piece
+            )
