@@ -54,7 +54,7 @@ def seen(request: Request) -> set[str]:
 
 @pytest.mark.parametrize("skill", [chooser(9), chooser(21, 4), writer(7)], ids=["few", "many", "text"])
 async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Skill) -> None:
-    model = FakeInference(embedding_length=24)
+    model = FakeInference(embedding_length=24, is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         await to_the_end(engine.curving.begin(skill))
     asked = [one for one in model.requests if one.is_background]
@@ -65,7 +65,7 @@ async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Ski
 @pytest.mark.parametrize("skill", [chooser(21, 4), writer(7)], ids=["choices", "text"])
 async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None:
     skill = replace(skill, checks=(make_example("canary in a mine", skill.examples[0].output),))
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert work.curve.points[-1].num_items == work.plan.num_asked
@@ -106,7 +106,7 @@ async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
 
 
 async def test_the_model_writes_no_more_than_may_be(tmp_path: Path) -> None:
-    skill, model = writer(60), FakeInference()
+    skill, model = writer(60), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill, 30))
     assert work.plan.num_answers == len(model.requests) <= 30
@@ -116,7 +116,7 @@ async def test_the_model_writes_no_more_than_may_be(tmp_path: Path) -> None:
 
 
 async def test_a_skill_that_converses_and_chooses_is_asked(tmp_path: Path) -> None:
-    skill, model = replace(chooser(6), memory=Memory.CONVERSATION), FakeInference()
+    skill, model = replace(chooser(6), memory=Memory.CONVERSATION), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert len(model.requests) == work.plan.num_answers
@@ -139,7 +139,7 @@ class Cutter:
 
 
 async def test_what_needs_no_writing_answers_each_draw_by_itself(tmp_path: Path) -> None:
-    skill, model, cutter = writer(11), FakeInference(), Cutter()
+    skill, model, cutter = writer(11), FakeInference(is_background_seen=True), Cutter()
     async with opened(tmp_path, model, skill) as engine:
         curving = Curving(engine.trials, engine.chooser.features, lambda _: cutter)
         work = await to_the_end(curving.begin(skill))
@@ -157,14 +157,14 @@ async def test_json_counts_by_its_fields(tmp_path: Path) -> None:
         for n in "abcdef"
     )
     skill = make_skill("task", output_schema=schema, examples=examples)
-    async with opened(tmp_path, FakeInference(), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert {point.mean for point in curve.points} == {0.5}
     assert curve.measure == "right fields"
 
 
 async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
-    skill, model = writer(9), FakeInference()
+    skill, model = writer(9), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = engine.curving.begin(skill)
         assert work.curve.points == ()
@@ -176,7 +176,7 @@ async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_fails_says_so_and_what_there_was_stays(tmp_path: Path) -> None:
-    skill, model = writer(9), FakeInference()
+    skill, model = writer(9), FakeInference(is_background_seen=True)
     model.script(*["fine"] * 3, Failure(FailureCode.WORKER_DIED))
     async with opened(tmp_path, model, skill) as engine:
         work = engine.curving.begin(skill)
