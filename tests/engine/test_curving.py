@@ -13,6 +13,7 @@ from engine.curving import CurveWork, Curving
 from engine.inference import FailureCode, Request, RequestFailed, Role
 from engine.skill import Example, Memory, Skill
 from engine.solving import Solved
+from engine.trials import Trials
 from tests.fakes import Failure, FakeInference, chat_skill, make_example, make_skill, open_engine
 
 LABELS = ("sea", "hill")
@@ -141,7 +142,8 @@ class Cutter:
 async def test_what_needs_no_writing_answers_each_draw_by_itself(tmp_path: Path) -> None:
     skill, model, cutter = writer(11), FakeInference(), Cutter()
     async with opened(tmp_path, model, skill) as engine:
-        curving = Curving(engine.trials, engine.chooser.features, lambda _: cutter)
+        solved = Trials(model, engine._store.trials, engine.trials.model, lambda _: cutter)
+        curving = Curving(solved, engine.chooser.features)
         work = await to_the_end(curving.begin(skill))
     assert not model.requests
     assert len(cutter.asked) == work.plan.num_answers == 11 * len(work.plan.sizes)
@@ -176,7 +178,7 @@ async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_fails_says_so_and_what_there_was_stays(tmp_path: Path) -> None:
-    skill, model = writer(9), FakeInference()
+    skill, model = writer(9), FakeInference(is_background_scripted=True)
     model.script(*["fine"] * 3, Failure(FailureCode.WORKER_DIED))
     async with opened(tmp_path, model, skill) as engine:
         work = engine.curving.begin(skill)
