@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.curve import Curve, Plan, Tally, Trying, tried
-from engine.feature import Feature
+from engine.feature import Feature, Numbers
 from engine.features import Features
 from engine.head import Head, Method
 from engine.influence import Hurting, Influence
@@ -72,7 +72,7 @@ class Curving:
             RequestFailed: the model cannot be asked.
         """
         taught = await taught_features(self._features, skill)
-        names = np.array(await self._features.vectors(skill.described_choices))
+        names = await self._features.labels(skill)
         labels = [skill.choices.index(one.output) for one in skill.examples]
         judging = _HeadJudging(taught, labels, names)
         measured = (await asyncio.to_thread(Influence, judging, labels)).measured()
@@ -89,7 +89,7 @@ class Curving:
 class _HeadJudging:
     """By the method that was chosen for all of them: one that is chosen anew each time would measure the choice."""
 
-    def __init__(self, taught: Sequence[Feature], labels: Sequence[int], names: NDArray[np.float32]) -> None:
+    def __init__(self, taught: Sequence[Feature], labels: Sequence[int], names: Numbers) -> None:
         self._taught, self._labels, self._names = taught, labels, names
         self._method: Method | None = None
         self.nearest: tuple[tuple[tuple[int, float], ...], ...] = ()  # of each, by all others
