@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests that need no model share the cores; those that compute have them to themselves.
 TOGETHER := -n auto --maxprocesses 4
 
-.PHONY: chat run doctor test test-unit check fix bench bench-places lock setup setup-dev embedding clean
+.PHONY: chat run doctor test test-unit check fix bench bench-places bench-teaching lock setup setup-dev embedding clean
 
 chat: setup
 	@$(BIN)/understudy chat
@@ -42,6 +42,10 @@ bench: setup-dev
 # The figures of docs/places.md.
 bench-places: setup-dev
 	$(BIN)/python bench/places.py --quick --json build/places.json
+
+# The figures of docs/teaching.md, from the data sets in SETS; `bench/teaching_report.py` writes them into the documents.
+bench-teaching: setup-dev
+	$(BIN)/python bench/teaching.py $(if $(SETS),--sets $(SETS)) --quick --json build/teaching.json --markdown build/teaching.md
 
 # Resolves the newest allowed versions into requirements/. Needs `uv`.
 lock:

@@ -7,9 +7,15 @@ from xml.sax.saxutils import escape
 
 _PANEL_WIDTH, _PANEL_HEIGHT = 300, 190
 _LEFT, _TOP, _BETWEEN, _BOTTOM = 62, 64, 54, 46
+_ROW_HEIGHT = _PANEL_HEIGHT + _BOTTOM + 30
 _NUM_TICKS = 5
 _LEAST = 1e-6  # a panel of nothing but zeros has an axis all the same
-_STYLES = (("#2563eb", "#7ab0ff", ""), ("#c2570c", "#fba45c", "6 3"), ("#6b7280", "#a8b0bd", "2 3"))
+_STYLES = (
+    ("#2563eb", "#7ab0ff", ""),
+    ("#c2570c", "#fba45c", "6 3"),
+    ("#6b7280", "#a8b0bd", "2 3"),
+    ("#15803d", "#6fcf8e", "8 3 2 3"),
+)
 _STYLE_SHEET = (
     "text{font:12px system-ui,sans-serif;fill:#1f2328}.title{font-weight:600}.quiet{fill:#59636e}"
     ".grid{stroke:#d1d9e0}.line{fill:none;stroke-width:2}{lines}"
@@ -33,18 +39,24 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Panels side by side. The axes' labels name the units."""
+    """Panels side by side, in rows of `max_columns` where that is not 0. The axes' labels name the units."""
 
     title: str
     x_label: str
     y_label: str
     panels: tuple[Panel, ...]
+    max_columns: int = 0
+
+    @property
+    def num_columns(self) -> int:
+        return min(len(self.panels), self.max_columns or len(self.panels))
 
 
 def as_svg(chart: Chart) -> str:
     """Each panel has a y axis of its own that begins at 0; x values stand at equal distances, whatever they are."""
-    width = _LEFT + len(chart.panels) * (_PANEL_WIDTH + _BETWEEN)
-    height = _TOP + _PANEL_HEIGHT + _BOTTOM
+    num_rows = math.ceil(len(chart.panels) / chart.num_columns)
+    width = _LEFT + chart.num_columns * (_PANEL_WIDTH + _BETWEEN)
+    height = _TOP + num_rows * _ROW_HEIGHT - (_ROW_HEIGHT - _PANEL_HEIGHT - _BOTTOM)
     names = _names(chart)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img">',
@@ -54,7 +66,9 @@ def as_svg(chart: Chart) -> str:
         *_legend(names, width),
     ]
     for number, panel in enumerate(chart.panels):
-        parts += _panel(chart, panel, names, _LEFT + number * (_PANEL_WIDTH + _BETWEEN))
+        row, column = divmod(number, chart.num_columns)
+        corner = (_LEFT + column * (_PANEL_WIDTH + _BETWEEN), _TOP + row * _ROW_HEIGHT)
+        parts += _panel(chart, panel, names, corner)
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -89,10 +103,11 @@ def _legend(names: Sequence[str], width: float) -> Iterator[str]:
         yield _text(x + 32, 38, name)
 
 
-def _panel(chart: Chart, panel: Panel, names: Sequence[str], left: float) -> Iterator[str]:
+def _panel(chart: Chart, panel: Panel, names: Sequence[str], corner: tuple[float, float]) -> Iterator[str]:
+    left, top = corner
     xs = sorted({x for one in panel.series for x, _ in one.points})
     marks = ticks(max(_LEAST, *(y for one in panel.series for _, y in one.points)))
-    bottom = _TOP + _PANEL_HEIGHT
+    bottom = top + _PANEL_HEIGHT
 
     def across(x: float) -> float:
         return left + _PANEL_WIDTH * (xs.index(x) + 0.5) / len(xs)
@@ -100,7 +115,7 @@ def _panel(chart: Chart, panel: Panel, names: Sequence[str], left: float) -> Ite
     def up(y: float) -> float:
         return bottom - _PANEL_HEIGHT * y / marks[-1]
 
-    yield _text(left, _TOP - 9, f"{panel.title}: {chart.y_label}", kind="quiet")
+    yield _text(left, top - 9, f"{panel.title}: {chart.y_label}", kind="quiet")
     for mark in marks:
         yield f'<path class="grid" d="M{left:g} {up(mark):.1f}h{_PANEL_WIDTH}"/>'
         yield _text(left - 8, up(mark) + 4, f"{mark:g}", kind="quiet", anchor="end")

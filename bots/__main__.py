@@ -24,6 +24,7 @@ from bots import (
     skills_testing,
 )
 from bots.finding import as_json, as_line, is_fine
+from bots.kept_figures import kept_standings
 from bots.logs import set_up_logging
 from bots.opening import ModelOpener, open_model
 from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
@@ -32,7 +33,7 @@ from bots.slack import push_manifest
 from bots.slack_manifest import install_link, manifest_yaml, without_slash_command
 from bots.slack_push import PushFailed
 from bots.terminal_session import printable
-from engine import SLACK_PUSH_NEEDS, UnderstudyError, sentence, slack_pushed
+from engine import SLACK_PUSH_NEEDS, UnderstudyError, fallen, of_no_use, sentence, slack_pushed
 from engine.inference import InferenceError
 
 DEBUG_VARIABLE = "UNDERSTUDY_DEBUG"
@@ -212,7 +213,9 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     match arguments.verb:
         case "show":
             skills_command.print_page(
-                skills_command.as_page(skills_command.found(setup.skillbook, arguments.name))
+                skills_command.as_page(
+                    skills_command.found(setup.skillbook, arguments.name), setup.data.methods
+                )
             )
         case "try":
             _say(asyncio.run(_try(setup, opener, arguments.name, " ".join(arguments.text))))
@@ -239,6 +242,8 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
             skills_command.print_page(skills_teaching.as_diff(setup, arguments.name, arguments.number))
         case _:
             skills_command.print_page(skills_command.as_table(setup.skillbook))
+            for line in asyncio.run(_marks(setup)):
+                _say(line)
             for fault in setup.skillbook.faults:
                 _complain(str(fault))
     return app.EXIT_FINE
@@ -286,6 +291,13 @@ def _number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number from 1 on")
     return int(text)
+
+
+async def _marks(setup: Setup) -> list[str]:
+    """Of skills that are of no use with the model they were measured with, or fell with it."""
+    found = await kept_standings(setup)
+    no_use = [of_no_use(one) for one in found if one.is_of_no_use]
+    return [*no_use, *(fallen(one) for one in found if one.has_fallen)]
 
 
 async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:

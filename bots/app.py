@@ -21,7 +21,7 @@ from bots.status_line import say_work
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput
 from bots.terminal_session import printable
-from engine import Engine, Reload, Skillbook, StoreFailed, UnderstudyError, engine_line, sentence
+from engine import Engine, Reload, Remeasuring, Skillbook, StoreFailed, UnderstudyError, engine_line, sentence
 
 EXIT_FINE = 0
 EXIT_FAILED = 1
@@ -103,7 +103,7 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
             places = [(kind, kind.open(setup, engine, say)) for kind in ready]
             are_up = {kind.name: True for kind in ready}
             metrics.show(Figures(engine, model.name, are_up))
-            async with _saying_work(engine, say):
+            async with _saying_work(engine, say), _remeasuring(engine, say):
                 await _serve(places, are_up, say)
     say("No place is left to answer in.")
     return EXIT_FAILED
@@ -126,6 +126,25 @@ async def _saying_work(engine: Engine, say: Say) -> AsyncIterator[None]:
         saying.cancel()
         with suppress(asyncio.CancelledError):
             await saying
+
+
+@asynccontextmanager
+async def _remeasuring(engine: Engine, say: Say) -> AsyncIterator[None]:
+    """Beside the answers, which go first."""
+    measuring = asyncio.create_task(_remeasure(engine, say), name="measuring again")
+    try:
+        yield
+    finally:
+        measuring.cancel()
+        with suppress(asyncio.CancelledError):
+            await measuring
+
+
+async def _remeasure(engine: Engine, say: Say) -> None:
+    try:
+        await Remeasuring(engine.trials, engine.skillbook, say).run()
+    except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for
+        _log.warning("The skills were not measured again (%s).", error)
 
 
 def _say_news(skillbook: Skillbook, say: Say) -> None:

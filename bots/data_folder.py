@@ -44,6 +44,11 @@ class DataFolder:
         """What the skills' files were before each change that the bot made."""
         return self.path / "versions"
 
+    @property
+    def methods(self) -> Path:
+        """What decides the answers of each skill with choices, in words."""
+        return self.path / "methods"
+
     def database(self, use: Use) -> Path:
         return self.path / f"{use}.db"
 

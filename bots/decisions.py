@@ -1,7 +1,8 @@
 """What comes of a press on Accept or Drop, and of an edited proposal: what stands there then, who is told what. Knows no platform."""
 
-from collections import OrderedDict
-from collections.abc import Awaitable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from engine import Edition, Engine, KeptProposal, ProposalDecided, Shown, UnderstudyError, sentence
@@ -17,6 +18,10 @@ class Card:
     place: str
     has_list: bool = False
 
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.place, self.number
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -31,6 +36,7 @@ class DecisionDesk:
 
     def __init__(self, engine: Engine) -> None:
         self._decisions = engine.decisions
+        self._underway: Counter[tuple[str, int]] = Counter()
         self._replaced: OrderedDict[tuple[str, int], None] = OrderedDict()
 
     async def accept(self, card: Card, by: Edition) -> Outcome:
@@ -56,21 +62,31 @@ class DecisionDesk:
 
     async def _outcome(self, deciding: Awaitable[Shown], card: Card, by: Edition) -> Outcome:
         try:
-            shown = await deciding
+            with self._counted(card):
+                shown = await deciding
+                self._note_replaced(card)
         except UnderstudyError as error:
             return await self._refused(error, card, by)
-        self._note_replaced(card)
         return Outcome(shown)
 
+    @contextmanager
+    def _counted(self, card: Card) -> Iterator[None]:
+        self._underway[card.key] += 1
+        try:
+            yield
+        finally:
+            self._underway -= Counter([card.key])
+
     async def _refused(self, error: UnderstudyError, card: Card, by: Edition) -> Outcome:
-        """A message whose proposal was decided elsewhere says so; one that says already what came of it stays."""
+        """A message whose proposal was decided elsewhere says so; one that says what came of it, or is about to, stays."""
         told = sentence(error)
-        if not isinstance(error, ProposalDecided) or (card.place, card.number) in self._replaced:
+        says_it_itself = card.key in self._replaced or card.key in self._underway
+        if not isinstance(error, ProposalDecided) or says_it_itself:
             return Outcome(None, told)
         self._note_replaced(card)
         return Outcome(await self._decisions.decided(told, by, has_list=card.has_list), told)
 
     def _note_replaced(self, card: Card) -> None:
-        self._replaced[card.place, card.number] = None
+        self._replaced[card.key] = None
         while len(self._replaced) > MAX_REPLACED:
             self._replaced.popitem(last=False)

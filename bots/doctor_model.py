@@ -7,9 +7,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bots.finding import Check, Fact, Mark
+from bots.kept_figures import kept_standings
 from bots.opening import ModelOpener, OpenModel, Progress
 from bots.setup import Setup
-from engine import Config, sentence, size
+from engine import Config, StoreFailed, fallen, identity_of, of_no_use, sentence, size
 from engine.inference import InferenceError, ModelInfo, ModelUnusable, Speed, Status, available_memory_bytes
 
 _SLOW_TOKENS_PER_SECOND = 5.0
@@ -28,6 +29,8 @@ async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progres
             yield _threads(info)
             yield _memory(info)
             yield _embedding(config, model)
+            async for check in _measured(setup, model):
+                yield check
             progress("Measuring...")
             speed = await model.inference.measure()
             yield _states(config, model.inference.status)
@@ -136,6 +139,22 @@ def _embedding(config: Config, model: OpenModel) -> Check:
     if model.embedding_name is None:
         return Check("Embedding", Mark.OK, "no embedding model", facts=facts)
     return Check("Embedding", Mark.OK, f"{model.embedding_name}, vectors of {length} numbers", facts=facts)
+
+
+async def _measured(setup: Setup, model: OpenModel) -> AsyncIterator[Check]:
+    """What was kept of the skills with this model; nothing where none was measured with it, or a running bot has it."""
+    try:
+        found = await kept_standings(setup, identity_of(model.inference.info, model.name))
+    except StoreFailed:
+        return  # the database has a line of its own
+    for one in found:
+        if one.is_of_no_use:
+            yield Check("Measured", Mark.WARN, of_no_use(one), "Take a bigger model, or take the skill out.")
+        if one.has_fallen:
+            advice = f"`understudy skills test {one.skill.name}` shows what is wrong; teach it that, or take the other model."
+            yield Check("Measured", Mark.WARN, fallen(one), advice)
+    if found and not any(one.is_of_no_use or one.has_fallen for one in found):
+        yield Check("Measured", Mark.OK, f"skills measured with this model: {len(found)}; none fell")
 
 
 def _states(config: Config, status: Status) -> Check:

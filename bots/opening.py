@@ -125,6 +125,7 @@ async def open_engine(
             channels=setup.config.channels,
             teaching=setup.config.teaching,
             versions_folder=setup.data.versions,
+            methods_folder=setup.data.methods,
             model_name=model_name,
         )
         warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)

@@ -22,6 +22,7 @@ from engine import (
     Finished,
     Input,
     Message,
+    Methods,
     Right,
     Skill,
     Skillbook,
@@ -29,6 +30,7 @@ from engine import (
     examples_read,
     fault_of_name,
     skill_template,
+    unsure_when,
 )
 
 
@@ -63,7 +65,7 @@ def as_table(skillbook: Skillbook) -> Table:
     return table
 
 
-def as_page(skill: Skill) -> RenderableType:
+def as_page(skill: Skill, methods: Path) -> RenderableType:
     """Everything that the skill's file says."""
     facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, value in (
@@ -73,6 +75,7 @@ def as_page(skill: Skill) -> RenderableType:
         ("Takes", str(skill.takes)),
         ("Examples", examples_read(skill)),
         ("Access", _access(skill)),
+        *((name, value) for name, value in _decided(skill, methods)),
         ("Version", skill.version[:12]),
     ):
         facts.add_row(Styled(name, style="dim"), Styled(value))
@@ -85,6 +88,15 @@ def as_page(skill: Skill) -> RenderableType:
         _inputs(skill.inputs),
         *(_example(number, one) for number, one in enumerate(skill.examples, 1)),
     )
+
+
+def _decided(skill: Skill, methods: Path) -> tuple[tuple[str, str], ...]:
+    """What decides its answers; nothing for a skill that writes them."""
+    if not skill.is_chosen:
+        return ()
+    known = Methods(methods).of(skill)
+    method = known or "not known yet: a bot that runs looks at it in its idle time"
+    return ("Decided by", method), ("Unsure", unsure_when(skill))
 
 
 def _access(skill: Skill) -> str:

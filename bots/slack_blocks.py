@@ -9,10 +9,9 @@ from enum import StrEnum
 from typing import TypeAlias
 
 from bots import markup
-from bots.surface import Controls
-from engine import Input, JsonValue, Proposal, Skill, SlackWord, numbered, skill_shown_left_out
+from bots.slack_controls import Action, Block, button, decisions, plain
+from engine import Input, JsonValue, Proposal, Skill, SlackWord, skill_shown_left_out
 
-Block: TypeAlias = dict[str, JsonValue]
 View: TypeAlias = dict[str, JsonValue]
 
 MAX_SUMMARY = 300
@@ -28,28 +27,6 @@ MAX_EXAMPLE = 200
 SKILL_BLOCK = "skill"
 OUTPUT_BLOCK = "output"
 VALUE = "value"
-
-
-class Action(StrEnum):
-    """The `action_id` of a button, a select."""
-
-    RATE = "rate"
-    AGAIN = "again"
-    STOP = "stop"
-    TRY = "try"
-    CHOOSE_SKILL = "choose_skill"
-    WHY = "why"
-    TEACH_ME = "teach_me"
-    ACCEPT = "accept_proposal"
-    EDIT = "edit_proposal"
-    DROP = "drop_proposal"
-
-
-class Rating(StrEnum):
-    """What stands before the message's id in the value of a feedback button."""
-
-    GOOD = "good"
-    NOT_GOOD = "not_good"
 
 
 class Dialog(StrEnum):
@@ -94,70 +71,6 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def controls(given: Controls, message_id: str) -> tuple[Block, ...]:
-    """Under a message. `message_id` is the question's."""
-    if given.can_stop:
-        return stop(message_id)
-    rating = feedback(message_id, has_reason=given.has_reason, can_teach=given.can_teach)
-    return (*(rating if given.can_rate else ()), *decisions(given.proposals))
-
-
-def feedback(message_id: str, *, has_reason: bool = False, can_teach: bool = False) -> tuple[Block, ...]:
-    """Under a whole answer."""
-    rating: JsonValue = {
-        "type": "feedback_buttons",
-        "action_id": Action.RATE.value,
-        "positive_button": {"text": _plain(SlackWord.GOOD), "value": f"{Rating.GOOD}|{message_id}"},
-        "negative_button": {"text": _plain(SlackWord.NOT_GOOD), "value": f"{Rating.NOT_GOOD}|{message_id}"},
-    }
-    teach = _button(SlackWord.TEACH_ME, Action.TEACH_ME, message_id) | {"style": "primary"}
-    why = _button(SlackWord.WHY, Action.WHY, message_id)
-    buttons = [
-        *([teach] if can_teach else []),
-        *([why] if has_reason else []),
-        _button(SlackWord.AGAIN, Action.AGAIN, message_id),
-    ]
-    return ({"type": "context_actions", "elements": [rating]}, _actions(buttons))
-
-
-def stop(message_id: str) -> tuple[Block, ...]:
-    """Under an answer that grows."""
-    return (_actions([_button(SlackWord.STOP, Action.STOP, message_id)]),)
-
-
-def decisions(proposals: Sequence[int]) -> tuple[Block, ...]:
-    """A row for each proposal: accept, edit, drop."""
-    has_list = len(proposals) > 1
-    return tuple(_actions(_decision_buttons(number, has_list=has_list)) for number in proposals)
-
-
-def _decision_buttons(number: int, *, has_list: bool) -> list[Block]:
-    value = DecisionValue(number, has_list=has_list).written()
-    styles: dict[Action, Block] = {Action.ACCEPT: {"style": "primary"}, Action.DROP: {"style": "danger"}}
-    words = {Action.ACCEPT: SlackWord.ACCEPT, Action.EDIT: SlackWord.EDIT, Action.DROP: SlackWord.DROP}
-    return [
-        _button(numbered(word, number, is_one_of_many=has_list), action, value) | styles.get(action, {})
-        for action, word in words.items()
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionValue:
-    """What a button of a proposal carries. `has_list`: others are shown beside it."""
-
-    number: int
-    has_list: bool = False
-
-    def written(self) -> str:
-        return f"{self.number}|list" if self.has_list else str(self.number)
-
-    @classmethod
-    def read(cls, value: str) -> "DecisionValue":
-        """Raises ValueError for what is not ours."""
-        number, _, more = value.partition("|")
-        return cls(int(number), has_list=more == "list")
-
-
 # Modals
 
 
@@ -196,8 +109,8 @@ def note_modal(text: str) -> View:
     """One sentence in a window of its own."""
     return {
         "type": "modal",
-        "title": _plain(SlackWord.APP),
-        "close": _plain(SlackWord.CLOSE),
+        "title": plain(SlackWord.APP),
+        "close": plain(SlackWord.CLOSE),
         "blocks": [markdown(_cut(markup.for_slack(text), MAX_SECTION))],
     }
 
@@ -243,7 +156,7 @@ def _home_skill(skill: Skill) -> Block:
         lines.append(f"> {escaped(given)}\n> → {escaped(_one_line(example.output))}")
     return {
         **_section(_cut("\n".join(lines), MAX_SECTION)),
-        "accessory": _button(SlackWord.TRY, Action.TRY, skill.name),
+        "accessory": button(SlackWord.TRY, Action.TRY, skill.name),
     }
 
 
@@ -265,9 +178,9 @@ def _modal(
         "type": "modal",
         "callback_id": dialog.value,
         "private_metadata": metadata,
-        "title": _plain(title),
-        "submit": _plain(submit),
-        "close": _plain(SlackWord.CANCEL),
+        "title": plain(title),
+        "submit": plain(submit),
+        "close": plain(SlackWord.CANCEL),
         "blocks": body,
     }
 
@@ -279,7 +192,7 @@ def _choice(skills: Sequence[Skill], chosen: Skill) -> Block:
         "type": "input",
         "block_id": SKILL_BLOCK,
         "dispatch_action": True,
-        "label": _plain(SlackWord.SKILL),
+        "label": plain(SlackWord.SKILL),
         "element": {**element, "action_id": Action.CHOOSE_SKILL.value},
     }
 
@@ -293,7 +206,7 @@ def _input(skill: Skill, one: Input, text: str) -> Block:
         "type": "input",
         "block_id": input_block(skill, one),
         "optional": not one.is_required,
-        "label": _plain(_cut(one.description or one.name, MAX_LABEL)),
+        "label": plain(_cut(one.description or one.name, MAX_LABEL)),
         "element": element,
     }
 
@@ -301,7 +214,7 @@ def _input(skill: Skill, one: Input, text: str) -> Block:
 def _output(skill: Skill, label: SlackWord, text: str) -> Block:
     has_menu = is_listed(skill.choices)
     element = _choices(skill.choices, text) if has_menu else _text_input(text, is_multiline=True)
-    return {"type": "input", "block_id": OUTPUT_BLOCK, "label": _plain(label), "element": element}
+    return {"type": "input", "block_id": OUTPUT_BLOCK, "label": plain(label), "element": element}
 
 
 def _text_input(text: str, *, is_multiline: bool) -> Block:
@@ -327,20 +240,11 @@ def _select(options: Sequence[Block], initial: Block | None) -> Block:
 
 
 def _option(text: str, value: str) -> Block:
-    return {"text": _plain(_cut(text, MAX_LABEL)), "value": value}
-
-
-def _button(text: str, action: Action, value: str) -> Block:
-    return {"type": "button", "text": _plain(text), "action_id": action.value, "value": value}
-
-
-def _actions(buttons: Sequence[Block]) -> Block:
-    elements: list[JsonValue] = [*buttons]
-    return {"type": "actions", "elements": elements}
+    return {"text": plain(_cut(text, MAX_LABEL)), "value": value}
 
 
 def _header(text: str) -> Block:
-    return {"type": "header", "text": _plain(text)}
+    return {"type": "header", "text": plain(text)}
 
 
 def _section(text: str) -> Block:
@@ -349,10 +253,6 @@ def _section(text: str) -> Block:
 
 def _context(text: str) -> Block:
     return {"type": "context", "elements": [{"type": "mrkdwn", "text": text, "verbatim": True}]}
-
-
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": str(text), "emoji": True}
 
 
 def _quoted(text: str) -> str:

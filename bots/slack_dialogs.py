@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from bots import slack_blocks
 from bots.slack_answers import Answers, Workspace
-from bots.slack_blocks import Action, Dialog, Rating
+from bots.slack_blocks import Dialog
+from bots.slack_controls import Action, Rating
 from bots.slack_events import SlackAddress, message_id, opening, readable
 from bots.slack_interactions import Pressed, Shortcut, Submitted, Target
 from bots.slack_lessons import Lessons

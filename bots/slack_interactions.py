@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from bots.slack_blocks import OUTPUT_BLOCK, SKILL_BLOCK, Action, Dialog, input_block, is_listed
+from bots.slack_blocks import OUTPUT_BLOCK, SKILL_BLOCK, Dialog, input_block, is_listed
+from bots.slack_controls import Action
 from engine import Skill
 
 

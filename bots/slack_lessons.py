@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Mapping
 from bots import slack_blocks
 from bots.decisions import Card, DecisionDesk, Outcome
 from bots.slack_answers import Workspace
-from bots.slack_blocks import MAX_INPUT, Action, DecisionValue, Dialog
+from bots.slack_blocks import MAX_INPUT, Dialog
+from bots.slack_controls import Action, DecisionValue
 from bots.slack_events import message_id
 from bots.slack_home import Home
 from bots.slack_interactions import Pressed, Submitted, Target

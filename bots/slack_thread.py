@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 from uuid import uuid4
 
-from bots import markup, slack_blocks
+from bots import markup, slack_blocks, slack_controls
 from bots.slack_api import Api, ApiFailed, Payload, Upload
 from bots.slack_faults import BAD_BLOCKS, NEEDS_RIGHT, is_streaming_conflict, stream_fault, write_fault
 from bots.surface import CannotAttach, Controls, File, MessageGone, Uncertain
@@ -131,8 +131,8 @@ class Thread:
         blocks: list[JsonValue] = [slack_blocks.markdown(text), *self.blocks(controls)]
         return {"text": slack_blocks.summary(text), "blocks": blocks}
 
-    def blocks(self, controls: Controls) -> tuple[slack_blocks.Block, ...]:
-        return slack_blocks.controls(controls, self._message_id)
+    def blocks(self, controls: Controls) -> tuple[slack_controls.Block, ...]:
+        return slack_controls.controls(controls, self._message_id)
 
     async def _update(self, ref: str, body: Mapping[str, JsonValue]) -> None:
         where: dict[str, JsonValue] = {"channel": self.channel, "ts": ref}

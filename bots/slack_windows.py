@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from bots import markup, slack_blocks
+from bots import markup, slack_blocks, slack_controls
 from bots.slack_answers import Workspace
 from bots.slack_api import ApiFailed
 from bots.slack_events import author, readable
@@ -117,5 +117,5 @@ class Windows:
 
 def _body(shown: Shown) -> dict[str, JsonValue]:
     text = markup.for_slack(beginning(shown.text, MAX_SHOWN, lambda text: len(markup.for_slack(text))))
-    blocks: list[JsonValue] = [slack_blocks.markdown(text), *slack_blocks.decisions(shown.proposals)]
+    blocks: list[JsonValue] = [slack_blocks.markdown(text), *slack_controls.decisions(shown.proposals)]
     return {"text": slack_blocks.summary(text), "blocks": blocks}

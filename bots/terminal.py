@@ -154,15 +154,11 @@ class Terminal:
                         finished = event
                         if event.picture is not None:
                             answer.add(f"\n\n{fenced(event.picture.blocks, '')}")
-        await self._add_notes(message, finished)
+        self._add_notes(message, finished)
 
-    async def _add_notes(self, message: Message, finished: Finished) -> None:
+    def _add_notes(self, message: Message, finished: Finished) -> None:
         if finished.is_cut:
             self._note(CUT)
-        command = await self._engine.how_to_teach(message.id) if finished.is_unsure else ""
-        if command:
-            self._note(TerminalWord.TEACH_ME)
-            self._console.print(Styled(f"  {printable(command)}"), soft_wrap=True)
         if message.text[1:].strip().lower() == BuiltIn.PROPOSALS:
             self._note(TerminalWord.PROPOSALS_ELSEWHERE)
 

@@ -29,8 +29,8 @@ _BUILT_IN = {
     "accept": "teach what was proposed",
     "drop": "let a proposal go",
     "skill": "make a new skill in chat",
+    "why": "why the last answer was chosen",
     "curve": "draw how right a skill is with ever more examples",
-    "why": "why the last answer here was chosen",
     "test": "how often a skill is right",
     "quit": "end",
 }

@@ -53,21 +53,25 @@ from engine.errors import (
 from engine.examplefile import read_examples
 from engine.extractor import not_in_their_text
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
+from engine.identity import ModelIdentity, identity_of
 from engine.influence import Hurting
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
+from engine.methods import Methods
 from engine.picture import Picture
+from engine.remeasuring import Remeasuring
 from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
 from engine.skill import Example, Input, JsonValue, Memory, Skill, Takes
 from engine.skillbook import Reload, Skillbook
 from engine.skillfile import fault_of_name, skill_template
 from engine.skillschema import skill_schema
+from engine.standing import Standing, standings
 from engine.store import Store
 from engine.teaching import Edition, Held, Preview
 from engine.teachshown import fenced
-from engine.testshown import nothing_to_measure, percent, shown_labels, summary, wrong_line
+from engine.testshown import fallen, nothing_to_measure, of_no_use, percent, shown_labels, summary, wrong_line
 from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
@@ -105,6 +109,7 @@ from engine.wording import (
     slack_push_failed,
     slack_pushed,
     thread_name,
+    unsure_when,
     waiting,
     welcome,
     work_line,
@@ -170,7 +175,9 @@ __all__ = [
     "Memory",
     "Message",
     "MessageDeleted",
+    "Methods",
     "MissingRight",
+    "ModelIdentity",
     "NotAllowed",
     "NotHere",
     "Outcome",
@@ -184,6 +191,7 @@ __all__ = [
     "QueueFull",
     "QueueView",
     "Reload",
+    "Remeasuring",
     "Right",
     "Scope",
     "Secrets",
@@ -194,6 +202,7 @@ __all__ = [
     "Skillbook",
     "SlackConfig",
     "SlackWord",
+    "Standing",
     "Store",
     "StoreFailed",
     "Superseded",
@@ -225,13 +234,16 @@ __all__ = [
     "drawn_curve",
     "engine_line",
     "examples_read",
+    "fallen",
     "fault_of_name",
     "fenced",
+    "identity_of",
     "kind_of",
     "left_out",
     "not_in_their_text",
     "nothing_to_measure",
     "numbered",
+    "of_no_use",
     "open_shelf",
     "percent",
     "queue_text",
@@ -249,9 +261,11 @@ __all__ = [
     "slack_not_member",
     "slack_push_failed",
     "slack_pushed",
+    "standings",
     "summary",
     "thread_name",
     "unified",
+    "unsure_when",
     "usage",
     "waiting",
     "welcome",

@@ -28,6 +28,7 @@ class Finished:
     that the model began to repeat itself. `num_left_out` counts the older messages of a conversation that had no
     room in what the skill was given. `probability` is that of an answer that was chosen by what was taught, None for any other.
     One that `is_unsure` says so, and `guess` is what it would have been. With `has_reason`, `Desk.why` can say more of it.
+    `proposals` are the numbers of those that it shows and that are still to be decided. `picture` is shown under the text.
     """
 
     text: str

@@ -12,6 +12,7 @@ from engine.feature import Feature, Numbers
 from engine.features import Features, Reading, example_texts, label_texts, label_vectors
 from engine.head import Head, Judgement
 from engine.inference import Scores
+from engine.methods import Methods
 from engine.nearest import normalised
 from engine.prompt import input_text
 from engine.skill import Example, Skill, Unsure
@@ -33,8 +34,9 @@ _log = logging.getLogger(__name__)
 
 
 class Chooser:
-    def __init__(self, features: Features) -> None:
-        self.features = features
+    def __init__(self, features: Features, methods: Methods | None = None) -> None:
+        """`methods`: where it is noted what decides, for who asks without a model; None notes nothing."""
+        self.features, self._methods = features, methods
         self._pupils: dict[str, list[_Pupil]] = {}
         self._recent: dict[str, _Recent] = {}
         self._changed = asyncio.Event()
@@ -47,10 +49,17 @@ class Chooser:
         while True:
             for skill in skillbook.skills:
                 if skill.is_chosen:
-                    await self._pupil(skill).settled()
+                    pupil = self._pupil(skill)
+                    await pupil.settled()
+                    await self._note_method(skill, pupil)
             self._drop(skillbook.names)
             await self._changed.wait()
             self._changed.clear()
+
+    async def _note_method(self, skill: Skill, pupil: "_Pupil") -> None:
+        if self._methods is not None and pupil.is_whole:
+            words = (await pupil.now()).method
+            await asyncio.to_thread(self._methods.keep, skill, words)
 
     def _note(self, _: Reload) -> None:
         self._changed.set()
@@ -244,6 +253,10 @@ class _Pupil:
             vectors.cancel()
         if done:
             await asyncio.wait({learning}, timeout=PATIENCE_SECONDS)
+
+    @property
+    def is_whole(self) -> bool:
+        return self._fitted is not None and self._fitted.is_whole
 
     async def whole(self) -> _Fitted:
         """With everything that can be known of every example.

@@ -200,6 +200,7 @@ class TeachingConfig(Strict):
     max_share: float = Field(default=0.3, gt=0, le=1, allow_inf_nan=False)
     free_examples: int = Field(default=10, ge=0, le=10_000)
     git: bool = False
+    suggestions: bool = False
 
 
 class MetricsConfig(Strict):

@@ -37,10 +37,13 @@ class Decisions:
         return Shown(teachshown.held(done, proposal.skill), (done.number,) if is_decided_here else ())
 
     async def listed(self, by: Edition) -> Shown:
-        """What this person may decide, oldest first."""
+        """What this person may decide, oldest first, and what it does to the skill."""
+        return await self._listed(by, num_measured=MAX_DECIDED)
+
+    async def _listed(self, by: Edition, *, num_measured: int) -> Shown:
         found = await self._teaching.open_proposals(by.author, by.scope)
         shown = [
-            (kept, await self._preview(kept, is_measured=index < MAX_DECIDED))
+            (kept, await self._preview(kept, is_measured=index < num_measured))
             for index, kept in enumerate(found[:MAX_LISTED])
         ]
         num_left_out = len(found) - len(shown)
@@ -74,7 +77,8 @@ class Decisions:
         return await self._beside(told, by, has_list=has_list)
 
     async def _beside(self, told: str, by: Edition, *, has_list: bool) -> Shown:
-        rest = await self.listed(by) if has_list else Shown("")
+        """What was done comes first, and at once: beside it nothing is measured."""
+        rest = await self._listed(by, num_measured=0) if has_list else Shown("")
         return Shown(f"{told}\n\n{rest.text}", rest.proposals) if rest.proposals else Shown(told)
 
     async def _preview(self, kept: KeptProposal, *, is_measured: bool = True) -> Preview | str:

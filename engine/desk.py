@@ -15,7 +15,6 @@ from engine.shelf import Written
 from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
-from engine.teachform import written
 from engine.teaching import Edition, Held, Preview, Teaching
 from engine.underway import Underway
 
@@ -180,13 +179,6 @@ class Desk:
         if found is None or not found.inputs:
             return None
         return Message(new_id, found.scope, by, "", found.skill, found.inputs, again_of=message_id)
-
-    async def how_to_teach(self, message_id: str) -> str:
-        """The command to which only the right answer is to be added; empty where there is none to be sent."""
-        found = await self.answered(message_id)
-        skill = None if found is None else self.skillbook.get(found.skill)
-        command = None if found is None or skill is None else written(skill, found.inputs, "")
-        return "" if command is None else command.rstrip() + " "
 
     # Teaching; `decisions` does the same and says what is to be shown of it
 

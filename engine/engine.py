@@ -43,6 +43,7 @@ from engine.lane import Origin
 from engine.measuredesk import MeasureDesk
 from engine.message import Message
 from engine.meter import Answering, Meter
+from engine.methods import Methods
 from engine.permissions import Permissions
 from engine.prompt import MAX_TURNS, fixed_part, input_text, make_request, scope_key, spoken
 from engine.queue import Queue, Ticket
@@ -52,6 +53,7 @@ from engine.skill import Skill
 from engine.skillbook import Skillbook
 from engine.solving import Solver
 from engine.store import Store
+from engine.suggestions import Suggestions
 from engine.teachdesk import TeachDesk
 from engine.teaching import Teaching
 from engine.transcript import Fitting
@@ -79,6 +81,7 @@ class Engine(Desk):
         limits: Limits,
         default_skill: str,
         versions_folder: Path = VERSIONS_FOLDER,
+        methods_folder: Path | None = None,
         teaching: TeachingConfig = AS_USUAL,
         access: AccessConfig = EVERYBODY_MAY,
         channels: Mapping[str, ChannelConfig] = NO_CHANNELS,
@@ -86,7 +89,8 @@ class Engine(Desk):
     ) -> None:
         permissions = Permissions(access, channels, default_skill, skillbook)
         shelf = open_shelf(skillbook.folder, versions_folder, has_git=teaching.git)
-        self.chooser = Chooser(Features(inference, store.features))
+        methods = None if methods_folder is None else Methods(methods_folder)
+        self.chooser = Chooser(Features(inference, store.features), methods)
         self.extractor = Extractor(WordFeatures(inference, store.features))
         model = identity_of(inference.info, model_name)
         self.trials = Trials(inference, store.trials, model, self._solver_of)
@@ -94,7 +98,8 @@ class Engine(Desk):
         taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
         super().__init__(skillbook, store, permissions, taught)
         self.inference, self._limits = inference, limits
-        self._teachdesk = TeachDesk(taught, skillbook, permissions, store)
+        suggestions = Suggestions(store, skillbook, permissions, is_on=teaching.suggestions)
+        self._teachdesk = TeachDesk(taught, skillbook, permissions, store, suggestions=suggestions)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)

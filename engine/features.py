@@ -101,13 +101,18 @@ class Features:
         return Feature(text, vector, reading.state, reading.scores)
 
     async def of(self, skill: Skill, text: str, *, is_background: bool = False) -> Feature:
-        """The feature of a text that is in no file.
+        """The feature of a text that is in no file. It is read once, also where it is asked for again or taught a moment later.
 
         Raises:
             RequestFailed: a model cannot be asked.
         """
         vector = await self._vector(text)
-        reading = await self._read(skill, text, None, is_background=is_background)
+        key = _keys(self._base(skill), (text,))[0]
+        numbers = self._heard.get(key)
+        if numbers is None:
+            numbers = _as_one(await self._read(skill, text, None, is_background=is_background))
+            self._heard.put(key, numbers)
+        reading = _parted(numbers)
         return Feature(text, vector, reading.state, reading.scores)
 
     async def of_texts(self, skill: Skill, texts: Sequence[str]) -> tuple[Feature, ...]:

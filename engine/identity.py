@@ -13,6 +13,11 @@ class ModelIdentity:
     sha256: str
     embedding_sha256: str = ""
 
+    @property
+    def files(self) -> tuple[str, str]:
+        """What it is, whatever it is called."""
+        return self.sha256, self.embedding_sha256
+
 
 def identity_of(info: ModelInfo, name: str = "") -> ModelIdentity:
     """`name` is what people call it; without one, what its file says of it."""

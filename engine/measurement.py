@@ -95,6 +95,12 @@ class Measurement:
     def copied_token_f1(self) -> float | None:
         return self._mean(token_f1, self._copied)
 
+    @property
+    def beats_copying(self) -> bool:
+        """Whether texts are nearer than the message itself. Where nothing was measured, nothing is said against it."""
+        said, copied = self.chrf, self.copied_chrf
+        return said is None or copied is None or said > copied
+
     def _copied(self, trial: Trial) -> str:
         return trial.inputs.get(self.skill.main_input.name, "")
 

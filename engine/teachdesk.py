@@ -16,6 +16,7 @@ from engine.skill import Memory, Skill
 from engine.skillbook import Skillbook
 from engine.skillfile import fault_of_name
 from engine.store import Store
+from engine.suggestions import Suggestions
 from engine.teachform import (
     corrected,
     example_of,
@@ -32,10 +33,17 @@ _NUMBER = re.compile(r"#?([0-9]{1,15})\s*")
 
 class TeachDesk:
     def __init__(
-        self, teaching: Teaching, skillbook: Skillbook, permissions: Permissions, store: Store
+        self,
+        teaching: Teaching,
+        skillbook: Skillbook,
+        permissions: Permissions,
+        store: Store,
+        *,
+        suggestions: Suggestions,
     ) -> None:
         self._teaching, self._skillbook = teaching, skillbook
         self._permissions, self._store = permissions, store
+        self._suggestions = suggestions
         self._decisions = Decisions(teaching)
 
     async def answer(self, call: BuiltInCall, message: Message) -> Shown:
@@ -80,7 +88,7 @@ class TeachDesk:
     async def _teach(self, argument: str, message: Message) -> Shown:
         found = _FIRST_WORD.match(argument)
         if found is None:
-            raise TeachingRefused(teachwording.HOW_TO_TEACH)
+            return Shown(await self._suggest(message))
         skill = self._skill(found[1], message.author, message.scope)
         said, answer = split_pair(argument[found.end() :])
         example = example_of(skill, said, answer)
@@ -88,6 +96,13 @@ class TeachDesk:
             skill.name, example.inputs, example.output, message.author, message.scope, message.id
         )
         return await self._decisions.teach(proposal, message.id)
+
+    async def _suggest(self, message: Message) -> str:
+        """Nobody was named who is to learn: what would teach most, where that is wanted."""
+        found = await self._suggestions.of_today(message)
+        if not found:
+            raise TeachingRefused(teachwording.HOW_TO_TEACH)
+        return teachshown.suggested(found)
 
     async def _accept(self, argument: str, message: Message) -> Shown:
         number, rest = _numbered(argument)

@@ -8,6 +8,7 @@ from engine.feedback import KeptProposal
 from engine.likeness import Alike, Kinship
 from engine.shelf import Written
 from engine.skill import Example
+from engine.suggestions import Suggested
 from engine.teaching import Held, Preview
 
 _MAX_DIFF_LINES = 40
@@ -118,7 +119,7 @@ def _surprise(effect: Effect) -> str:
 
 
 def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0) -> str:
-    """Each with what it would change, or why it cannot be taught. `num_left_out` wait behind them."""
+    """Each with what it would change, or why it cannot be taught; of several, long lines are cut. `num_left_out` wait behind them."""
     if not listed:
         return "Nothing waits to be taught."
     parts = []
@@ -128,13 +129,33 @@ def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out
         if isinstance(preview, str):
             parts.append(preview)
         else:
-            parts += [*remarks(preview), fenced(preview.diff)]
+            parts += [
+                *remarks(preview),
+                fenced(preview.diff if len(listed) == 1 else _cut_lines(preview.diff)),
+            ]
     if num_left_out:
         parts.append(f"And {num_left_out} more, once these are decided.")
     parts.append(
         "`/accept N` teaches one, `/accept N => another answer` with that answer, `/drop N` lets it go."
     )
     return "\n".join(parts)
+
+
+def suggested(found: Sequence[Suggested]) -> str:
+    """The messages that the bot was least sure of, each as the command that answers it."""
+    lines = [
+        "Of these messages here I was least sure. Send a line back with the right answer, and I learn it:"
+    ]
+    for one in found:
+        lines += [f"`/{one.skill}`, {100 * one.probability:.0f} % sure:", fenced(one.command, "")]
+    return "\n".join(lines)
+
+
+def _cut_lines(diff: str) -> str:
+    """Of many, none hides the others."""
+    return "\n".join(
+        line if len(line) <= _MAX_CHARACTERS else f"{line[:_MAX_CHARACTERS]}…" for line in diff.splitlines()
+    )
 
 
 def dropped(kept: KeptProposal) -> str:

@@ -6,6 +6,7 @@ from itertools import islice
 from engine.confusion import Confusion, LabelScore
 from engine.measurement import NO_ANSWER, Measurement
 from engine.prompt import input_text
+from engine.standing import Standing
 from engine.trial import Kind, Trial
 
 MAX_LABELS = 12
@@ -78,15 +79,43 @@ def score(share: float | None) -> str:
 
 
 def verdict_on_copying(measurement: Measurement) -> str:
-    if beats_copying(measurement):
+    if measurement.beats_copying:
         return "It beats copying."
     return "It does not beat copying the message: a bigger model may."
 
 
-def beats_copying(measurement: Measurement) -> bool:
-    """Whether a skill of free text is of more use than the message itself. Nothing measured, nothing said against it."""
-    said, copied = measurement.chrf, measurement.copied_chrf
-    return said is None or copied is None or said > copied
+def of_no_use(one: Standing) -> str:
+    """A mark beside a skill of free text."""
+    found = one.measurement
+    return (
+        f"/{one.skill.name} does not beat copying the message (chrF {score(found.chrf)}, copying {score(found.copied_chrf)};"
+        f" measured with {found.model.name}). A bigger model may: docs/teaching.md."
+    )
+
+
+def fallen(one: Standing) -> str:
+    effect = one.effect
+    before, after = (
+        score(share) if effect.is_text else percent(share) for share in (effect.before, effect.after)
+    )
+    what = "chrF " if effect.is_text else ""
+    return (
+        f"/{one.skill.name} fell: {what}{before} -> {after} on {effect.num_items} items (p = {effect.p:.2g}),"
+        f" {one.before.model.name} -> {one.measurement.model.name}."
+    )
+
+
+def measures_again(model: str, num_skills: int) -> str:
+    were = "was" if num_skills == 1 else "were"
+    return (
+        f"{model} is another model than {_count(num_skills, 'skill')} {were} measured with. I measure again, in the time that"
+        " nobody needs."
+    )
+
+
+def measured_again(num_skills: int, num_fallen: int) -> str:
+    fell = f"{num_fallen} fell" if num_fallen else "none fell measurably"
+    return f"Measured {_count(num_skills, 'skill')} again: {fell}."
 
 
 def _checks(measurement: Measurement) -> list[str]:

@@ -18,6 +18,7 @@ from engine.measurement import Measurement
 from engine.prompt import make_request
 from engine.skill import Skill
 from engine.solving import Solved, Solver
+from engine.standing import Standing, remembered, standing
 from engine.trial import Item, Trial, drawn, items_of
 from engine.trialstore import KeptAnswer, TrialStore
 from engine.writing import Writing
@@ -91,6 +92,8 @@ class Trials:
         tasks = self._tasks(skill, items)
         kept = await self._store.of(skill.name, self.model)
         missing = []
+        if is_kept:
+            await self._keep_tried(skill, tasks, kept)
         for task in tasks:
             solved = self._known(task, kept)
             if solved is None:
@@ -125,6 +128,18 @@ class Trials:
         own = model or self.model
         return await remembered(self._store, skill, own)
 
+    async def standing(self, skill: Skill) -> Standing | None:
+        """As it is kept, with the model that answers now; None: nothing is."""
+        return await standing(self._store, skill, self.model)
+
+    async def is_left_behind(self, skill: Skill, max_items: int) -> bool:
+        """Whether another model answered more of the skill's items than the one that answers now."""
+        num_own = len((await self.remembered(skill)).trials)
+        others = [one for one in await self._store.models(skill.name) if one.files != self.model.files]
+        if not others or num_own >= max_items:
+            return False
+        return num_own < len((await self.remembered(skill, others[0])).trials)
+
     def _tasks(self, skill: Skill, items: Sequence[Item]) -> tuple[_Task, ...]:
         if self._solver_of(skill) is not None:
             whole = _fingerprint(_as_taught(skill))
@@ -142,6 +157,18 @@ class Trials:
         self._tried[task.item.key, task.fingerprint] = solved
         if len(self._tried) > _MAX_TRIED:
             self._tried.popitem(last=False)
+
+    async def _keep_tried(self, skill: Skill, tasks: Sequence[_Task], kept: Mapping[str, KeptAnswer]) -> None:
+        """What was tried on the skill as it might become, now that it is that."""
+        known = ((task, self._tried.get((task.item.key, task.fingerprint))) for task in tasks)
+        answers = [_kept(task, solved, skill.version) for task, solved in known if solved is not None]
+        stale = [
+            one
+            for one in answers
+            if kept.get(one.item, one).fingerprint != one.fingerprint or one.item not in kept
+        ]
+        if stale:
+            await self._store.keep(skill.name, self.model, stale)
 
     async def _keeping(
         self, skill: Skill, tasks: Sequence[_Task], *, is_kept: bool
@@ -192,13 +219,6 @@ class Trials:
             raise
         except UnderstudyError:
             return ""
-
-
-async def remembered(store: TrialStore, skill: Skill, model: ModelIdentity) -> Measurement:
-    """What is kept of a skill's items with a model, also when other examples have been taught since."""
-    kept = await store.of(skill.name, model)
-    trials = tuple(_trial(item, _solved(kept[item.key])) for item in items_of(skill) if item.key in kept)
-    return Measurement(skill, trials, model)
 
 
 async def _by(

@@ -42,7 +42,7 @@ from engine.errors import (
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
 from engine.prompt import MAX_NEAREST, fixed_indexes
-from engine.skill import Memory, Skill, Takes
+from engine.skill import Memory, Skill, Takes, Unsure
 
 WRONG_ON_OUR_SIDE = "Something went wrong on my side. Send it again in a moment."
 NEW_CONVERSATION = "A new conversation: I no longer see what was said here before."
@@ -50,7 +50,6 @@ NOTHING_TO_FORGET = "I keep nothing that you said here."
 STOPPED = "The model was stopped before the answer was whole. Send your message once more."
 STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
-NO_REASON = "I do not remember any more how I came to this answer."
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 IN_FILE = "The answer is long: all of it is in the file."
@@ -245,6 +244,17 @@ def _about(seconds: float | None) -> str:
 def unsure(guess: str, command: str) -> str:
     """Instead of an answer to what is far from everything taught. `command` teaches it."""
     return f"I don't know this one yet. My best guess: {guess}. Teach me the right answer: `{command}`"
+
+
+def unsure_when(skill: Skill) -> str:
+    """When a skill that chooses says that it does not know, for `skills show`."""
+    match skill.unsure_below:
+        case Unsure.AUTO:
+            return "when a message is far from everything that it was taught (from 16 examples on)"
+        case Unsure.NEVER:
+            return "never said"
+        case below:
+            return f"below a probability of {100 * below:g} %"
 
 
 def examples_read(skill: Skill) -> str:
@@ -511,7 +521,6 @@ class TerminalWord(StrEnum):
     HOW_TO_GO_ON = "/help tells the rest. Ctrl-C stops an answer, Ctrl-D ends."
     HOW_TO_END = "Ctrl-D or /quit ends."
     STOPPED = "Stopped."
-    TEACH_ME = "To teach me, send this with the right answer:"
     PROPOSALS_ELSEWHERE = "Those of this chat. What people propose in Slack or Discord is decided there."
 
 

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine import AccessConfig, ChannelConfig, Engine, Limits, Store
+from engine import AccessConfig, ChannelConfig, Engine, Limits, Skillbook, Store
 from engine.access import AS_THE_HOUSE_SAYS, Access
 from engine.answer import Event
 from engine.errors import Fault
@@ -140,6 +140,9 @@ def echo(request: Request) -> str:
 class FakeInference:
     """Answers with scripted texts, in order, and after them with `answer` (echo). A word and the space behind it are a token.
 
+    What is asked in the background is answered at once, beside all that, and stands in `read_ahead`; with `is_background_seen` it is
+    a request like the others.
+
     It has slots like the real one: more requests than slots wait inside (`num_queued`), and `most_running` tells the
     highest number that ran at once. It honours `max_tokens`, `stop` and the context window, all counted in words.
     """
@@ -152,7 +155,7 @@ class FakeInference:
         answer: Callable[[Request], str] = echo,
         embedding_length: int = 0,
         sha256: str = "ab" * 32,
-        is_background_scripted: bool = False,
+        is_background_seen: bool = False,
     ) -> None:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
@@ -168,7 +171,8 @@ class FakeInference:
         self.is_closed = False
         self.is_up = True
         self._answer = answer
-        self._is_background_scripted = is_background_scripted
+        self._is_background_seen = is_background_seen
+        self.read_ahead: list[Request] = []
         self._scripts: deque[Script] = deque()
         self._slots = asyncio.Semaphore(num_slots)
         self._watchers: set[asyncio.Future[None]] = set()
@@ -196,7 +200,7 @@ class FakeInference:
         return self._info
 
     def script(self, *answers: str | Script) -> None:
-        """What the next requests get, in the order in which they begin; those in the background only if asked for."""
+        """What the next requests get, in the order in which they begin."""
         self._scripts.extend(Answer(one) if isinstance(one, str) else one for one in answers)
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -207,6 +211,11 @@ class FakeInference:
             await watcher
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
+        if request.is_background and not self._is_background_seen:
+            self.read_ahead.append(request)
+            await asyncio.sleep(0)
+            yield self._at_once(request)
+            return
         self.requests.append(request)
         self.num_queued += 1
         self._notify()
@@ -276,8 +285,7 @@ class FakeInference:
         self.gate.open()
 
     async def _steps(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
-        is_scripted = bool(self._scripts) and (self._is_background_scripted or not request.is_background)
-        script = self._scripts.popleft() if is_scripted else Answer(self._answer(request))
+        script = self._scripts.popleft() if self._scripts else Answer(self._answer(request))
         usage = self._prefill(request)
         text = script.text if isinstance(script, Answer) else script.after
         said = _words(_until_stop(text, request.sampling.stop))
@@ -294,6 +302,11 @@ class FakeInference:
             replace(usage, num_completion_tokens=num_completion_tokens),
             _scores(request, said) if script.reason is FinishReason.STOP else None,
         )
+
+    def _at_once(self, request: Request) -> Finished:
+        """What is read beside the answers is in no test's way, unless it is about that."""
+        said = _words(self._answer(request))
+        return Finished(FinishReason.STOP, self._prefill(request), _scores(request, said))
 
     def _prefill(self, request: Request) -> Usage:
         """Drops the oldest pairs of turns until the prompt fits."""
@@ -488,13 +501,14 @@ async def open_engine(
     limits: Limits | None = None,
     access: AccessConfig | None = None,
     channels: Mapping[str, ChannelConfig] | None = None,
+    book: Skillbook | None = None,
 ) -> AsyncGenerator[Engine, None]:
-    """A whole engine with a real store in `folder`. Without skills it has the chat skill alone."""
+    """A whole engine with a real store in `folder`. Without skills it has the chat skill alone, or those of `book`."""
     store = await Store.open(folder / "understudy.db")
     try:
         engine = Engine(
             inference=inference,
-            skillbook=FakeSkillbook(*(skills or (chat_skill(),))),
+            skillbook=book or FakeSkillbook(*(skills or (chat_skill(),))),
             store=store,
             limits=limits or Limits(),
             default_skill="chat",

@@ -7,6 +7,8 @@ from tools.previews_page import box, button, field, markdown, mrkdwn, plain, sel
 
 Payload = Mapping[str, Any]
 
+_STYLES = {"": "", "primary": "strong", "danger": "danger"}
+
 
 class UnknownPart(Exception):
     """A block or a component that the previews cannot show yet."""
@@ -85,7 +87,7 @@ BLOCKS: Mapping[str, Callable[[Payload], str]] = {
     "input": _input,
 }
 ELEMENTS: Mapping[str, Callable[[Payload], str]] = {
-    "button": lambda given: button(given["text"]["text"]),
+    "button": lambda given: button(given["text"]["text"], _STYLES[given.get("style", "")]),
     "feedback_buttons": _feedback,
     "static_select": _select,
     "plain_text_input": lambda given: box(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bots import slack_blocks
@@ -9,23 +10,33 @@ from bots.discord_answer import ChannelAnswer, Question
 from bots.discord_commands import command_list
 from bots.discord_events import InteractionAddress, Room
 from bots.discord_replies import Asked, Kind, Replies
-from bots.discord_views import correction, skill_window, use_on_message
+from bots.discord_views import Decided, change, correction, skill_window, use_on_message
 from bots.slack_budget import Budgets
 from bots.slack_status import Sessions, Status
 from bots.slack_thread import Recipient, Thread
 from bots.surface import Controls
 from engine import (
     Author,
+    Example,
+    KeptProposal,
     NotAllowed,
+    Platform,
+    Preview,
+    Proposal,
+    ProposalState,
     QueueView,
     Right,
+    Scope,
     Skill,
     Skillbook,
+    open_shelf,
     queue_text,
     sentence,
     waiting,
     welcome,
 )
+from engine.teachshown import proposals
+from engine.wording import unsure
 from tools import previews_discord as discord_html
 from tools import previews_slack as slack_html
 from tools.previews_page import message, page
@@ -39,6 +50,8 @@ LONG_ANSWER = (
     "The deploy stopped because **two migrations** ran at the same time:\n\n- `0042` waits for a lock that"
 )
 REPORT = "Our shop is offline, customers cannot buy anything!"
+PROPOSED = "The printer on floor 2 is out of paper"
+UNSURE = unsure("normal", "/teach triage Is there a dark mode for the watch? => …")
 MESSAGE_ID = "slack:T1:C1:1700000000.000001"
 
 
@@ -79,10 +92,12 @@ async def views() -> tuple[View, ...]:
         "slack-waiting": await _slack_waiting(),
         "slack-answer": await _slack_answer(),
         "slack-home": _slack_home(skills),
+        "slack-proposal": await _slack_proposal(skills),
         "slack-use": _slack_use(skills),
         "slack-correct": _slack_correct(skills),
         "discord-answer": await _discord_answer(),
         "discord-windows": _discord_windows(skills),
+        "discord-proposal": await _discord_proposal(skills),
         "discord-refusal": await _discord_refusal(),
         "discord-commands": _discord_commands(skills),
     }
@@ -144,8 +159,42 @@ async def _slack_answer() -> str:
     return _card(asked, await _slack_message(ANSWER, Controls.RATE))
 
 
+async def _slack_proposal(skills: tuple[Skill, ...]) -> str:
+    """Under a label that it is sure of, one that it is not, and a proposal."""
+    known = await _slack_message("urgent", Controls(can_rate=True, has_reason=True))
+    unknown = await _slack_message(UNSURE, Controls(can_rate=True, has_reason=True, can_teach=True))
+    proposed = await _slack_message(_proposed(skills), Controls(proposals=(7,)))
+    return _card(
+        message(ADA, f"<p>/triage {REPORT}</p>", is_bot=False),
+        known,
+        message(BEN, "<p>/triage Is there a dark mode for the watch?</p>", is_bot=False),
+        unknown,
+        message(ADA, "<p>!proposals</p>", is_bot=False),
+        proposed,
+    )
+
+
+def _proposed(skills: tuple[Skill, ...]) -> str:
+    """What /proposals shows of one."""
+    skill = _one(skills, "triage")
+    proposal = Proposal(
+        skill.name, {"text": PROPOSED}, "low", Author("U2", BEN), Scope(Platform.SLACK, "T1", "C1", "")
+    )
+    kept = KeptProposal(7, 0.0, ProposalState.OPEN, Author("", ""), proposal)
+    with TemporaryDirectory() as versions:
+        shelf = open_shelf(SKILLS, Path(versions), has_git=False)
+        edited = shelf.preview(
+            skill.name, shelf.add(skill.name, (Example(proposal.inputs, proposal.output),))
+        )
+        diff = shelf.diff(edited)
+    return proposals([(kept, Preview(skill, edited.new, diff, ()))])
+
+
 def _slack_home(skills: tuple[Skill, ...]) -> str:
-    proposed = (slack_blocks.Proposed("triage", "The printer on floor 2 is out of paper", "low", "U2"),)
+    inputs = {"text": PROPOSED}
+    scope = Scope(Platform.SLACK, "T1", "C1", "")
+    proposal = Proposal("triage", inputs, "low", Author("U2", BEN), scope)
+    proposed = (slack_blocks.Proposed(7, may_decide=True, proposal=proposal),)
     line = queue_text(QueueView(4, 2, 1, 0, 3.0, 6.0)).splitlines()
     health = slack_blocks.Health(tuple(one.removeprefix("- ") for one in line))
     return slack_html.view(slack_blocks.home(_some(skills), proposed, health, {}))
@@ -174,12 +223,24 @@ async def _discord_answer() -> str:
     return _card(asked, whole, again, growing)
 
 
+async def _discord_proposal(skills: tuple[Skill, ...]) -> str:
+    calls = _DiscordCalls()
+    answer = ChannelAnswer(calls, Question("discord:1:2", 1, 2), 1.1)  # type: ignore[arg-type]
+    await answer.post(answer.render(UNSURE), Controls(can_rate=True, can_teach=True, has_reason=True))
+    await answer.post(answer.render(_proposed(skills)), Controls(proposals=(7,)))
+    unknown, proposed = (message(BOT, discord_html.said(one), is_bot=True) for one in calls.sent)
+    edited = change(Decided(7), _one(skills, "triage"), {"text": PROPOSED}, "low")
+    asked = message(BEN, "<p>/triage Is there a dark mode for the watch?</p>", is_bot=False)
+    listed = message(ADA, "<p>/proposals</p>", is_bot=False)
+    return _card(asked, unknown, listed, proposed) + discord_html.modal(edited)
+
+
 def _discord_windows(skills: tuple[Skill, ...]) -> str:
     given = {"text": "The meeting starts at ten."}
     windows = (
         use_on_message("key", skills, REPORT),
         skill_window("key", _one(skills, "translate"), given),
-        correction("discord:1:2", "urgent"),
+        correction("discord:1:2", "urgent", _one(skills, "triage").choices),
     )
     return '<div style="height:14px"></div>'.join(discord_html.modal(one) for one in windows)
 

@@ -13,7 +13,8 @@ from bots import app
 from bots.data_folder import Use
 from bots.places import Place, PlaceKind
 from bots.setup import Setup
-from engine import Engine, FileFaults, Secrets, StoreFailed
+from engine import Engine, FileFaults, ModelIdentity, Secrets, Store, StoreFailed
+from engine.trials import Trials
 from tests.fakes import FakeInference
 from tests.home import TRIAGE, make_setup, opener_of, write_skill
 
@@ -173,5 +174,35 @@ async def test_a_saved_skill_is_said(setup: Setup, tmp_path: Path):
     await place.started.wait()
     write_skill(tmp_path, "triage", TRIAGE + "# saved\n")
     await asyncio.wait_for(saved.wait(), 10)
+    place.end.set_result(None)
+    await run
+
+
+async def test_another_model_is_measured_beside_the_answers_and_what_fell_is_said(
+    setup: Setup, tmp_path: Path
+):
+    pairs = "".join(f"  - {{input: word {n}, output: word {n}}}\n" for n in range(9))
+    write_skill(tmp_path, "copy", f"description: d\ninstructions: i\nexamples:\n{pairs}")
+    setup.skillbook.load()
+    copy = setup.skillbook.get("copy")
+    assert copy is not None
+    with setup.data.claimed(Use.PLACES) as database:
+        assert database is not None
+        store = await Store.open(database)
+        await Trials(FakeInference(), store.trials, ModelIdentity("Old-1M", "aa")).measure(copy)
+        await store.close()
+    said: list[str] = []
+    is_done = asyncio.Event()
+
+    def say(line: str) -> None:
+        said.append(line)
+        if line.startswith("Measured"):
+            is_done.set()
+
+    place, model = FakePlace(), FakeInference(answer=lambda _: "zz")
+    run = asyncio.create_task(app.run(setup, opener_of(model), say, (kind_of("One", place),)))
+    await asyncio.wait_for(is_done.wait(), 30)
+    assert "Fake-0M is another model than 1 skill was measured with" in "\n".join(said)
+    assert any(line.startswith("/copy fell: chrF 100 -> ") for line in said)
     place.end.set_result(None)
     await run

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from bots.discord_answer import ChannelAnswer, InteractionAnswer, Question, ThreadAnswer
-from bots.discord_api import Forbidden, MaybeSent, Refused, TextFile, TokenWorn
+from bots.discord_api import Forbidden, MaybeSent, Refused, TokenWorn
 from bots.discord_events import InteractionAddress
 from bots.pace import Pace
-from bots.surface import CannotAttach, Controls, Uncertain
+from bots.surface import CannotAttach, Controls, File, Uncertain
 from engine import DiscordWord
 
 NONE, STOP = Controls.NONE, Controls.STOP
+WHOLE = File.of_text("a.md", "whole")
 
 
 @dataclass
@@ -33,7 +34,7 @@ class FakeApi:
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
-        file: TextFile | None = None,
+        file: File | None = None,
         **parameters: int | str,
     ) -> Any:
         text = (body or {}).get("content", "")
@@ -59,7 +60,7 @@ class FakeApi:
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         raise NotImplementedError
 
-    def _by_token(self, method: str, path: str, text: str, file: TextFile | None) -> Any:
+    def _by_token(self, method: str, path: str, text: str, file: File | None) -> Any:
         if self.is_worn:
             raise TokenWorn
         if self.errors:
@@ -149,16 +150,16 @@ async def test_a_follow_up_that_may_have_arrived_is_uncertain() -> None:
 @pytest.mark.parametrize("error", [Forbidden(), Refused(413, 40005)])
 async def test_where_no_file_may_be_sent_the_writer_is_told(error: Exception) -> None:
     with pytest.raises(CannotAttach):
-        await in_channel(FakeApi(errors=[error])).attach("a.md", "whole", "in the file", NONE)
+        await in_channel(FakeApi(errors=[error])).attach(WHOLE, "in the file", NONE)
     with pytest.raises(CannotAttach):
-        await response(FakeApi(errors=[error])).attach("a.md", "whole", "in the file", NONE)
+        await response(FakeApi(errors=[error])).attach(WHOLE, "in the file", NONE)
 
 
 async def test_a_file_goes_the_way_of_the_answer() -> None:
     api = FakeApi()
-    assert await response(api, num_posted=3).attach("a.md", "whole", "words", NONE) == "@55"
-    assert await in_channel(api, num_posted=3).attach("a.md", "whole", "words", NONE) == "1000"
-    assert await response(api, 14.5 * 60, 3).attach("a.md", "whole", "words", NONE) == "1001"
+    assert await response(api, num_posted=3).attach(WHOLE, "words", NONE) == "@55"
+    assert await in_channel(api, num_posted=3).attach(WHOLE, "words", NONE) == "1000"
+    assert await response(api, 14.5 * 60, 3).attach(WHOLE, "words", NONE) == "1001"
     assert api.log == ["follow up words +a.md", "send 1 words +a.md", "send 1 words +a.md"]
 
 

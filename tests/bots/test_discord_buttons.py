@@ -12,6 +12,7 @@ from tests.emulators.discord import DiscordEmulator
 from tests.emulators.discord_bot import Bot, running
 from tests.emulators.discord_world import Interaction, Said
 from tests.fakes import FakeInference
+from tests.skillfolder import make_skillbook
 
 pytestmark = pytest.mark.scenario
 
@@ -128,31 +129,21 @@ async def test_good_is_kept_as_a_verdict(discord: DiscordEmulator, bot: Bot) -> 
 async def test_not_good_asks_for_the_right_answer_and_keeps_it_as_a_proposal(
     discord: DiscordEmulator, tmp_path: Path
 ) -> None:
-    async with running(discord, tmp_path) as bot:
+    book, access = make_skillbook(tmp_path), AccessConfig(teach=())
+    async with running(discord, tmp_path, book=book, access=access) as bot:
         asked = await asks(discord, "hello there")
         answer = await discord.answer_to(asked, "hello there")
         await bot.settled()
-    async with running(discord, tmp_path) as bot:  # the buttons outlive the process
+    async with running(discord, tmp_path, book=book, access=access) as bot:  # the buttons outlive the process
         pressed = await discord.press("bob", answer, "Not good")
         fields = await discord.opened(pressed)
         assert fields[DiscordWord.RIGHT_ANSWER]["value"] == "hello there"
         sent = await discord.submit(pressed, **{DiscordWord.RIGHT_ANSWER.replace(" ", "_"): "good day"})
-        await whispered(discord, sent, DiscordWord.PROPOSED)
+        await whispered(discord, sent, "I keep it as proposal 1")
         (proposal,) = await bot.engine.proposals("chat")
         assert (dict(proposal.inputs), proposal.output) == ({"text": "hello there"}, "good day")
         assert proposal.author.id == str(discord.person("bob").id)
         assert proposal.source == key_of(asked)
-
-
-async def test_who_may_not_teach_is_not_asked_for_the_right_answer(
-    discord: DiscordEmulator, tmp_path: Path
-) -> None:
-    async with running(discord, tmp_path, access=AccessConfig(teach=())) as bot:
-        answer = await discord.answer_to(await asks(discord, "hello there"), "hello there")
-        await discord.until(lambda: "Not good" in answer.controls)
-        pressed = await discord.press("ann", answer, "Not good")
-        await whispered(discord, pressed, DiscordWord.RATED_NOT_GOOD)
-        assert await bot.engine.proposals() == ()
 
 
 @pytest.mark.parametrize("is_restarted", [True, False])

@@ -15,7 +15,6 @@ from tests.fakes import make_skill
 pytestmark = pytest.mark.scenario
 
 TEXT, SKILL = DiscordWord.TEXT, DiscordWord.SKILL
-TEACH_QUESTION = DiscordWord.TEACH_QUESTION.replace(" ", "_")
 TEACH_ANSWER = DiscordWord.TEACH_ANSWER.replace(" ", "_")
 
 
@@ -122,23 +121,8 @@ async def test_a_window_from_before_a_restart_still_runs_with_what_it_shows(
 # Teach from this
 
 
-async def test_teaching_from_a_message_keeps_a_proposal(discord: DiscordEmulator, bot: Bot) -> None:
-    said = await discord.say("ann", "general", "it burns")
-    opened = await discord.use_on("bob", said, DiscordWord.TEACH)
-    given = {TEACH_ANSWER: "urgent", TEACH_QUESTION: "it burns!"}
-    await whispered(discord, await discord.submit(opened, Skill="triage", **given), DiscordWord.PROPOSED)
-    (proposal,) = await bot.engine.proposals()
-    assert (proposal.skill, dict(proposal.inputs), proposal.output) == (
-        "triage",
-        {"text": "it burns!"},
-        "urgent",
-    )
-    assert (proposal.author.name, proposal.source) == ("Bob", f"discord:{said.id}")
-    assert bot.asked == []
-
-
-async def test_who_may_not_teach_is_told_in_private(discord: DiscordEmulator, tmp_path: Path) -> None:
-    async with running(discord, tmp_path, access=AccessConfig(teach=())):
+async def test_who_may_use_no_skill_is_told_in_private(discord: DiscordEmulator, tmp_path: Path) -> None:
+    async with running(discord, tmp_path, access=AccessConfig(use=(), teach=())):
         said = await discord.say("ann", "general", "it burns")
         await whispered(
             discord, await discord.use_on("bob", said, DiscordWord.TEACH), DiscordWord.NO_SKILL_HERE

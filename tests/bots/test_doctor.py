@@ -227,7 +227,7 @@ def test_json_is_all_that_stdout_gets(config: Path, capsys):
             "kv_cache_bytes": 0,
             "flash_attention": False,
             "flash_attention_from": "auto",
-            "embedding_length": 384,
+            "embedding_length": 0,
             "state_max_bytes": 0,
             "state_memory_from": "auto",
             "save_prefixes": True,

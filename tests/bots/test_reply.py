@@ -13,7 +13,7 @@ from bots.markup import for_discord
 from bots.pace import Pace
 from bots.reply import INTERRUPTED, deliver
 from bots.splitting import split
-from bots.surface import Busy, CannotAttach, Controls, MessageGone, Uncertain
+from bots.surface import Busy, CannotAttach, Controls, File, MessageGone, Uncertain
 from bots.writer import (
     FIRST_LOOK_SECONDS,
     GIVE_UP_AFTER_SECONDS,
@@ -38,6 +38,7 @@ from engine import (
     MessageDeleted,
     NotAllowed,
     NotHere,
+    Picture,
     Platform,
     QueueFull,
     Right,
@@ -593,11 +594,11 @@ class FakeShelf(FakeSurface):
     files: dict = field(default_factory=dict)
     attach_faults: list = field(default_factory=list)
 
-    async def attach(self, name, text, words, controls):
+    async def attach(self, file, words, controls):
         if self.attach_faults and (fault := self.attach_faults.pop(0)):
             raise fault
         ref = await self.post(words, controls)
-        self.files[ref] = (name, text)
+        self.files[ref] = file
         return ref
 
 
@@ -608,7 +609,7 @@ def test_an_answer_of_more_than_three_messages_ends_as_a_file():
     shown = delivered(engine, surface)
     assert shown[:MAX_MESSAGES] == split(LONG, 100, len)[:MAX_MESSAGES]
     assert shown[MAX_MESSAGES:] == (IN_FILE,)
-    assert surface.files == {"m4": ("chat.md", LONG)}
+    assert surface.files == {"m4": File.of_text("chat.md", LONG)}
     assert list(surface.controls.values()) == [Controls.NONE] * 3 + [Controls.RATE]
     assert engine.refs[-1] == ("m1", "m2", "m3", "m4")
     assert engine.settled == ["m:1"]
@@ -626,14 +627,14 @@ def test_after_a_restart_the_file_comes_after_what_stands_there():
     surface = FakeShelf(messages=old)
     shown = delivered(FakeEngine(Finished(LONG, "chat")), surface, *old)
     assert shown == (*split(LONG, 100, len)[:3], SEE_ABOVE, SEE_ABOVE, IN_FILE)
-    assert surface.files == {"m6": ("chat.md", LONG)}
+    assert surface.files == {"m6": File.of_text("chat.md", LONG)}
     assert list(surface.controls.values()) == [Controls.NONE] * 5 + [Controls.RATE]
 
 
 def test_json_is_a_json_file():
     surface = FakeShelf()
     delivered(FakeEngine(Finished("[" + "1, " * 300 + "1]", "actions")), surface)
-    assert surface.files["m4"][0] == "actions.json"
+    assert surface.files["m4"].name == "actions.json"
 
 
 @pytest.mark.parametrize("fault", [CannotAttach(), OSError("reset")], ids=["never", "not now"])
@@ -643,8 +644,40 @@ def test_a_file_that_cannot_be_sent_is_tried_again_or_posted(fault, caplog):
     if isinstance(fault, CannotAttach):
         assert " ".join(shown) == LONG
     else:
-        assert surface.files["m4"][1] == LONG
+        assert surface.files["m4"].content.decode() == LONG
     assert list(surface.controls.values()) == [Controls.NONE] * (len(shown) - 1) + [Controls.RATE]
+
+
+# Pictures, and what can be pressed
+
+PICTURE = Picture("curve.png", b"\x89PNG", "From 40 % to 80 %.", "▁▃▇")
+
+
+@pytest.mark.parametrize(
+    "fault", [None, CannotAttach(), OSError("reset")], ids=["at once", "never", "not now"]
+)
+def test_a_picture_stands_under_the_text_and_where_none_can_be_sent_it_is_drawn_in_words(fault, caplog):
+    surface = FakeShelf(attach_faults=[] if fault is None else [fault])
+    shown = delivered(FakeEngine(Text("The curve:"), Finished("The curve:", picture=PICTURE)), surface)
+    if isinstance(fault, CannotAttach):
+        assert shown == ("The curve:\n\n```\n▁▃▇\n```",)
+    else:
+        assert shown == ("The curve:", PICTURE.alt)
+        assert surface.files == {"m2": File("curve.png", PICTURE.png, "image/png", PICTURE.alt)}
+
+
+def test_a_place_without_files_draws_a_picture_in_words():
+    surface = FakeSurface(max_length=2000)
+    assert delivered(FakeEngine(Finished("See:", picture=PICTURE)), surface) == ("See:\n\n```\n▁▃▇\n```",)
+
+
+def test_what_can_be_pressed_follows_from_the_answer():
+    surface = FakeSurface(max_length=2000)
+    delivered(FakeEngine(Finished("Hm.", "triage", is_unsure=True, has_reason=True)), surface)
+    assert surface.controls == {"m1": Controls(can_rate=True, has_reason=True, can_teach=True)}
+    surface = FakeSurface(max_length=2000)
+    delivered(FakeEngine(Finished("Two wait.", proposals=(3, 8))), surface)
+    assert surface.controls == {"m1": Controls(proposals=(3, 8))}
 
 
 # What is fetched first, and other pens
@@ -715,7 +748,7 @@ def test_a_place_may_bring_its_own_pen():
     assert pens[0].refs == ("r1",)
     assert pens[0].drafts == [
         Draft(waiting(1, 2.0), Stage.NOTICE, waiting=Waiting(1, 2.0)),
-        Draft("All.", Stage.FINAL, "chat"),
+        Draft("All.", Stage.FINAL, "chat", controls=Controls.RATE),
     ]
     assert engine.refs == [("p1",)]
     assert surface.shown == ()

@@ -2,6 +2,8 @@
 
 import json
 import signal
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,47 @@ def test_a_wrong_call_is_a_sentence_and_asks_nothing(home: Path, capsys, argumen
     assert measure(*arguments, model=model) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n"), model.requests) == ("", 1, [])
+
+
+TITLE = "description: d\ninstructions: i\nexamples:\n" + "".join(
+    f"  - {{input: fix bug {n}, output: Fix bug {n}}}\n" for n in range(9)
+)
+
+
+def other_model(answer: Callable[[Request], str], sha256: str = "") -> FakeInference:
+    model = FakeInference(answer=answer)
+    model._info = replace(model.info, sha256=sha256)
+    return model
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert main(["skills"], opener=opener_of(FakeInference())) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def doctor_says(capsys: pytest.CaptureFixture[str], model: FakeInference) -> str:
+    main(["doctor"], opener=opener_of(model))
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_list_and_the_doctor_mark_what_is_of_no_use_and_what_fell(home: Path, capsys) -> None:
+    write_skill(home, "title", TITLE)
+    right = other_model(lambda request: request.prompt.last.content.capitalize(), "aa" * 32)
+    assert "beat copying" not in listed(capsys)
+    assert "Measured" not in doctor_says(capsys, right)
+    measure("title", model=right)
+    assert "beat copying" not in listed(capsys)
+    assert "skills measured with this model: 1; none fell" in doctor_says(capsys, right)
+    wrong = other_model(lambda _: "zz", "bb" * 32)
+    measure("title", model=wrong)
+    for told in (listed(capsys), doctor_says(capsys, wrong)):
+        assert "/title does not beat copying the message (chrF 0, copying 7" in told
+        assert "/title fell: chrF 100 -> 0 on 9 items (p = " in told
+    assert "beat copying" not in doctor_says(capsys, right)
+
+
+def test_the_list_of_a_new_home_makes_no_folder(home: Path, capsys) -> None:
+    before = sorted(home.rglob("*"))
+    listed(capsys)
+    assert sorted(home.rglob("*")) == before

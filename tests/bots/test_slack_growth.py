@@ -75,15 +75,15 @@ def test_words_are_shown_as_soon_as_they_are_whole() -> None:
 
 def test_the_last_message_of_a_skills_answer_has_the_buttons() -> None:
     words = " ".join(f"word{number}" for number in range(12))
-    *rest, last = growth(40).steps(Draft(words, Stage.FINAL, "chat"))
+    *rest, last = growth(40).steps(Draft(words, Stage.FINAL, "chat", controls=Controls.RATE))
     assert [step.controls for step in rest] == [Controls.NONE] * len(rest)
-    assert last.controls is Controls.RATE
-    assert growth(40).steps(Draft(words, Stage.FINAL))[-1].controls is Controls.NONE
+    assert last.controls == Controls.RATE
+    assert growth(40).steps(Draft(words, Stage.FINAL))[-1].controls == Controls.NONE
 
 
 def test_what_ends_as_a_file_has_no_buttons_on_its_messages() -> None:
-    draft = Draft("word " * 100, Stage.FINAL, "chat")
+    draft = Draft("word " * 100, Stage.FINAL, "chat", controls=Controls.RATE)
     steps = growth(40).steps(draft)
     assert len(steps) == MAX_MESSAGES
     assert {step.controls for step in steps} == {Controls.NONE}
-    assert growth(40).is_too_long(draft)
+    assert growth(40).ends_as_file(draft)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bots import fences
 from bots.markup import for_discord
-from bots.splitting import Splitter, split
+from bots.splitting import Splitter, beginning, split
 
 
 def utf16(text):
@@ -93,6 +93,14 @@ def test_every_part_fits_and_shows_something(text, limit, measure):
 def test_no_part_leaves_a_fence_open(text, limit, measure):
     for part in split(text, limit, measure):
         assert fences.open_at_end(part) is None
+
+
+@given(TEXTS, LIMITS, MEASURES)
+def test_a_beginning_fits_closes_its_fences_and_says_whether_there_is_more(text, limit, measure):
+    begun = beginning(text, limit, measure)
+    assert measure(begun) <= limit
+    assert fences.open_at_end(begun) is None or begun == text
+    assert begun == text or begun.endswith("…")
 
 
 @given(TEXTS, LIMITS, MEASURES)

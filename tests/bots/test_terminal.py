@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
+import pytest
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
@@ -17,7 +19,7 @@ from bots.opening import open_engine
 from bots.reloads import ReloadNews, change_lines
 from bots.terminal import BETTER_MODEL, Greeting, Terminal, things_to_try
 from bots.terminal_input import TerminalInput
-from engine import Fault, Reload
+from engine import Engine, Fault, Picture, Reload, Shown, TerminalWord
 from engine.inference import FailureCode
 from tests.fakes import Failure, FakeInference, make_example, make_skill
 from tests.home import TRIAGE, make_setup, write_skill
@@ -110,6 +112,34 @@ async def test_what_is_taught_here_is_in_the_file_and_the_next_prompt_and_undo_g
         screen.press("/undo", ENTER)
         await screen.sees("Taken back")
         assert file.read_bytes() == TRIAGE.encode()
+
+
+async def test_what_is_to_be_looked_at_is_shown_and_decided_here(tmp_path: Path):
+    async with chatting(tmp_path) as screen:
+        example = "The roof leaks"
+        screen.press(f"/teach triage {example} => urgent", ENTER)
+        await screen.sees("/undo triage")
+        screen.press(f"/teach triage {example.upper()} => low", ENTER)
+        await screen.sees("/accept 1")
+        screen.press("/proposals", ENTER)
+        await screen.sees(TerminalWord.PROPOSALS_ELSEWHERE)
+        screen.press("/accept 1 The roof holds => low", ENTER)
+        await screen.sees("The roof holds")
+        page = (tmp_path / "skills" / "triage.yaml").read_text()
+        assert example in page
+        assert "The roof holds" in page
+        assert example.upper() not in page
+
+
+async def test_a_picture_is_drawn_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    async def draws(self: Engine, *_: Any) -> Shown:
+        return Shown("The curve of /triage:", picture=Picture("curve.png", b"PNG", "Up.", "▁▃▇"))
+
+    monkeypatch.setattr(Engine, "_answer_built_in", draws)
+    async with chatting(tmp_path) as screen:
+        screen.press("/skills", ENTER)
+        await screen.sees("▁▃▇")
+        assert "The curve of /triage:" in screen.shown
 
 
 async def test_ctrl_d_and_quit_end(tmp_path: Path):

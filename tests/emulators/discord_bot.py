@@ -18,6 +18,7 @@ from engine import (
     Platform,
     Secrets,
     Skill,
+    Skillbook,
 )
 from tests.emulators.discord import TOKEN, DiscordEmulator
 from tests.fakes import FakeInference, FakeSkillbook, make_skill, open_engine
@@ -36,7 +37,7 @@ SKILLS = (
 @dataclass
 class Bot:
     model: FakeInference
-    book: FakeSkillbook
+    book: FakeSkillbook | Skillbook
     engine: Engine
     states: list[str]
     task: asyncio.Task[None]
@@ -66,10 +67,12 @@ async def running(
     files: FilesConfig | None = None,
     access: AccessConfig | None = None,
     channels: Mapping[str, ChannelConfig] | None = None,
+    book: Skillbook | None = None,
 ) -> AsyncGenerator[Bot]:
+    """A `book` of real files takes the place of `skills`."""
     model = model or FakeInference(num_slots=4)
     states: list[str] = []
-    async with open_engine(folder, model, *skills, access=access, channels=channels) as engine:
+    async with open_engine(folder, model, *skills, access=access, channels=channels, book=book) as engine:
         config = DiscordConfig(
             api_url=discord.api_url, gateway_url=discord.gateway_url, create_thread=creates_threads
         )

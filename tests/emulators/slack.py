@@ -124,11 +124,14 @@ class SlackEmulator(Server):
         """A button under a message of the bot; `value` where the button has more than one."""
         button = posted.button(action_id)
         container = {"type": "message", "message_ts": posted.ts, "channel_id": posted.channel}
+        container |= {"is_ephemeral": posted.is_ephemeral}
         if posted.thread_ts:
             container["thread_ts"] = posted.thread_ts
         action = {"type": button["type"], "action_id": action_id, "value": value or button.get("value")}
         body = {"type": "block_actions", "container": container, "channel": {"id": posted.channel}}
-        return await self._interact(user, body | {"actions": [action], "message": {"ts": posted.ts}})
+        if not posted.is_ephemeral:  # Slack tells nothing of what one person sees
+            body |= {"message": {"ts": posted.ts}}
+        return await self._interact(user, body | {"actions": [action]}, posted)
 
     async def press_at_home(self, user: str, action_id: str, value: str) -> Envelope:
         view = {**self.homes[user][-1], "id": "VHOME", "callback_id": "", "private_metadata": ""}
@@ -203,8 +206,10 @@ class SlackEmulator(Server):
         """The clock, as far as streams see it."""
         self.moved_seconds += seconds
 
-    async def _interact(self, user: str, body: dict[str, Any]) -> Envelope:
+    async def _interact(self, user: str, body: dict[str, Any], pressed: Posted | None = None) -> Envelope:
         number = next(self._numbers)
+        if pressed is not None:
+            self._pressed[f"/response/{number}"] = pressed
         common = {
             "user": {"id": user, "username": user.lower(), "name": user.lower(), "team_id": TEAM},
             "team": {"id": TEAM, "domain": "team"},

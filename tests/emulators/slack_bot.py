@@ -10,7 +10,7 @@ from typing import Any
 
 from bots.slack import SlackPlace
 from bots.slack_budget import WINDOW_SECONDS, Budgets
-from engine import Engine, FilesConfig, Limits, Memory, Secrets, Skill, SlackConfig, Store
+from engine import Engine, FilesConfig, Limits, Memory, Secrets, Skill, Skillbook, SlackConfig, Store
 from tests.emulators.slack import APP_TOKEN, BOT_TOKEN, BOT_USER, SlackEmulator
 from tests.fakes import FakeInference, FakeSkillbook, make_skill
 
@@ -56,16 +56,18 @@ async def running(
     window_seconds: float = WINDOW_SECONDS,
     admins: tuple[str, ...] = (),
     is_waited_for: bool = True,
+    book: Skillbook | None = None,
     **engine_parts: Any,
 ) -> AsyncGenerator[Bot]:
-    """`window_seconds` is the bot's idea of Slack's minute."""
+    """`window_seconds` is the bot's idea of Slack's minute. A `book` of real files takes the place of `skills`."""
     model = model or FakeInference(num_slots=4)
     states: list[str] = []
     store = await Store.open(folder / "understudy.db")
     engine = WatchedEngine(
         slack,
         inference=model,
-        skillbook=FakeSkillbook(*skills),
+        skillbook=book or FakeSkillbook(*skills),
+        versions_folder=folder / "versions",
         store=store,
         limits=Limits(),
         default_skill="chat",

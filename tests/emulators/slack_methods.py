@@ -20,6 +20,7 @@ class Methods(World):
         self.views: dict[str, dict[str, Any]] = {}
         self.homes: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.whispers: list[dict[str, Any]] = []
+        self.whispered: list[Posted] = []
         self.statuses: list[dict[str, Any]] = []
         self.manifests: list[dict[str, Any]] = []
         self._tickets: set[str] = set()
@@ -171,8 +172,19 @@ class Methods(World):
     def _whisper(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
         if fault := self._closed(arguments["channel"]):
             return "not_in_channel" if fault == "not_in_channel" else "channel_not_found"
-        self.whispers.append({**arguments, "text": _text_of(arguments)})
-        return {"message_ts": self._ts()}
+        text = _text_of(arguments)
+        self.whispers.append({**arguments, "text": text})
+        whispered = Posted(
+            self._ts(), arguments["channel"], BOT_USER, [text], arguments.get("thread_ts"), is_ephemeral=True
+        )
+        whispered.blocks = arguments.get("blocks") or []
+        self.whispered.append(whispered)
+        return {"message_ts": whispered.ts}
+
+    def _replace(self, posted: Posted, told: dict[str, Any]) -> None:
+        """By way of a response_url."""
+        posted.versions.append(_text_of(told))
+        posted.blocks = told.get("blocks") or []
 
     def _open_view(self, view: dict[str, Any]) -> dict[str, Any]:
         view_id = f"V{next(self._numbers)}"

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from aiohttp import WSMsgType, web
 
-from tests.emulators import slack_spec
+from tests.emulators import slack_kit, slack_spec
 from tests.emulators.slack_limits import Tiers
 from tests.emulators.slack_methods import Methods
 from tests.emulators.slack_world import (
@@ -22,6 +22,7 @@ from tests.emulators.slack_world import (
     Fault,
     Garbage,
     Held,
+    Posted,
     RateLimited,
     Refused,
     Reset,
@@ -48,6 +49,7 @@ class Server(Methods):
         self.num_connections = 0
         self.num_downloads = 0
         self._num_responses: Counter[str] = Counter()
+        self._pressed: dict[str, Posted] = {}
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._sockets: dict[web.WebSocketResponse, web.Request] = {}
 
@@ -112,7 +114,11 @@ class Server(Methods):
         self.changed()
 
     async def _respond(self, request: web.Request) -> web.Response:
-        self.responses.append(await request.json())
+        told = await request.json()
+        self.responses.append(told)
+        self.violations += [f"a response: {fault}" for fault in slack_kit.violations(told.get("blocks", []))]
+        if told.get("replace_original") and request.path in self._pressed:
+            self._replace(self._pressed[request.path], told)
         self._num_responses[request.path] += 1
         if self._num_responses[request.path] > 5:
             self.violations.append("a response_url takes five posts")
@@ -159,7 +165,8 @@ class Server(Methods):
     async def _take_upload(self, request: web.Request) -> web.Response:
         number = request.match_info["number"]
         upload = next(one for one in self.uploads if one["id"] == f"F{number}")
-        upload["content"] = (await request.read()).decode()
+        content = await request.read()
+        upload["content"] = content if upload["filename"].endswith(".png") else content.decode()
         return web.Response(text="OK")
 
     async def _download(self, request: web.Request) -> web.Response:

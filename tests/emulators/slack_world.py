@@ -35,6 +35,7 @@ class Posted:
     bot_id: str | None = None
     blocks: list[dict[str, Any]] = field(default_factory=list)
     stream: Stream | None = None
+    is_ephemeral: bool = False
 
     @property
     def text(self) -> str:

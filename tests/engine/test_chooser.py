@@ -13,6 +13,7 @@ from engine.chooser import NUM_RECENT, WORD_FOR_WORD, Chooser
 from engine.database import Statement
 from engine.features import MAX_CHARACTERS, MAX_SCORED_LABELS, Features
 from engine.inference import Choices, FailureCode, Request, RequestFailed, Scores
+from engine.methods import Methods
 from engine.prompt import MAX_FIXED_OF_CHOICES, input_text
 from engine.skill import Example, Skill, Unsure
 from engine.solving import Solved
@@ -24,7 +25,7 @@ COUNTING = Statement("SELECT count(*) FROM features")
 
 
 def model(**given: object) -> FakeInference:
-    return FakeInference(**{"embedding_length": 64, "num_slots": 2} | given)
+    return FakeInference(**{"embedding_length": 64, "num_slots": 2, "is_background_seen": True} | given)
 
 
 def taught(number: int) -> tuple[Example, ...]:
@@ -331,7 +332,7 @@ async def test_what_was_just_taught_answers_while_the_model_is_busy(tmp_path: Pa
 
 
 async def test_a_model_that_fails_is_asked_again_and_the_answer_does_not_need_it(tmp_path: Path) -> None:
-    inference = model(is_background_scripted=True)
+    inference = model()
     inference.script(*[Failure(FailureCode.WORKER_DIED)] * 3)
     skill = triage(*taught(12))
     async with open_chooser(tmp_path, inference) as chooser:
@@ -378,3 +379,32 @@ async def test_every_skill_is_ready_before_it_is_used_and_again_when_it_is_saved
         while "triage" in chooser._pupils:
             await asyncio.sleep(0)
         keeping.cancel()
+
+
+async def test_a_check_is_never_taught(tmp_path: Path) -> None:
+    inference = model()
+    canary = make_example("canary of the printer", "money")
+    skill = triage(*taught(12), checks=(canary,))
+    async with open_chooser(tmp_path, inference) as chooser:
+        await chooser._pupil(skill).whole()
+        await left_out(chooser, skill)
+        solved = await solve(chooser, skill, "the printer again")
+        assert all("canary" not in said(request) for request in inference.requests)
+        assert all("canary" not in str(one.example) for one in solved.neighbours)
+        doubtful = make_example("canary of the printer", "money")
+        assert await chooser.doubt(skill, doubtful) == await chooser.doubt(
+            replace(skill, checks=()), doubtful
+        )
+
+
+async def test_what_decides_is_noted_for_who_looks_without_a_model(tmp_path: Path) -> None:
+    methods, skill = Methods(tmp_path / "methods"), triage(*taught(12))
+    store = await Store.open(tmp_path / "understudy.db")
+    chooser = Chooser(Features(model(), store.features), methods)
+    keeping = asyncio.create_task(chooser.keep(FakeSkillbook(skill)))
+    while not methods.of(skill):
+        await asyncio.sleep(0)
+    assert methods.of(skill) == await chooser.method(skill)
+    keeping.cancel()
+    await chooser.close()
+    await store.close()

@@ -15,6 +15,7 @@ from engine.skill import Example, Memory, Skill
 from tests.fakes import (
     TEST_AUTHOR,
     TEST_SCOPE,
+    Answer,
     Failure,
     FakeInference,
     chat_skill,
@@ -31,7 +32,7 @@ STRANGE = "zebras quietly juggle umbrellas"
 
 
 def model(**given: object) -> FakeInference:
-    return FakeInference(**{"embedding_length": 64} | given)
+    return FakeInference(**{"embedding_length": 64, "is_background_seen": True} | given)
 
 
 def triage(number: int = 30, **given: object) -> Skill:
@@ -184,8 +185,7 @@ async def test_where_the_examples_alone_are_too_long_that_is_said(tmp_path: Path
 
 async def test_a_model_that_says_no_scores_is_asked_for_its_state_alone(tmp_path: Path) -> None:
     inference = model()
-    inference.script(*["hardware"])
-    inference._scripts[0] = replace(inference._scripts[0], reason=FinishReason.LENGTH)
+    inference.script(Answer("hardware", FinishReason.LENGTH))
     async with open_engine(tmp_path, inference, chat_skill(), triage(0)) as engine:
         assert (await ask(engine, "/triage a printer")).text in TOPICS.values()
         asked = [one.constraint.labels for one in inference.requests if not one.is_background]

@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from engine.chooser import Chooser
 from engine.effect import MIN_ITEMS, Tendency
+from engine.features import Features
 from engine.gate import Gate
 from engine.identity import ModelIdentity
 from engine.inference import FailureCode, Request, RequestFailed
@@ -132,9 +134,10 @@ async def test_an_effect_is_remembered_and_what_might_be_taught_replaces_nothing
             await trials.remembered(new)
         ).num_right == 20  # the kept answers are those of the skill as it is
         assert solver.num_left_out == num_left_out
-        # Once taught it is the old one, and only what was not asked yet is.
+        # Once taught it is the old one, and what was tried is kept.
         newer = with_example(new, "one more apple", "apple")
         assert (await gate.effect(new, *newer)).num_items == 21
+        assert (await trials.remembered(new)).num_right == first.after * 20 + 1
 
 
 # Where the model writes
@@ -167,3 +170,21 @@ async def test_without_enough_checks_a_skill_that_writes_makes_nobody_wait(tmp_p
     async with opened(tmp_path, model) as (gate, _):
         found = await gate.effect(skill, *with_example(skill, "poison", "x"))
     assert (found.tendency, found.is_clear, model.requests) == (Tendency.NO_CHECKS, True, [])
+
+
+async def test_judging_costs_one_reading_of_the_new_text_where_the_others_are_known(tmp_path: Path) -> None:
+    skill, model = fruit(30), FakeInference(embedding_length=64)
+    store = await Store.open(tmp_path / "understudy.db")
+    chooser = Chooser(Features(model, store.features))
+    try:
+        trials = Trials(model, store.trials, MODEL, lambda _: chooser)
+        await trials.measure(skill)
+        num_before = len(model.requests)
+        gate = Gate(trials, chooser, max_seconds=60)
+        found = await gate.effect(skill, *with_example(skill, "apple number 99 of the apple tree", "apple"))
+        assert found.num_items == 30
+        assert found.doubt is not None
+        assert len(model.requests) == num_before + 1
+    finally:
+        await chooser.close()
+        await store.close()

@@ -125,7 +125,7 @@ async def test_after_a_while_it_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_scripted=True)
     model.script(Failure(FailureCode.WORKER_DIED))
     async with opened(tmp_path, model) as engine:
         with pytest.raises(UnderstudyError):

@@ -146,6 +146,17 @@ async def test_a_proposal_is_edited_or_dropped(tmp_path: Path) -> None:
                 await answer(engine, command)
 
 
+async def test_a_proposal_is_accepted_with_other_words_on_both_sides(tmp_path: Path) -> None:
+    async with classroom(tmp_path) as engine:
+        await answer(engine, "/teach triage the coffee is cold => low", EVE)
+        for wrong in ("/accept 1 =>", "/accept 1 the tea", "/accept 1 the tea => never"):
+            with pytest.raises(TeachingRefused):
+                await answer(engine, wrong)
+        assert page_of(tmp_path) == TRIAGE
+        assert "Taught" in await answer(engine, "/accept 1 the tea is cold => URGENT")
+        assert page_of(tmp_path) == with_line("{input: the tea is cold, output: urgent}")
+
+
 async def test_proposals_of_another_workspace_are_not_there(tmp_path: Path) -> None:
     elsewhere = replace(TEAM, workspace="T2")
     async with classroom(tmp_path) as engine:
@@ -400,3 +411,15 @@ async def test_the_rights_are_asked_for_at_each_call(tmp_path: Path) -> None:
         written = await engine.accept_proposal(number, BOB, TEAM)
         assert written.new.examples[-1].inputs["text"] == "cold tea"
         assert [one.author.name for one in await engine._store.lessons.of("triage")] == ["Eve"]
+
+
+async def test_teach_alone_says_how_or_what_would_teach_most_where_that_is_wanted(tmp_path: Path) -> None:
+    rules = TeachingConfig(suggestions=True)
+    async with classroom(tmp_path, FakeInference(embedding_length=64), rules) as engine:
+        with pytest.raises(TeachingRefused, match="Write it like this"):
+            await answer(engine, "/teach")
+        await answer(engine, "/triage the printer is on fire", EVE)
+        told = await answer(engine, "/teach")
+        assert "/teach triage the printer is on fire => " in told
+        with pytest.raises(TeachingRefused, match="Write it like this"):
+            await answer(engine, "/teach")

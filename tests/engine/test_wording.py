@@ -48,6 +48,7 @@ ERRORS = [
     errors.EmptyAnswer("chat"),
     errors.AnswerFailed("The answer does not fit."),
     errors.TeachingRefused("/triage has been taught this already."),
+    errors.ProposalDecided("Proposal 7 was accepted already."),
     errors.StoreFailed("data/understudy.db", "the disk is full", "Free some space."),
     errors.StoreFailed("data", "it cannot be written", "Make it writable."),
     ModelUnusable("x.gguf", "the file is empty", "fetch it again"),

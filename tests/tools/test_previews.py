@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bots import slack_blocks
+from bots import slack_blocks, slack_controls
 from bots.discord_views import (
+    Decided,
+    change,
     controls_of,
     correction,
     fill_in,
+    lesson,
     skill_window,
     teach_from_message,
     use_on_message,
 )
 from bots.surface import Controls
+from engine.feedback import Proposal
 from engine.skill import TEXT_INPUT, Input
 from tests.emulators import slack_kit
-from tests.fakes import make_example, make_skill
+from tests.fakes import TEST_AUTHOR, TEST_SCOPE, make_example, make_skill
 from tools import previews_discord, previews_slack
 from tools.previews_page import mrkdwn
 from tools.previews_png import NUM_COLOURS, SIGNATURE, smaller
@@ -46,10 +50,12 @@ SKILLS = (
 
 
 def slack_views() -> Iterator[slack_blocks.View]:
-    proposed = (slack_blocks.Proposed("plain", UNSAFE, UNSAFE, "U1"),)
+    proposal = Proposal("plain", {TEXT_INPUT: UNSAFE}, UNSAFE, TEST_AUTHOR, TEST_SCOPE)
+    proposed = (slack_blocks.Proposed(7, may_decide=True, proposal=proposal),)
     for skill in SKILLS:
         yield slack_blocks.use_modal(SKILLS, skill, UNSAFE, "{}")
-        yield slack_blocks.teach_modal(SKILLS, skill, UNSAFE, "{}")
+        yield slack_blocks.teach_modal(SKILLS, skill, {TEXT_INPUT: UNSAFE}, UNSAFE, "{}")
+        yield slack_blocks.edit_modal(skill, {TEXT_INPUT: UNSAFE}, UNSAFE, "{}")
         yield slack_blocks.correct_modal(skill, UNSAFE, "urgent", "{}")
     yield slack_blocks.note_modal(UNSAFE)
     yield slack_blocks.home(SKILLS * 30, proposed, slack_blocks.Health((UNSAFE,)), {"plain": UNSAFE})
@@ -62,6 +68,8 @@ def discord_windows() -> Iterator[dict[str, Any]]:
     yield teach_from_message("key", SKILLS, UNSAFE)
     for skill in SKILLS:
         yield skill_window("key", skill, {TEXT_INPUT: UNSAFE, "to": "French"})
+        yield change(Decided(7), skill, {TEXT_INPUT: UNSAFE, "to": "French"}, UNSAFE)
+        yield lesson("1", skill, UNSAFE)
 
 
 def test_every_window_and_home_tab_in_slack_can_be_shown_and_what_people_wrote_stays_text() -> None:
@@ -70,7 +78,12 @@ def test_every_window_and_home_tab_in_slack_can_be_shown_and_what_people_wrote_s
 
 
 def test_every_control_in_slack_can_be_shown() -> None:
-    for blocks in (slack_blocks.feedback("1"), slack_blocks.stop("1"), (slack_blocks.markdown(UNSAFE),)):
+    every = Controls(can_rate=True, has_reason=True, can_teach=True, proposals=(7, 8))
+    for blocks in (
+        slack_controls.controls(every, "1"),
+        slack_controls.stop("1"),
+        (slack_blocks.markdown(UNSAFE),),
+    ):
         shown = previews_slack.blocks(blocks)
         assert shown
         assert UNSAFE not in shown
@@ -87,7 +100,8 @@ def test_the_blocks_that_slack_may_be_sent_are_those_that_can_be_shown() -> None
 def test_every_window_and_control_in_discord_can_be_shown_and_what_people_wrote_stays_text() -> None:
     for window in discord_windows():
         assert UNSAFE not in previews_discord.modal(window)
-    for components in (controls_of(Controls.RATE, "1"), controls_of(Controls.STOP, "1"), fill_in("key")):
+    every = Controls(can_rate=True, has_reason=True, can_teach=True, proposals=(7, 8))
+    for components in (controls_of(every, "1"), controls_of(Controls.STOP, "1"), fill_in("key")):
         assert previews_discord.components(components)
     assert UNSAFE not in previews_discord.said({"content": UNSAFE})
 
