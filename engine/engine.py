@@ -114,7 +114,7 @@ class Engine(Desk):
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
-        self.curving = Curving(self.trials, self.chooser.features, self._solver_of)
+        self.curving = Curving(self.trials, self.chooser.features)
         self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
 
     def report(self, skills: Sequence[Skill]) -> ReportWork:

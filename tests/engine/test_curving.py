@@ -13,6 +13,8 @@ from engine.curving import CurveWork, Curving
 from engine.inference import FailureCode, Request, RequestFailed, Role
 from engine.skill import Example, Memory, Skill
 from engine.solving import Solved
+from engine.trials import Trials
+from engine.trying import ChoicesTrying
 from tests.fakes import Failure, FakeInference, chat_skill, make_example, make_skill, open_engine
 
 LABELS = ("sea", "hill")
@@ -83,6 +85,28 @@ async def test_a_skill_that_can_be_learned_rises(tmp_path: Path) -> None:
     assert (curve.baseline, curve.measure) == (0.5, "right answers")
 
 
+async def test_a_draw_is_answered_as_the_skill_would_be_that_was_taught_so_much(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    words = [f"w{number}" for number in range(12)]
+    pairs = (make_example(f"n{n} {' '.join(chance.sample(words, 4))}", LABELS[n % 2]) for n in range(20))
+    skill = replace(
+        make_skill("where", choices=LABELS, examples=tuple(pairs)), choice_descriptions=("w1 w2", "w3")
+    )
+    taught, asked = tuple(range(9)), tuple(range(9, 20))
+    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+        trying = ChoicesTrying(engine.chooser.features, skill)
+        scores = await trying.scores(taught, asked)
+        as_taught = replace(skill, examples=skill.examples[:9])
+        assert (
+            len([one async for one in engine.chooser.leave_one_out(as_taught)]) == 9
+        )  # it has learned all of them
+        said = [(await engine.chooser.solve(as_taught, skill.examples[one].inputs)).text for one in asked]
+    assert list(scores) == [
+        float(text == skill.examples[one].output) for one, text in zip(asked, said, strict=True)
+    ]
+    assert set(scores) == {0.0, 1.0}
+
+
 async def test_what_cannot_be_learned_stays_at_chance(tmp_path: Path) -> None:
     """Who had been taught the item itself would be right."""
     chance = random.Random(8)
@@ -141,7 +165,8 @@ class Cutter:
 async def test_what_needs_no_writing_answers_each_draw_by_itself(tmp_path: Path) -> None:
     skill, model, cutter = writer(11), FakeInference(is_background_seen=True), Cutter()
     async with opened(tmp_path, model, skill) as engine:
-        curving = Curving(engine.trials, engine.chooser.features, lambda _: cutter)
+        solved = Trials(model, engine._store.trials, engine.trials.model, lambda _: cutter)
+        curving = Curving(solved, engine.chooser.features)
         work = await to_the_end(curving.begin(skill))
     assert not model.requests
     assert len(cutter.asked) == work.plan.num_answers == 11 * len(work.plan.sizes)
