@@ -268,6 +268,8 @@ class _Pupil:
             vectors.cancel()
         if done:
             await asyncio.wait({learning}, timeout=PATIENCE_SECONDS)
+        if self._all_vectors is not None and all(one is not None for one in self._readings):
+            await asyncio.wait({learning})  # it is being fitted: a second fit beside it would end later
 
     @property
     def is_whole(self) -> bool:
