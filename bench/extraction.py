@@ -7,7 +7,6 @@ Also a script: `python bench/extraction.py FOLDER`, where FOLDER holds `NAME.tra
 import argparse
 import asyncio
 import json
-import math
 import random
 import sys
 import tempfile
@@ -19,7 +18,10 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import numpy as np
+
 from bench.console import say
+from bench.teaching_stats import Interval, interval
 from engine import Store
 from engine.extractor import Extractor
 from engine.inference import Inference, Worker, find_model
@@ -32,7 +34,6 @@ WAY = "ours, spans"
 NUM_TAUGHT = 256
 NUM_DRAWS = 5
 NUM_TESTS = 300
-_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +106,9 @@ async def outcomes(
         await worker.close()
 
 
-def interval(found: Sequence[Extracted]) -> tuple[float, float]:
-    """The lower and the upper end of the 95 % interval of the mean: the draws vary, and so would other test items."""
-    shares = [one.share for one in found]
-    mean = sum(shares) / len(shares)
-    of_items = mean * (1 - mean) / len(found[0].hits)
-    of_draws = sum((one - mean) ** 2 for one in shares) / max(1, len(shares) - 1) / len(shares)
-    half = _NORMAL_95 * math.sqrt(of_items + of_draws)
-    return max(0.0, mean - half), min(1.0, mean + half)
+def of_draws(found: Sequence[Extracted]) -> Interval:
+    """In percent."""
+    return interval([100 * np.array([[float(hit) for hit in one.hits] for one in found])])
 
 
 async def _measured(
@@ -168,9 +164,8 @@ async def _main() -> None:
         found.setdefault(one.data_set, []).append(one)
         say(f"{one.data_set}: {100 * one.share:.1f} %, {one.num_taught} taught, {1000 * one.seconds:.0f} ms")
     for name, draws in found.items():
-        low, high = interval(draws)
-        mean = sum(one.share for one in draws) / len(draws)
-        say(f"{name}: {100 * mean:.1f} % ({100 * low:.1f} to {100 * high:.1f}), {len(draws)} draws")
+        one = of_draws(draws)
+        say(f"{name}: {one.mean:.1f} % ({one.low:.1f} to {one.high:.1f}), {len(draws)} draws")
 
 
 if __name__ == "__main__":

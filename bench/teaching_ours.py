@@ -42,7 +42,7 @@ async def drawn(reader: Reader, data: ChoiceSet, draw: int, max_taught: int) -> 
         await reader.taught(data, items) if items else [],
         [one.label for one in items],
         await reader.heard(skill, [one.text for one in data.tests]),
-        await reader.vectors(skill.described_choices),
+        await reader.engine.labels(skill),
     )
 
 

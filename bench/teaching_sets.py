@@ -21,6 +21,57 @@ INSTRUCTIONS = {
     "snips": "Classify what the user asks the assistant to do.",
     "clinc150": "Classify what the user asks the assistant about.",
 }
+# And what each label is about, in a few words; the 150 of clinc150 have their names alone.
+ABOUT: Mapping[str, Mapping[str, str]] = {
+    "trec": {
+        "number": "how many, how much, what year or date, a count, an amount, a distance, a price",
+        "location": "where, which city, country, state or place",
+        "person": "who, the name of a person or a group of people",
+        "description": "what something is or means, why, how, a definition or reason",
+        "entity": "which thing: an animal, product, food, colour, work, language, sport",
+        "abbreviation": "what letters or an acronym stand for",
+    },
+    "agnews": {
+        "world": "politics, wars, governments and events in other countries",
+        "sports": "games, teams, players and championships",
+        "business": "companies, markets, stocks, oil prices and the economy",
+        "technology": "computers, software, the internet, science and space",
+    },
+    "sst2": {
+        "negative": "the film is bad, dull, disappointing",
+        "positive": "the film is good, moving, enjoyable",
+    },
+    "banking10": {
+        "card arrival": "when will my new card arrive",
+        "lost or stolen card": "my card is lost or was stolen",
+        "declined card payment": "my card payment was declined",
+        "pending transfer": "my transfer is still pending",
+        "refund": "I want my money back",
+        "change pin": "how do I change my PIN",
+        "exchange rate": "what exchange rate do you use",
+        "verify my identity": "why and how must I verify my identity",
+        "top up failed": "my top up did not go through",
+        "cash withdrawal charge": "I was charged a fee for taking out cash",
+    },
+    "commits": {
+        "docs": "documentation, readme, comments",
+        "fix": "a bug is fixed",
+        "feat": "a new feature, option or command is added",
+        "refactor": "code is restructured, renamed or simplified without new behaviour",
+        "test": "tests are added or changed",
+        "ci": "build pipeline, workflow, release automation",
+        "style": "formatting, whitespace, lint",
+    },
+    "snips": {
+        "add to playlist": "put a song or artist on a playlist",
+        "book restaurant": "reserve a table to eat",
+        "get weather": "weather forecast for a place and time",
+        "play music": "play a song, album or artist",
+        "rate book": "give a book stars or points",
+        "search creative work": "find a book, song, show or game by its title",
+        "search screening event": "find movie times at a cinema",
+    },
+}
 CHOICES = tuple(INSTRUCTIONS)
 EXTRACTION = ("mit_director", "atis_airline", "snips_book")
 SETS = (*CHOICES, *EXTRACTION)
@@ -63,7 +114,12 @@ class ChoiceSet:
         """As a person would have it, with `shown` as its examples."""
         examples = tuple(Example({TEXT_INPUT: one.text}, self.labels[one.label]) for one in shown)
         inputs = (Input(TEXT_INPUT, "the message", is_required=True),)
-        return Skill(self.name, self.name, self.instructions, inputs, examples, choices=self.labels)
+        about = ABOUT.get(self.name)
+        return Skill(
+            *(self.name, self.name, self.instructions, inputs, examples),
+            choices=self.labels,
+            choice_descriptions=() if about is None else tuple(about[label] for label in self.labels),
+        )
 
 
 def checked_folder(given: Path | None, environ: Mapping[str, str]) -> Path:

@@ -4,14 +4,15 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.feature import Feature, Numbers
-from engine.features import Features, Reading, example_texts, label_texts, label_vectors
+from engine.features import Features, Reading, example_texts, label_texts, label_vectors, other_texts
 from engine.head import Head, Judgement
-from engine.inference import Scores
+from engine.inference import FailureCode, RequestFailed, Scores
 from engine.methods import Methods
 from engine.nearest import normalised
 from engine.prompt import input_text
@@ -45,24 +46,36 @@ class Chooser:
 
     async def keep(self, skillbook: Skillbook) -> None:
         """Makes every skill's head ready, and that of each skill that is saved, until cancelled."""
-        skillbook.subscribe(self._note)
+        skillbook.subscribe(lambda reload: self._note(reload, skillbook))
         while True:
-            for skill in skillbook.skills:
-                if skill.is_chosen:
-                    pupil = self._pupil(skill)
-                    await pupil.settled()
-                    await self._note_method(skill, pupil)
+            for name in skillbook.names:
+                if (skill := skillbook.get(name)) is not None:  # it may be gone since
+                    await self._learn(skill)
             self._drop(skillbook.names)
             await self._changed.wait()
             self._changed.clear()
+
+    async def _learn(self, skill: Skill) -> None:
+        if skill.is_chosen:
+            pupil = self._pupil(skill)
+            await pupil.settled()
+            await self._note_method(skill, pupil)
+        else:
+            with suppress(RequestFailed):
+                await self.features.vectors(other_texts(skill))
 
     async def _note_method(self, skill: Skill, pupil: "_Pupil") -> None:
         if self._methods is not None and pupil.is_whole:
             words = (await pupil.now()).method
             await asyncio.to_thread(self._methods.keep, skill, words)
 
-    def _note(self, _: Reload) -> None:
+    def _note(self, reload: Reload, skillbook: Skillbook) -> None:
+        """What was just taught does not wait for what is learned at the time."""
         self._changed.set()
+        for name in (*reload.added, *reload.changed):
+            skill = skillbook.get(name)
+            if skill is not None and skill.is_chosen:
+                self.prepare(skill)
 
     async def close(self) -> None:
         """Ends what is still being learned."""
@@ -76,7 +89,7 @@ class Chooser:
         for versions in self._pupils.values():
             for pupil in versions:
                 pupil.forget_recent()
-        await self.features.forget([one for one in skills if one.is_chosen], others)
+        await self.features.forget(list(skills), others)
 
     # Answers
 
@@ -142,8 +155,9 @@ class Chooser:
     def _pupil(self, skill: Skill) -> "_Pupil":
         """Skills are told apart by what they are: a proposal makes another one of the same name and version."""
         versions = self._pupils.setdefault(skill.name, [])
-        for one in versions:
+        for index, one in enumerate(versions):
             if one.skill is skill:
+                versions.append(versions.pop(index))  # who was asked last stays longest
                 return one
         pupil = _Pupil(skill, self.features, self._recent_of(skill))
         versions.append(pupil)
@@ -218,6 +232,7 @@ class _Pupil:
         self._readings: list[Reading | None] = [None] * len(skill.examples)
         self._all_vectors: tuple[Numbers, ...] | None = None  # of the labels, then of the examples
         self._has_vectors = asyncio.Event()
+        self._is_closed = False
         self._learning: asyncio.Task[None] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._exact: Mapping[str, frozenset[str]] | None = None
@@ -253,6 +268,8 @@ class _Pupil:
             vectors.cancel()
         if done:
             await asyncio.wait({learning}, timeout=PATIENCE_SECONDS)
+        if self._all_vectors is not None and all(one is not None for one in self._readings):
+            await asyncio.wait({learning})  # it is being fitted: a second fit beside it would end later
 
     @property
     def is_whole(self) -> bool:
@@ -267,7 +284,8 @@ class _Pupil:
         while self._fitted is None or not self._fitted.is_whole:
             learning = self.start()
             await asyncio.wait({learning})
-            learning.result()
+            if not learning.cancelled():  # another version had to be remembered: this one is still wanted
+                learning.result()
         return self._fitted
 
     async def settled(self) -> None:
@@ -309,12 +327,15 @@ class _Pupil:
                 task.cancel()
 
     async def close(self) -> None:
+        self._is_closed = True
         self.cancel()
         tasks = [one for one in (self._learning, self._looking) if one is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def start(self) -> asyncio.Task[None]:
         """What is learning already, or begins now; what has failed begins anew."""
+        if self._is_closed:
+            raise RequestFailed(FailureCode.WORKER_DIED, "the bot is being closed")
         task = self._learning
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._learning = self._task(self._learn())

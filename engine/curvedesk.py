@@ -41,7 +41,7 @@ class CurveDesk:
 
     def begins(self, work: CurveWork) -> str:
         """What is said before it is done."""
-        return curve_begins(work.skill.name, len(work.plan.sizes))
+        return curve_begins(work.skill.name, work.plan.sizes)
 
     async def drawn(self, work: CurveWork) -> Shown:
         """Works for a while; the figures in words, and the picture.

@@ -1,5 +1,7 @@
 """What is said of a curve: its figures in words, and whether more examples are worth it. Knows no picture."""
 
+from collections.abc import Sequence
+
 from engine.curve import Curve, Point, Trend
 
 HOW_TO_ASK = (
@@ -10,12 +12,12 @@ _CLEAR_ERRORS = 1.64  # standard errors: nineteen of twenty times it is no chanc
 _A_ROUGH_GUESS = 0.3  # an interval as wide as that says little
 
 
-def curve_begins(name: str, num_sizes: int) -> str:
+def curve_begins(name: str, sizes: Sequence[int]) -> str:
     """Said before it is drawn; the answer follows."""
-    if num_sizes < 2:
+    if len(sizes) < 2:
         return ""
     return (
-        f"Trying `/{name}` with {num_sizes} numbers of examples, in the time that nobody else needs. Every message goes first, so"
+        f"Trying `/{name}` with none to {sizes[-1]} of its examples, in the time that nobody else needs. Every message goes first, so"
         " it may take a while.\n\n"
     )
 

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.curve import Curve, Plan, Tally, Trying, tried
-from engine.feature import Feature
+from engine.feature import Feature, Numbers
 from engine.features import Features
 from engine.head import Head, Method
 from engine.influence import Hurting, Influence
 from engine.prompt import fixed_indexes, make_request
 from engine.rightness import baseline, measure_name
 from engine.skill import Skill
-from engine.trials import SolverOf, Trials
+from engine.trials import Trials
 from engine.trying import AskedTrying, ChoicesTrying, items, taught_features
 
 # Of fewer examples, most stand in the prompt: then each draw has a prompt of its own, and all texts are read behind it.
@@ -53,16 +53,14 @@ class CurveWork:
 
 
 class Curving:
-    def __init__(self, trials: Trials, features: Features, solver_of: SolverOf) -> None:
-        """`solver_of` says what answers a skill without writing token by token; None: nothing, the model writes."""
-        self._trials, self._features, self._solver_of = trials, features, solver_of
+    def __init__(self, trials: Trials, features: Features) -> None:
+        self._trials, self._features = trials, features
 
     def begin(self, skill: Skill, max_written: int = _MAX_WRITTEN) -> CurveWork:
         """`max_written` bounds the answers of a skill whose answers the model writes."""
         if skill.is_chosen:
             return CurveWork(skill, _plan_of_choices(skill), ChoicesTrying(self._features, skill))
-        is_solved = self._solver_of(skill) is not None
-        folds, most = (5, _MAX_SOLVED) if is_solved else (3, max_written)
+        folds, most = (5, _MAX_SOLVED) if self._trials.is_solved(skill) else (3, max_written)
         num_examples, num_checks = len(skill.examples), len(skill.checks)
         plan = Plan(num_examples, num_checks, max_folds=folds, max_rounds=1, max_answers=most)
         return CurveWork(skill, plan, AskedTrying(self._answer, skill))
@@ -74,7 +72,7 @@ class Curving:
             RequestFailed: the model cannot be asked.
         """
         taught = await taught_features(self._features, skill)
-        names = np.array(await self._features.vectors(skill.described_choices))
+        names = await self._features.labels(skill)
         labels = [skill.choices.index(one.output) for one in skill.examples]
         judging = _HeadJudging(taught, labels, names)
         measured = (await asyncio.to_thread(Influence, judging, labels)).measured()
@@ -82,9 +80,6 @@ class Curving:
             yield replace(one, nearest=judging.nearest[one.index])
 
     async def _answer(self, skill: Skill, inputs: Mapping[str, str]) -> str:
-        solver = self._solver_of(skill)
-        if solver is not None:
-            return (await solver.solve(skill, inputs, is_background=True)).text
         request = make_request(skill, inputs, ())
         greedy = replace(request.sampling, temperature=0.0)
         asked = replace(request, sampling=greedy, is_background=True)
@@ -94,7 +89,7 @@ class Curving:
 class _HeadJudging:
     """By the method that was chosen for all of them: one that is chosen anew each time would measure the choice."""
 
-    def __init__(self, taught: Sequence[Feature], labels: Sequence[int], names: NDArray[np.float32]) -> None:
+    def __init__(self, taught: Sequence[Feature], labels: Sequence[int], names: Numbers) -> None:
         self._taught, self._labels, self._names = taught, labels, names
         self._method: Method | None = None
         self.nearest: tuple[tuple[tuple[int, float], ...], ...] = ()  # of each, by all others

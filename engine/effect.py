@@ -30,6 +30,8 @@ class Tendency(StrEnum):
 class Effect:
     """`before` and `after` are the shares of the items that are right, or the mean chrF of texts (`is_text`), between 0 and 1.
 
+    `is_gradual`: this example alone shows nothing, but with those before it the skill has come down so far.
+
     `doubt` is how usual the new example's label would be for its text, between 0 and 1; None where that is not known. `nearest`
     are the taught examples that are most like it.
     """
@@ -40,12 +42,18 @@ class Effect:
     after: float = 0.0
     p: float = 1.0
     is_text: bool = False
+    is_gradual: bool = False
     doubt: float | None = None
     nearest: tuple[Neighbour, ...] = ()
 
     @property
     def is_worse(self) -> bool:
         return self.tendency is Tendency.WORSE
+
+    @property
+    def has_changed(self) -> bool:
+        """For better or worse, beyond chance."""
+        return self.tendency in {Tendency.BETTER, Tendency.WORSE}
 
     @property
     def is_surprising(self) -> bool:

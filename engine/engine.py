@@ -45,7 +45,15 @@ from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.methods import Methods
 from engine.permissions import Permissions
-from engine.prompt import MAX_TURNS, fixed_part, input_text, make_request, scope_key, spoken
+from engine.prompt import (
+    MAX_TURNS,
+    fixed_part,
+    input_text,
+    make_request,
+    other_examples,
+    scope_key,
+    spoken,
+)
 from engine.queue import Queue, Ticket
 from engine.reporting import ReportWork
 from engine.shelf import open_shelf
@@ -93,7 +101,9 @@ class Engine(Desk):
         self.chooser = Chooser(Features(inference, store.features), methods)
         self.extractor = Extractor(WordFeatures(inference, store.features))
         model = identity_of(inference.info, model_name)
-        self.trials = Trials(inference, store.trials, model, self._solver_of)
+        self.trials = Trials(
+            inference, store.trials, model, self._solver_of, rank=self.chooser.features.nearest
+        )
         judge = Gate(self.trials, self.chooser)
         taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
         super().__init__(skillbook, store, permissions, taught)
@@ -104,7 +114,7 @@ class Engine(Desk):
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
-        self.curving = Curving(self.trials, self.chooser.features, self._solver_of)
+        self.curving = Curving(self.trials, self.chooser.features)
         self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
 
     def report(self, skills: Sequence[Skill]) -> ReportWork:
@@ -236,8 +246,13 @@ class Engine(Desk):
     ) -> AsyncGenerator[Text, None]:
         """Asks the model; of a conversation that is too long for it, with less and less."""
         key = scope_key(conversation.scope, conversation.chapter)
+        features = self.chooser.features
+        if other_examples(writing.skill):
+            await making.stoppable.keep(features.hear(input_text(writing.skill, fitting.inputs)))
         while True:
-            request = make_request(writing.skill, fitting.inputs, conversation.turns, key)
+            request = make_request(
+                writing.skill, fitting.inputs, conversation.turns, key, rank=features.nearest
+            )
             try:
                 async with aclosing(self._stream(request, writing, making.stoppable)) as texts:
                     async for text in texts:

@@ -29,7 +29,7 @@ from engine.words import Words, unread
 
 MIN_EXAMPLES = 8  # below them the model writes the answer
 ALWAYS_FROM = 16  # examples; what all of so many have, every message has
-NUM_FOLDS = 20
+NUM_FOLDS = 10
 NUM_NEIGHBOURS = 3
 NUM_VERSIONS = 3  # of one skill: as it is, and as a proposal would make it
 PATIENCE_SECONDS = 1.5  # what an answer waits for what was just taught, where an older version could answer

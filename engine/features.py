@@ -6,7 +6,7 @@ Of taught texts it is kept in the database too; of people's messages nowhere but
 import asyncio
 import json
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -26,7 +26,8 @@ from engine.inference import (
     Role,
     Scores,
 )
-from engine.prompt import fixed_indexes, fixed_turns, input_text, system_message
+from engine.nearest import nearest
+from engine.prompt import fixed_indexes, fixed_turns, input_text, other_examples, system_message
 from engine.remembered import Remembered
 from engine.skill import Skill
 
@@ -36,7 +37,7 @@ MIN_CHARACTERS = 60
 MAX_REMEMBERED_BYTES = 128 << 20
 MAX_HEARD_BYTES = 1 << 20  # of messages: one that is taught in the next minute is not read again
 _NUM_TOGETHER = 2  # the next is there when one ends; more would not be faster
-_NUM_EMBEDDED_TOGETHER = 32
+_NUM_EMBEDDED_TOGETHER = 8  # no answer under way stands still for longer than these take
 _NOTHING: Numbers = np.zeros(0, np.float32)
 _LARGEST = float(np.finfo(np.float16).max)
 
@@ -135,6 +136,24 @@ class Features:
             for text, vector, one in zip(texts, vectors, readings, strict=True)
         )
 
+    # Of a skill that writes
+
+    async def hear(self, text: str) -> None:
+        """Has the vector of a message ready for `nearest`. Without one, texts are compared by their characters."""
+        with suppress(RequestFailed):
+            self._heard.put(_keys(self._vector_base, (text,))[0], await self._vector(text))
+
+    def nearest(self, text: str, others: Sequence[str], *, max_number: int) -> tuple[int, ...]:
+        """The indexes of those that are most like `text`, the nearest last: by vectors where all are there."""
+        keys = _keys(self._vector_base, (text, *others))
+        own = self._taught.get(keys[0])
+        own = self._heard.get(keys[0]) if own is None else own
+        vectors = [one for key in keys[1:] if (one := self._taught.get(key)) is not None]
+        if own is None or not own.size or len(vectors) < len(others) or not vectors:
+            return nearest(text, others, max_number=max_number)
+        order = np.argsort(np.stack(vectors) @ own, kind="stable")
+        return tuple(int(index) for index in order[-max_number:])
+
     # Of what is taught
 
     async def vectors(self, texts: Sequence[str]) -> tuple[Numbers, ...]:
@@ -213,6 +232,8 @@ class Features:
 
     def keys(self, skill: Skill) -> tuple[str, ...]:
         """Under which what the models make of the skill is kept."""
+        if not skill.is_chosen:
+            return _keys(self._vector_base, other_texts(skill))
         texts = (*example_texts(skill), *label_texts(skill))
         return (*self._reading_keys(skill), *_keys(self._vector_base, texts))
 
@@ -323,6 +344,11 @@ def label_vectors(skill: Skill, vectors: Sequence[Numbers | None]) -> Numbers:
     names, about = np.split(np.stack(there), 2)
     both = names + about
     return np.asarray(both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def other_texts(skill: Skill) -> tuple[str, ...]:
+    """Of the examples that are read when a message is like them."""
+    return tuple(input_text(skill, one.inputs) for one in other_examples(skill))
 
 
 def example_texts(skill: Skill) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ What is fixed for a skill comes first and is the same, byte for byte, each time:
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from typing import Protocol
 
 from engine.conversation import Turn
 from engine.inference import ChatMessage, Choices, JsonSchema, Prompt, Request, Role, Sampling
@@ -23,17 +24,30 @@ MAX_NEAREST_CHARACTERS = 1_500
 MAX_NEAREST = 8
 
 
-def make_request(skill: Skill, inputs: Mapping[str, str], turns: Sequence[Turn], scope: str = "") -> Request:
+class Rank(Protocol):
+    """Which of the others are most like a text: their indexes, the nearest last."""
+
+    def __call__(self, text: str, others: Sequence[str], *, max_number: int) -> tuple[int, ...]: ...
+
+
+def make_request(
+    skill: Skill,
+    inputs: Mapping[str, str],
+    turns: Sequence[Turn],
+    scope: str = "",
+    *,
+    rank: Rank = nearest,
+) -> Request:
     """The request for one answer. `turns` are the conversation's, oldest first; a skill without memory does not see them.
 
-    `scope` is the conversation's `scope_key`: only what remembers may be kept for it.
+    `scope` is the conversation's `scope_key`: only what remembers may be kept for it. `rank` says which examples are near.
     """
     remembers = skill.memory is Memory.CONVERSATION
     seen = turns if remembers else ()
     spoken = tuple(message for turn in seen for message in _pair(turn.question, turn.answer))
     last = ChatMessage(Role.USER, input_text(skill, inputs))
     # What is chosen for each message would part a conversation from what was read of it.
-    shown = spoken if remembers or skill.is_chosen else _nearest_examples(skill, last.content)
+    shown = spoken if remembers or skill.is_chosen else _nearest_examples(skill, last.content, rank)
     prompt = Prompt(fixed_part(skill), shown, last)
     return Request(prompt, _sampling(skill), _constraint(skill), scope if remembers else "")
 
@@ -70,13 +84,20 @@ def fixed_indexes(skill: Skill) -> tuple[int, ...]:
     return tuple(sorted(chosen))
 
 
-def _nearest_examples(skill: Skill, text: str) -> tuple[ChatMessage, ...]:
-    """Of the other examples those that are nearest to the message, the nearest last."""
+def other_examples(skill: Skill) -> tuple[Example, ...]:
+    """Those that are read for a message only when they are like it."""
+    if skill.is_chosen or skill.memory is Memory.CONVERSATION:
+        return ()
     fixed = set(fixed_indexes(skill))
-    others = [one for index, one in enumerate(skill.examples) if index not in fixed]
+    return tuple(one for index, one in enumerate(skill.examples) if index not in fixed)
+
+
+def _nearest_examples(skill: Skill, text: str, rank: Rank) -> tuple[ChatMessage, ...]:
+    """Of the other examples those that are nearest to the message, the nearest last."""
+    others = other_examples(skill)
     room, chosen = MAX_NEAREST_CHARACTERS, []
     for index in reversed(
-        nearest(text, [input_text(skill, one.inputs) for one in others], max_number=MAX_NEAREST)
+        rank(text, [input_text(skill, one.inputs) for one in others], max_number=MAX_NEAREST)
     ):
         room -= _num_characters(skill, others[index])
         if room < 0:

@@ -88,7 +88,8 @@ def _measured(effect: Effect) -> str:
         case Tendency.SAME:
             return f"Measured: no measurable change ({figures})."
         case Tendency.WORSE:
-            return f"Measured: **worse**, {figures} (p = {effect.p:.2g}). It takes an admin."
+            since = " since the examples before it" if effect.is_gradual else ""
+            return f"Measured: **worse**, {figures} (p = {effect.p:.2g}){since}. It takes an admin."
         case Tendency.TOO_FEW:
             return f"Not measured: too few examples for that, {effect.num_items}; from {MIN_ITEMS} on I say what one does."
         case Tendency.NO_CHECKS:

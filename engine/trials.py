@@ -15,7 +15,8 @@ from engine.errors import UnderstudyError
 from engine.identity import ModelIdentity
 from engine.inference import Delta, FailureCode, Inference, Request, RequestFailed
 from engine.measurement import Measurement
-from engine.prompt import make_request
+from engine.nearest import nearest
+from engine.prompt import Rank, make_request
 from engine.skill import Skill
 from engine.solving import Solved, Solver
 from engine.standing import Standing, remembered, standing
@@ -48,10 +49,13 @@ class Trials:
         store: TrialStore,
         model: ModelIdentity,
         solver_of: SolverOf = written_by_the_model,
+        *,
+        rank: Rank = nearest,
     ) -> None:
-        """`solver_of` says what answers a skill without writing token by token; None: nothing."""
+        """`solver_of` says what answers a skill without writing token by token; None: nothing. `rank`: which examples are near."""
         self.model = model
         self._inference, self._store, self._solver_of = inference, store, solver_of
+        self._rank = rank
         self._tried: OrderedDict[tuple[str, str], Solved] = OrderedDict()
 
     async def run(self, skill: Skill, *, max_items: int | None = None) -> AsyncGenerator[Trial, None]:
@@ -144,7 +148,7 @@ class Trials:
         if self._solver_of(skill) is not None:
             whole = _fingerprint(_as_taught(skill))
             return tuple(_Task(item, whole) for item in items)
-        return tuple(_Task(item, _fingerprint(_request(skill, item))) for item in items)
+        return tuple(_Task(item, _fingerprint(_request(skill, item, self._rank))) for item in items)
 
     def _known(self, task: _Task, kept: Mapping[str, KeptAnswer]) -> Solved | None:
         """What was said already, by a skill that was the same in all that matters."""
@@ -196,7 +200,7 @@ class Trials:
         self, skill: Skill, tasks: Sequence[_Task]
     ) -> AsyncGenerator[tuple[_Task, Solved], None]:
         for task in tasks:
-            yield task, Solved(await self.write(skill, _request(skill, task.item)))
+            yield task, Solved(await self.write(skill, _request(skill, task.item, self._rank)))
 
     async def write(self, skill: Skill, request: Request) -> str:
         """The model's own answer; empty where a person would be shown none.
@@ -240,10 +244,10 @@ async def _by(
             yield task, await solver.solve(skill, task.item.inputs, is_background=True)
 
 
-def _request(skill: Skill, item: Item) -> Request:
+def _request(skill: Skill, item: Item, rank: Rank) -> Request:
     """Greedy, so that the same prompt gives the same answer."""
     others = skill if item.is_check else without(skill, item.number - 1)
-    request = make_request(others, item.inputs, ())
+    request = make_request(others, item.inputs, (), rank=rank)
     return replace(request, sampling=replace(request.sampling, temperature=0.0), is_background=True)
 
 

@@ -5,9 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
 
-import numpy as np
-
-from engine.feature import Feature
+from engine.feature import Feature, Numbers
 from engine.features import Features
 from engine.head import Head
 from engine.prompt import input_text
@@ -30,9 +28,9 @@ class ChoicesTrying:
         skill = with_examples(self._skill, [self._items[index] for index in taught])
         texts = [input_text(skill, self._items[index].inputs) for index in asked]
         known = await taught_features(self._features, skill)
-        names = await self._features.vectors(skill.described_choices)
+        names = await self._features.labels(skill)
         new = await self._features.of_texts(skill, texts)
-        said = await asyncio.to_thread(_chosen, skill, known, np.array(names), new)
+        said = await asyncio.to_thread(_chosen, skill, known, names, new)
         return [
             rightness(skill, self._items[index].output, text) for index, text in zip(asked, said, strict=True)
         ]
@@ -87,7 +85,7 @@ async def taught_features(features: Features, skill: Skill) -> tuple[Feature, ..
     )
 
 
-def _chosen(skill: Skill, known: Sequence[Feature], names: np.ndarray, new: Sequence[Feature]) -> list[str]:
+def _chosen(skill: Skill, known: Sequence[Feature], names: Numbers, new: Sequence[Feature]) -> list[str]:
     labels = [skill.choices.index(one.output) for one in skill.examples]
     head = Head(known, labels, names)
     return [skill.choices[head.judge(one).best] for one in new]

@@ -140,8 +140,8 @@ def echo(request: Request) -> str:
 class FakeInference:
     """Answers with scripted texts, in order, and after them with `answer` (echo). A word and the space behind it are a token.
 
-    What is asked in the background is answered at once, beside all that, and stands in `read_ahead`; with `is_background_seen` it is
-    a request like the others.
+    A text that is read for a choice in the background is answered at once, beside all that, and stands in `read_ahead`; with
+    `is_background_seen` it is a request like the others.
 
     It has slots like the real one: more requests than slots wait inside (`num_queued`), and `most_running` tells the
     highest number that ran at once. It honours `max_tokens`, `stop` and the context window, all counted in words.
@@ -211,10 +211,12 @@ class FakeInference:
             await watcher
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
-        if request.is_background and not self._is_background_seen:
+        is_choice = isinstance(request.constraint, Choices)
+        if request.is_background and is_choice and not self._is_background_seen:
             self.read_ahead.append(request)
             await asyncio.sleep(0)
-            yield self._at_once(request)
+            for event in self._at_once(request):
+                yield event
             return
         self.requests.append(request)
         self.num_queued += 1
@@ -303,10 +305,11 @@ class FakeInference:
             _scores(request, said) if script.reason is FinishReason.STOP else None,
         )
 
-    def _at_once(self, request: Request) -> Finished:
+    def _at_once(self, request: Request) -> tuple[Delta | Finished, ...]:
         """What is read beside the answers is in no test's way, unless it is about that."""
         said = _words(self._answer(request))
-        return Finished(FinishReason.STOP, self._prefill(request), _scores(request, said))
+        finished = Finished(FinishReason.STOP, self._prefill(request), _scores(request, said))
+        return Delta("".join(said)), finished
 
     def _prefill(self, request: Request) -> Usage:
         """Drops the oldest pairs of turns until the prompt fits."""

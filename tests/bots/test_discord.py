@@ -12,7 +12,7 @@ from engine.inference import FailureCode
 from tests.emulators.discord import TOKEN, DiscordEmulator
 from tests.emulators.discord_bot import Bot, running
 from tests.emulators.discord_world import Interaction, Said
-from tests.fakes import Answer, Failure, FakeInference, make_skill
+from tests.fakes import Answer, Failure, FakeInference, make_example, make_skill
 
 
 @pytest.fixture
@@ -178,6 +178,19 @@ async def test_what_is_to_be_taught_is_one_option(discord: DiscordEmulator, bot:
     ran = await discord.slash("ann", "general", "teach", text="triage it burns => never")
     await discord.answer_to(ran, "cannot answer")
     assert bot.model.requests == []
+
+
+async def test_a_skill_is_measured_and_the_answer_says_so_first(
+    discord: DiscordEmulator, tmp_path: Path
+) -> None:
+    copier = make_skill("copy", examples=tuple(make_example(f"word {n}", f"word {n}") for n in range(3)))
+    async with running(discord, tmp_path, skills=(make_skill("chat"), copier)) as bot:
+        bot.model.gate.close()
+        ran = await discord.slash("ann", "general", "test", text="copy")
+        await discord.beginning_of_answer(ran, "Measuring")
+        bot.model.gate.open()
+        answer = await discord.answer_to(ran, "word for word 3")
+        assert "3 items to be answered" in answer.content
 
 
 async def test_help_about_one_command_takes_it_as_an_option(discord: DiscordEmulator, bot: Bot) -> None:

@@ -29,7 +29,7 @@ from tests.emulators.slack import (
     SlackEmulator,
 )
 from tests.emulators.slack_bot import ME, running
-from tests.fakes import Failure, FakeInference, make_skill
+from tests.fakes import Failure, FakeInference, make_example, make_skill
 
 
 @pytest.fixture
@@ -160,6 +160,18 @@ class TestCommands:
         assert answers[2] == "how are you?"
         assert "/help" in answers[3]
         assert len(bot.model.requests) == 2
+
+    async def test_a_skill_is_measured_and_the_answer_says_so_first(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        copier = make_skill("copy", examples=tuple(make_example(f"word {n}", f"word {n}") for n in range(3)))
+        async with running(slack, tmp_path, skills=(make_skill("chat"), copier)) as bot:
+            await slack.slash("U1", "C1", "/understudy", "test copy")
+            await slack.until(lambda: len(slack.roots("C1")) == 1)
+            answer = await slack.answer_in("C1", slack.roots("C1")[0].ts)
+            assert "Measuring" in answer.text
+            assert "word for word 3" in answer.text
+            assert len(bot.model.requests) == 3
 
     @pytest.mark.parametrize("channel", ["C404", "G404"])
     async def test_where_the_bot_is_no_member_the_person_alone_gets_the_answer(

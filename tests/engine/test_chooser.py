@@ -11,9 +11,10 @@ import pytest
 from engine import Store
 from engine.chooser import NUM_RECENT, WORD_FOR_WORD, Chooser
 from engine.database import Statement
-from engine.features import MAX_CHARACTERS, MAX_SCORED_LABELS, Features
+from engine.features import MAX_CHARACTERS, MAX_SCORED_LABELS, Features, other_texts
 from engine.inference import Choices, FailureCode, Request, RequestFailed, Scores
 from engine.methods import Methods
+from engine.nearest import nearest
 from engine.prompt import MAX_FIXED_OF_CHOICES, input_text
 from engine.skill import Example, Skill, Unsure
 from engine.solving import Solved
@@ -408,3 +409,38 @@ async def test_what_decides_is_noted_for_who_looks_without_a_model(tmp_path: Pat
     keeping.cancel()
     await chooser.close()
     await store.close()
+
+
+async def test_a_skill_that_writes_reads_the_examples_that_mean_the_same(tmp_path: Path) -> None:
+    """By vectors, once they are there; a text without one, and one that is not there yet, by its characters."""
+    examples = [make_example(f"about {'x' * 400} {number}", "low") for number in range(30)]
+    skill = make_skill("rewrite", examples=(*examples, make_example("umbrella zebra", "z"), *examples[:1]))
+    inference = model()
+    async with open_chooser(tmp_path, inference) as chooser:
+        others, features = other_texts(skill), chooser.features
+        assert others[-2] == "umbrella zebra"
+        await features.hear("zebra umbrella")
+        by_characters = features.nearest("zebra umbrella", others, max_number=3)
+        await chooser._learn(skill)
+        by_vectors = features.nearest("zebra umbrella", others, max_number=3)
+        assert by_vectors[-1] == len(others) - 2
+        assert by_characters != by_vectors
+        assert features.nearest("never heard", others, max_number=3) == nearest(
+            "never heard", others, max_number=3
+        )
+        await chooser.forget([skill])
+        (rows,) = await features._kept._database.run(COUNTING)
+        assert rows[0][0] == len(set(others))
+
+
+async def test_a_version_that_is_still_wanted_learns_to_its_end(tmp_path: Path) -> None:
+    """While others of the same name are asked for, and push it out."""
+    inference = model()
+    inference.gate.close()
+    async with open_chooser(tmp_path, inference) as chooser:
+        waiting = asyncio.create_task(left_out(chooser, triage(*taught(12))))
+        await inference.until(lambda: inference.gate.num_held > 0)
+        for number in range(13, 18):
+            chooser.prepare(triage(*taught(number)))
+        inference.gate.open()
+        assert len(await waiting) == 12

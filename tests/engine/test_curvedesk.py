@@ -85,7 +85,7 @@ async def test_what_cannot_be_drawn_is_told_and_asks_no_model(
 
 
 async def test_a_model_that_fails_is_told(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     model.script(Failure(FailureCode.DECODE_FAILED))
     with pytest.raises(UnderstudyError):
         await asked(tmp_path, model, "/curve copy")

@@ -51,7 +51,7 @@ def test_nothing_measured_is_a_sentence_everywhere() -> None:
     assert "stopped before there was anything" in curve_answer(replace(empty, is_whole=False))
     assert "nothing is measured" in curve_alt(empty)
     assert curve_table(empty) == ""
-    assert curve_begins("new", 1) == ""
+    assert curve_begins("new", (0,)) == ""
 
 
 def test_one_item_is_no_items() -> None:

@@ -13,6 +13,8 @@ from engine.curving import CurveWork, Curving
 from engine.inference import FailureCode, Request, RequestFailed, Role
 from engine.skill import Example, Memory, Skill
 from engine.solving import Solved
+from engine.trials import Trials
+from engine.trying import ChoicesTrying
 from tests.fakes import Failure, FakeInference, chat_skill, make_example, make_skill, open_engine
 
 LABELS = ("sea", "hill")
@@ -54,7 +56,7 @@ def seen(request: Request) -> set[str]:
 
 @pytest.mark.parametrize("skill", [chooser(9), chooser(21, 4), writer(7)], ids=["few", "many", "text"])
 async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Skill) -> None:
-    model = FakeInference(embedding_length=24)
+    model = FakeInference(embedding_length=24, is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         await to_the_end(engine.curving.begin(skill))
     asked = [one for one in model.requests if one.is_background]
@@ -65,7 +67,7 @@ async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Ski
 @pytest.mark.parametrize("skill", [chooser(21, 4), writer(7)], ids=["choices", "text"])
 async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None:
     skill = replace(skill, checks=(make_example("canary in a mine", skill.examples[0].output),))
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert work.curve.points[-1].num_items == work.plan.num_asked
@@ -81,6 +83,28 @@ async def test_a_skill_that_can_be_learned_rises(tmp_path: Path) -> None:
     assert curve.points[0].mean < 0.9
     assert curve.points[-1].mean > 0.9
     assert (curve.baseline, curve.measure) == (0.5, "right answers")
+
+
+async def test_a_draw_is_answered_as_the_skill_would_be_that_was_taught_so_much(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    words = [f"w{number}" for number in range(12)]
+    pairs = (make_example(f"n{n} {' '.join(chance.sample(words, 4))}", LABELS[n % 2]) for n in range(20))
+    skill = replace(
+        make_skill("where", choices=LABELS, examples=tuple(pairs)), choice_descriptions=("w1 w2", "w3")
+    )
+    taught, asked = tuple(range(9)), tuple(range(9, 20))
+    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+        trying = ChoicesTrying(engine.chooser.features, skill)
+        scores = await trying.scores(taught, asked)
+        as_taught = replace(skill, examples=skill.examples[:9])
+        assert (
+            len([one async for one in engine.chooser.leave_one_out(as_taught)]) == 9
+        )  # it has learned all of them
+        said = [(await engine.chooser.solve(as_taught, skill.examples[one].inputs)).text for one in asked]
+    assert list(scores) == [
+        float(text == skill.examples[one].output) for one, text in zip(asked, said, strict=True)
+    ]
+    assert set(scores) == {0.0, 1.0}
 
 
 async def test_what_cannot_be_learned_stays_at_chance(tmp_path: Path) -> None:
@@ -106,7 +130,7 @@ async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
 
 
 async def test_the_model_writes_no_more_than_may_be(tmp_path: Path) -> None:
-    skill, model = writer(60), FakeInference()
+    skill, model = writer(60), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill, 30))
     assert work.plan.num_answers == len(model.requests) <= 30
@@ -116,7 +140,7 @@ async def test_the_model_writes_no_more_than_may_be(tmp_path: Path) -> None:
 
 
 async def test_a_skill_that_converses_and_chooses_is_asked(tmp_path: Path) -> None:
-    skill, model = replace(chooser(6), memory=Memory.CONVERSATION), FakeInference()
+    skill, model = replace(chooser(6), memory=Memory.CONVERSATION), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert len(model.requests) == work.plan.num_answers
@@ -139,9 +163,10 @@ class Cutter:
 
 
 async def test_what_needs_no_writing_answers_each_draw_by_itself(tmp_path: Path) -> None:
-    skill, model, cutter = writer(11), FakeInference(), Cutter()
+    skill, model, cutter = writer(11), FakeInference(is_background_seen=True), Cutter()
     async with opened(tmp_path, model, skill) as engine:
-        curving = Curving(engine.trials, engine.chooser.features, lambda _: cutter)
+        solved = Trials(model, engine._store.trials, engine.trials.model, lambda _: cutter)
+        curving = Curving(solved, engine.chooser.features)
         work = await to_the_end(curving.begin(skill))
     assert not model.requests
     assert len(cutter.asked) == work.plan.num_answers == 11 * len(work.plan.sizes)
@@ -157,14 +182,14 @@ async def test_json_counts_by_its_fields(tmp_path: Path) -> None:
         for n in "abcdef"
     )
     skill = make_skill("task", output_schema=schema, examples=examples)
-    async with opened(tmp_path, FakeInference(), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert {point.mean for point in curve.points} == {0.5}
     assert curve.measure == "right fields"
 
 
 async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
-    skill, model = writer(9), FakeInference()
+    skill, model = writer(9), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = engine.curving.begin(skill)
         assert work.curve.points == ()
@@ -176,7 +201,7 @@ async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_fails_says_so_and_what_there_was_stays(tmp_path: Path) -> None:
-    skill, model = writer(9), FakeInference()
+    skill, model = writer(9), FakeInference(is_background_seen=True)
     model.script(*["fine"] * 3, Failure(FailureCode.WORKER_DIED))
     async with opened(tmp_path, model, skill) as engine:
         work = engine.curving.begin(skill)

@@ -25,7 +25,7 @@ LIMITS = Limits(waiting_seconds=600, first_token_seconds=120, answer_seconds=600
 class NoStore:
     """Keeps nothing: a database has a thread, and threads know no virtual time."""
 
-    features = None  # what is answered here needs none
+    features = trials = None  # what is answered here needs none
 
     async def conversation(self, scope: Scope, *, before: str, max_turns: int, again_of: str) -> Conversation:
         return Conversation(scope, 0, ())

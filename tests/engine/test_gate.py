@@ -99,6 +99,33 @@ async def test_what_makes_it_worse_on_the_same_items_is_told_with_figures(tmp_pa
     assert found.p < 0.01
 
 
+class Rotting(Nearest):
+    """Each example of rot spoils one answer."""
+
+    async def leave_one_out(self, skill: Skill) -> AsyncGenerator[Solved, None]:
+        num_rotten = sum("rot" in one.inputs["text"] for one in skill.examples)
+        for index, example in enumerate(skill.examples):
+            yield Solved("spoilt" if index < num_rotten else example.output)
+
+    async def doubt(self, skill: Skill, example: Example) -> float:
+        return 1.0
+
+
+async def test_what_comes_down_little_by_little_is_held_up_as_well(tmp_path: Path) -> None:
+    skill = fruit()
+    async with opened(tmp_path, FakeInference(), Rotting()) as (gate, _):
+        for number in range(5):
+            new, example = with_example(skill, f"rot {number}", "apple")
+            assert (await gate.effect(skill, new, example)).tendency is Tendency.SAME
+            skill = new
+        new, example = with_example(skill, "rot 5", "apple")
+        found = await gate.effect(skill, new, example)
+        assert (found.is_worse, found.is_gradual, found.before) == (True, True, 1.0)
+        # An admin has accepted it all the same: from now on that is the past.
+        newer, example = with_example(new, "fresh", "apple")
+        assert (await gate.effect(new, newer, example)).tendency is Tendency.SAME
+
+
 async def test_too_few_examples_are_not_judged_and_nothing_is_asked(tmp_path: Path) -> None:
     model, solver, skill = FakeInference(), Nearest(), fruit(MIN_ITEMS - 2)
     async with opened(tmp_path, model, solver) as (gate, _):

@@ -57,7 +57,7 @@ async def asked(engine: Engine, text: str, author: Author = ADA) -> str:
 
 
 async def test_it_says_what_it_does_and_then_what_came_of_it(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with opened(
         tmp_path, model, replace(sorter(), checks=(make_example("label1", "label2"),))
     ) as engine:
@@ -77,7 +77,7 @@ async def test_it_says_what_it_does_and_then_what_came_of_it(tmp_path: Path) -> 
 
 
 async def test_only_who_may_teach_sees_what_is_taught(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with opened(tmp_path, model) as engine:
         with pytest.raises(NotAllowed):
             await asked(engine, "/test sort", EVE)
@@ -89,7 +89,7 @@ async def test_only_who_may_teach_sees_what_is_taught(tmp_path: Path) -> None:
 
 
 async def test_it_takes_no_place_in_line_and_can_be_stopped(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with opened(tmp_path, model) as engine:
         model.gate.close()
         message = make_message("/test sort", scope=TEAM, author=ADA)
@@ -108,7 +108,7 @@ async def test_it_takes_no_place_in_line_and_can_be_stopped(tmp_path: Path) -> N
 
 
 async def test_leaving_frees_the_slot(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with opened(tmp_path, model) as engine:
         async with aclosing(engine.respond(make_message("/test sort", scope=TEAM, author=ADA))) as events:
             async for _ in events:
@@ -117,7 +117,7 @@ async def test_leaving_frees_the_slot(tmp_path: Path) -> None:
 
 
 async def test_after_a_while_it_says_how_to_go_on(tmp_path: Path) -> None:
-    model, message = FakeInference(), make_message("", scope=TEAM, author=ADA)
+    model, message = FakeInference(is_background_seen=True), make_message("", scope=TEAM, author=ADA)
     async with opened(tmp_path, model) as engine:
         desk = MeasureDesk(engine.trials, engine.skillbook, engine._permissions, max_seconds=0)
         told = await desk.measured(desk.skill("sort", message))
@@ -125,7 +125,7 @@ async def test_after_a_while_it_says_how_to_go_on(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_is_gone_is_told_in_words(tmp_path: Path) -> None:
-    model = FakeInference(is_background_scripted=True)
+    model = FakeInference(is_background_seen=True)
     model.script(Failure(FailureCode.WORKER_DIED))
     async with opened(tmp_path, model) as engine:
         with pytest.raises(UnderstudyError):
@@ -152,7 +152,7 @@ async def test_nothing_that_is_taught_ends_the_block_that_it_stands_in(tmp_path:
     labels = ("```", "a")
     taught = (make_example("x", "```"), make_example("y", "a"))
     async with opened(
-        tmp_path, FakeInference(), make_skill("sort", choices=labels, examples=taught)
+        tmp_path, FakeInference(is_background_seen=True), make_skill("sort", choices=labels, examples=taught)
     ) as engine:
         told = await asked(engine, "/test sort")
     assert told.count("```") == 4  # two blocks

@@ -88,7 +88,7 @@ async def test_a_skill_that_cannot_be_measured_stops_no_other(tmp_path: Path) ->
     async with opened(tmp_path) as store:
         for skill in (one, other):
             await Trials(FakeInference(), store.trials, OLD).measure(skill)
-        model = FakeInference(is_background_scripted=True)
+        model = FakeInference(is_background_seen=True)
         model.script(Failure(FailureCode.WORKER_DIED))
         assert (await measured_again(store, model, NEW, one, other))[-1].startswith("Measured 1 skill again")
 

@@ -52,7 +52,9 @@ async def test_what_is_taught_is_the_next_answer_to_its_like(tmp_path: Path, sta
         assert "Taught." in await say(engine, "/teach triage nobody can log in since 9 => urgent")
         assert await say(engine, "/triage nobody can log in since nine") == "urgent"
         assert await say(engine, "/triage Nobody can log in since 9!") == "urgent"
-        assert "example 9: text: nobody can log in since 9 => urgent" in await say(engine, "/why")
+        number = len(book.get("triage").examples)
+        told = f"example {number}: text: nobody can log in since 9 => urgent"
+        assert told in await say(engine, "/why")
         await engine.chooser._pupil(book.get("triage")).whole()
         assert await say(engine, "/triage nobody can log in since nine") == "urgent"
     finally:

@@ -68,7 +68,9 @@ async def test_what_was_never_taught_is_cut_out_and_what_is_taught_is_known(engi
     }
     strange = "zq: Wolfram ~ 77-88-99"
     answer = '{"name": "Wolfram", "email": "", "phone": "77-88-99"}'
-    assert "Taught." in await say(engine, f"/teach contact {strange} => {answer}")
+    said = await say(engine, f"/teach contact {strange} => {answer}")
+    assert "Taught." in said
+    assert "on 16 items" in said  # what it does to the checks
     assert json.loads(await say(engine, f"/contact {strange}")) == json.loads(answer)
     assert "example" in await say(engine, "/why")
 

@@ -178,7 +178,7 @@ async def test_no_word_of_an_example_stands_in_the_database(tmp_path: Path) -> N
 
 
 async def test_an_answer_that_nobody_would_be_shown_is_wrong_and_measuring_goes_on(tmp_path: Path) -> None:
-    model = FakeInference(is_background_scripted=True)
+    model = FakeInference(is_background_seen=True)
     skill = make_skill(
         "sort", choices=("a", "b"), examples=tuple(make_example(f"{n} a", "a") for n in range(4))
     )
@@ -190,7 +190,7 @@ async def test_an_answer_that_nobody_would_be_shown_is_wrong_and_measuring_goes_
 
 
 async def test_a_model_that_is_gone_ends_it_and_what_was_answered_is_kept(tmp_path: Path) -> None:
-    model = FakeInference(is_background_scripted=True)
+    model = FakeInference(is_background_seen=True)
     model.script("canary0", Failure(FailureCode.WORKER_DIED))
     async with opened(tmp_path) as store:
         with pytest.raises(RequestFailed):
@@ -262,7 +262,7 @@ async def test_json_is_judged_by_what_it_says_and_field_by_field(tmp_path: Path)
         make_example("one", '{"who":"Ann","when":null}'),
         make_example("two", '{"who":"Bob","when":"Monday"}'),
     )
-    model = FakeInference(is_background_scripted=True)
+    model = FakeInference(is_background_seen=True)
     model.script('{"when": null, "who": "Ann"}', '{"who":"Bob","when":null}')
     async with opened(tmp_path) as store:
         found = await measured(store, model, make_skill("who", output_schema="{}", examples=taught))
@@ -272,7 +272,7 @@ async def test_json_is_judged_by_what_it_says_and_field_by_field(tmp_path: Path)
 
 async def test_texts_are_compared_with_saying_the_message_itself(tmp_path: Path) -> None:
     taught = (make_example("fix the bug", "Fix the bug"), make_example("no idea", "Unknown"))
-    model = FakeInference(is_background_scripted=True)
+    model = FakeInference(is_background_seen=True)
     model.script("Fix the bug", "No idea")
     async with opened(tmp_path) as store:
         found = await measured(store, model, make_skill("title", examples=taught))
