@@ -263,7 +263,8 @@ def about(scale: Scale) -> list[str]:
             f"at most {scale.num_items} test items a set; nothing was chosen on test items",
         ),
         (
-            f"texts are cut at {MAX_CHARACTERS} characters for everybody; one sentence of instructions a set; the first {NUM_SHOWN} of a",
+            f"texts are cut at {MAX_CHARACTERS} characters for everybody; one sentence of instructions a set and, but for clinc150, a few",
+            f"words on each label, which stand in the peers' prompts too; the first {NUM_SHOWN} of a",
             "draw stand in our prompt, and count as taught only by what is known of them without being shown",
         ),
         (

@@ -12,7 +12,7 @@ from statistics import median
 
 from bench.console import say
 from bench.teaching_results import Quantity, Results
-from bench.teaching_sets import MAX_CHARACTERS, ChoiceSet, Item
+from bench.teaching_sets import ABOUT, MAX_CHARACTERS, ChoiceSet, Item
 from bots.data_folder import Use
 from bots.opening import OpenModel, open_engine, open_model
 from bots.setup import read_setup
@@ -88,7 +88,7 @@ def write_skill(folder: Path, data: ChoiceSet, taught: Sequence[Item]) -> Path:
     lines = [
         f"description: {json.dumps(data.instructions)}",
         f"instructions: {json.dumps(data.instructions)}",
-        f"choices: {json.dumps(list(data.labels), ensure_ascii=False)}",
+        f"choices: {json.dumps(_choices(data), ensure_ascii=False)}",
         "examples:",
         *(_example_line(data, one) for one in taught),
     ]
@@ -96,6 +96,11 @@ def write_skill(folder: Path, data: ChoiceSet, taught: Sequence[Item]) -> Path:
     path = folder / "skills" / f"{data.name}.yaml"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
+
+
+def _choices(data: ChoiceSet) -> list[str] | dict[str, str]:
+    about = ABOUT.get(data.name)
+    return list(data.labels) if about is None else {label: about[label] for label in data.labels}
 
 
 def _example_line(data: ChoiceSet, one: Item) -> str:

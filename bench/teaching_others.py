@@ -20,6 +20,7 @@ from bench.teaching_peers import (
     nearest,
     num_that_fit,
     pasted,
+    task,
 )
 from bench.teaching_results import LABEL, OURS, Quantity, Results
 from bench.teaching_sets import NUM_SHOWN, ChoiceSet, Item
@@ -101,8 +102,7 @@ def label_question(found: Prepared, item: Item, num_label_tokens: int) -> Questi
         for one in found.pool[:NUM_SHOWN]
         for pair in (("user", one.text), ("assistant", data.labels[one.label]))
     ]
-    system = f"{data.instructions}\nAnswer with exactly one of: {', '.join(data.labels)}."
-    return Question(num_label_tokens, messages=(("system", system), *shown, ("user", item.text)))
+    return Question(num_label_tokens, messages=(("system", task(data)), *shown, ("user", item.text)))
 
 
 async def note_times(

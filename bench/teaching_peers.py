@@ -1,4 +1,4 @@
-"""The peers' ways to use examples, on the same model: what each puts into the prompt, and when its text counts. Knows no engine.
+"""The peers' ways to use examples, on the same model: what each puts into the prompt, and when its text counts. Of the engine it knows the words of a prompt.
 
 Pasted: all examples that fit stand in the system message of a chat. Random: a few-shot template with the same few for every
 message, as LangChain's `FewShotPromptTemplate` has them. Nearest: those whose embeddings are nearest to the message, as LangChain's
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench.teaching_peer import Peer, PeerSettings, Question
 from bench.teaching_sets import ChoiceSet, Item
+from engine.prompt import system_message
 
 NUM_SHOTS = 8
 POOL = 256  # what they may use, the same draw as ours
@@ -37,19 +38,20 @@ def context_tokens(way: Way) -> int:
 
 
 def pasted(data: ChoiceSet, shown: Sequence[Item], text: str) -> Question:
-    system = "\n".join([_task(data), "", "Examples:", *(_example(data, one) for one in shown)])
+    system = "\n".join([task(data), "", "Examples:", *(_example(data, one) for one in shown)])
     return Question(_MAX_WRITTEN_TOKENS, messages=(("system", system), ("user", text)))
 
 
 def few_shot(data: ChoiceSet, shown: Sequence[Item], text: str) -> Question:
     """As a template joins its prefix, its examples and its suffix."""
     examples = (_example(data, one) for one in shown)
-    prompt = "\n\n".join([_task(data), *examples, f"Input: {text}\nOutput:"])
+    prompt = "\n\n".join([task(data), *examples, f"Input: {text}\nOutput:"])
     return Question(_MAX_WRITTEN_TOKENS, prompt=prompt)
 
 
-def _task(data: ChoiceSet) -> str:
-    return f"{data.instructions}\nAnswer with exactly one of: {', '.join(data.labels)}."
+def task(data: ChoiceSet) -> str:
+    """The same words as in our prompt, what each label is about included."""
+    return system_message(data.skill(())).content
 
 
 def _example(data: ChoiceSet, one: Item) -> str:

@@ -127,7 +127,7 @@ def checked_folder(given: Path | None, environ: Mapping[str, str]) -> Path:
     named = given or (Path(environ[FOLDER_VARIABLE]) if environ.get(FOLDER_VARIABLE) else None)
     if named is None:
         raise DataMissing(
-            f"name the folder of the data sets with --data or {FOLDER_VARIABLE}: for each of {', '.join(SETS)} it holds "
+            f"name the folder of the data sets with --sets or {FOLDER_VARIABLE}: for each of {', '.join(SETS)} it holds "
             "NAME.train.jsonl and NAME.test.jsonl, and a PROVENANCE.json with the labels"
         )
     if not (named / "PROVENANCE.json").is_file():

@@ -5,9 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.teaching_live import write_skill
 from bench.teaching_peer import PeerSettings, Question, Written
 from bench.teaching_peers import Answers, few_shot, is_right, nearest, num_that_fit, pasted
-from bench.teaching_sets import ChoiceSet, Item
+from bench.teaching_sets import ABOUT, ChoiceSet, Item
+from engine.prompt import system_message
+from engine.skillfile import read_skill
 
 SHOWN = (Item("where is it", 0), Item("money back", 1))
 DATA = ChoiceSet("banking10", ("card arrival", "refund"), SHOWN, (Item("it is lost", 0),))
@@ -40,7 +43,8 @@ def test_a_few_shot_prompt_ends_where_the_label_begins_and_has_the_examples_in_t
     prompt = few_shot(DATA, SHOWN, "it is lost").prompt
     assert prompt.endswith("Input: it is lost\nOutput:")
     assert prompt.index("where is it\nOutput: card arrival") < prompt.index("money back\nOutput: refund")
-    assert "card arrival, refund" in prompt
+    assert prompt.startswith(system_message(DATA.skill(())).content)
+    assert ABOUT["banking10"]["refund"] in prompt
 
 
 def test_pasted_examples_stand_before_every_message_so_that_they_are_read_once():
@@ -74,3 +78,11 @@ async def test_what_was_written_once_is_not_asked_for_again_but_by_another_model
         await Answers(path, settings).of(peer, other)
     await Answers(path, PeerSettings(settings.model, "b" * 64, 1)).of(peer, asked)
     assert peer.num_asked == 4
+
+
+def test_a_skill_file_holds_what_the_measured_skill_holds(tmp_path):
+    path = write_skill(tmp_path, DATA, SHOWN)
+    read, measured = read_skill(path.read_bytes(), path.stem, str(path)), DATA.skill(SHOWN)
+    assert (read.choices, read.choice_descriptions) == (measured.choices, measured.choice_descriptions)
+    assert (read.examples, read.instructions) == (measured.examples, measured.instructions)
+    assert system_message(read) == system_message(measured)

@@ -7,6 +7,7 @@ import pytest
 from bench.teaching import arguments
 from bench.teaching import main as run_of_benchmark
 from bench.teaching_sets import (
+    ABOUT,
     FOLDER_VARIABLE,
     FOREIGN,
     MAX_CHARACTERS,
@@ -19,9 +20,10 @@ from bench.teaching_sets import (
 
 @pytest.fixture
 def folder(tmp_path):
-    labels = ["left", "right"]
-    (tmp_path / "PROVENANCE.json").write_text(json.dumps({name: {"labels": labels} for name in FOREIGN}))
-    for name in FOREIGN:
+    labels_of = {name: list(ABOUT[name]) for name in FOREIGN}
+    known = {name: {"labels": labels} for name, labels in labels_of.items()}
+    (tmp_path / "PROVENANCE.json").write_text(json.dumps(known))
+    for name, labels in labels_of.items():
         for part, number in (("train", 40), ("test", 9)):
             rows = [{"text": f"{name} {part} {at}", "label": labels[at % 2]} for at in range(number)]
             (tmp_path / f"{name}.{part}.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n")
@@ -43,7 +45,7 @@ def test_nothing_is_drawn_twice_and_no_test_item_is_drawn(folder):
 
 
 def test_texts_are_cut_for_everybody_and_tests_are_as_many_as_wanted(folder):
-    long = {"text": "x" * 5000, "label": "left"}
+    long = {"text": "x" * 5000, "label": "number"}
     (folder / "trec.test.jsonl").write_text(json.dumps(long) + "\n" + json.dumps(long) + "\n")
     (one,) = read_set(folder, "trec", 1).tests
     assert len(one.text) == MAX_CHARACTERS
@@ -53,7 +55,7 @@ def test_a_skill_shows_what_it_is_given_with_its_label(folder):
     data = read_set(folder, "sst2", 3)
     shown = data.drawn(0, 4)
     skill = data.skill(shown)
-    assert skill.choices == ("left", "right")
+    assert skill.choices == ("negative", "positive")
     assert [one.output for one in skill.examples] == [data.labels[one.label] for one in shown]
 
 
