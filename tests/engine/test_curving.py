@@ -56,7 +56,7 @@ def seen(request: Request) -> set[str]:
 
 @pytest.mark.parametrize("skill", [chooser(9), chooser(21, 4), writer(7)], ids=["few", "many", "text"])
 async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Skill) -> None:
-    model = FakeInference(embedding_length=24)
+    model = FakeInference(is_background_seen=True, embedding_length=24)
     async with opened(tmp_path, model, skill) as engine:
         await to_the_end(engine.curving.begin(skill))
     asked = [one for one in model.requests if one.is_background]
@@ -67,7 +67,7 @@ async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Ski
 @pytest.mark.parametrize("skill", [chooser(21, 4), writer(7)], ids=["choices", "text"])
 async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None:
     skill = replace(skill, checks=(make_example("canary in a mine", skill.examples[0].output),))
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert work.curve.points[-1].num_items == work.plan.num_asked
@@ -77,7 +77,7 @@ async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None
 
 async def test_a_skill_that_can_be_learned_rises(tmp_path: Path) -> None:
     skill = chooser(30)
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert curve.is_whole
     assert curve.points[0].mean < 0.9
@@ -93,7 +93,7 @@ async def test_a_draw_is_answered_as_the_skill_would_be_that_was_taught_so_much(
         make_skill("where", choices=LABELS, examples=tuple(pairs)), choice_descriptions=("w1 w2", "w3")
     )
     taught, asked = tuple(range(9)), tuple(range(9, 20))
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         trying = ChoicesTrying(engine.chooser.features, skill)
         scores = await trying.scores(taught, asked)
         as_taught = replace(skill, examples=skill.examples[:9])
@@ -112,14 +112,14 @@ async def test_what_cannot_be_learned_stays_at_chance(tmp_path: Path) -> None:
     chance = random.Random(8)
     pairs = (make_example(f"word{n} word{n + 100}", chance.choice(LABELS)) for n in range(24))
     skill = make_skill("where", choices=LABELS, examples=tuple(pairs))
-    async with opened(tmp_path, FakeInference(embedding_length=48), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=48), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert max(point.mean for point in curve.points) < 0.75
 
 
 async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
     skill = chooser(21, 4)
-    model = FakeInference(embedding_length=24)
+    model = FakeInference(is_background_seen=True, embedding_length=24)
     async with opened(tmp_path, model, skill) as engine:
         first = (await to_the_end(engine.curving.begin(skill))).curve
         num_requests = len(model.requests)
@@ -130,7 +130,7 @@ async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
 
 
 async def test_the_model_writes_no_more_than_may_be(tmp_path: Path) -> None:
-    skill, model = writer(60), FakeInference()
+    skill, model = writer(60), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill, 30))
     assert work.plan.num_answers == len(model.requests) <= 30
@@ -140,7 +140,7 @@ async def test_the_model_writes_no_more_than_may_be(tmp_path: Path) -> None:
 
 
 async def test_a_skill_that_converses_and_chooses_is_asked(tmp_path: Path) -> None:
-    skill, model = replace(chooser(6), memory=Memory.CONVERSATION), FakeInference()
+    skill, model = replace(chooser(6), memory=Memory.CONVERSATION), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = await to_the_end(engine.curving.begin(skill))
     assert len(model.requests) == work.plan.num_answers
@@ -163,7 +163,7 @@ class Cutter:
 
 
 async def test_what_needs_no_writing_answers_each_draw_by_itself(tmp_path: Path) -> None:
-    skill, model, cutter = writer(11), FakeInference(), Cutter()
+    skill, model, cutter = writer(11), FakeInference(is_background_seen=True), Cutter()
     async with opened(tmp_path, model, skill) as engine:
         solved = Trials(model, engine._store.trials, engine.trials.model, lambda _: cutter)
         curving = Curving(solved, engine.chooser.features)
@@ -182,14 +182,14 @@ async def test_json_counts_by_its_fields(tmp_path: Path) -> None:
         for n in "abcdef"
     )
     skill = make_skill("task", output_schema=schema, examples=examples)
-    async with opened(tmp_path, FakeInference(), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert {point.mean for point in curve.points} == {0.5}
     assert curve.measure == "right fields"
 
 
 async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
-    skill, model = writer(9), FakeInference()
+    skill, model = writer(9), FakeInference(is_background_seen=True)
     async with opened(tmp_path, model, skill) as engine:
         work = engine.curving.begin(skill)
         assert work.curve.points == ()
@@ -201,7 +201,7 @@ async def test_who_stops_has_what_there_is(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_fails_says_so_and_what_there_was_stays(tmp_path: Path) -> None:
-    skill, model = writer(9), FakeInference(is_background_scripted=True)
+    skill, model = writer(9), FakeInference(is_background_seen=True)
     model.script(*["fine"] * 3, Failure(FailureCode.WORKER_DIED))
     async with opened(tmp_path, model, skill) as engine:
         work = engine.curving.begin(skill)
@@ -213,7 +213,7 @@ async def test_a_model_that_fails_says_so_and_what_there_was_stays(tmp_path: Pat
 
 @pytest.mark.parametrize("skill", [chooser(0), chooser(1), writer(0), chooser(0, 3)])
 async def test_hardly_any_example_is_no_error(tmp_path: Path, skill: Skill) -> None:
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     num_items = len(skill.examples) + len(skill.checks)
     assert [point.num_items for point in curve.points] == [num_items] * bool(num_items)
@@ -224,7 +224,7 @@ async def test_a_flipped_label_is_found_with_what_is_near_to_it(tmp_path: Path) 
     skill = chooser(24)
     wrong = replace(skill.examples[13], output="sea")
     skill = replace(skill, examples=(*skill.examples[:13], wrong, *skill.examples[14:]))
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         found = [one async for one in engine.curving.influence(skill)]
     worst = max(found, key=lambda one: one.gain)
     assert worst.index == 13
