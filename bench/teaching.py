@@ -260,7 +260,7 @@ def about(scale: Scale) -> list[str]:
     sentences = (
         (
             f"{scale.num_draws} draws of taught examples (with nothing taught no draw differs; beyond {POOL} taught {scale.num_large_draws}),",
-            f"at most {scale.num_items} test items a set; nothing was chosen on test items",
+            f"at most {scale.num_items} test items a set; which method answers is chosen on taught examples (docs/teaching.md names what was not)",
         ),
         (
             f"texts are cut at {MAX_CHARACTERS} characters for everybody; one sentence of instructions a set and, but for clinc150, a few",

@@ -98,9 +98,9 @@ def write_skill(folder: Path, data: ChoiceSet, taught: Sequence[Item]) -> Path:
     return path
 
 
-def _choices(data: ChoiceSet) -> list[str] | dict[str, str]:
-    about = ABOUT.get(data.name)
-    return list(data.labels) if about is None else {label: about[label] for label in data.labels}
+def _choices(data: ChoiceSet) -> list[str] | dict[str, str | None]:
+    about = ABOUT.get(data.name, {})
+    return {label: about.get(label, "") or None for label in data.labels} if about else list(data.labels)
 
 
 def _example_line(data: ChoiceSet, one: Item) -> str:

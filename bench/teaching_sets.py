@@ -114,11 +114,11 @@ class ChoiceSet:
         """As a person would have it, with `shown` as its examples."""
         examples = tuple(Example({TEXT_INPUT: one.text}, self.labels[one.label]) for one in shown)
         inputs = (Input(TEXT_INPUT, "the message", is_required=True),)
-        about = ABOUT.get(self.name)
+        about = ABOUT.get(self.name, {})
         return Skill(
             *(self.name, self.name, self.instructions, inputs, examples),
             choices=self.labels,
-            choice_descriptions=() if about is None else tuple(about[label] for label in self.labels),
+            choice_descriptions=tuple(about.get(label, "") for label in self.labels) if about else (),
         )
 
 

@@ -6,6 +6,9 @@ from typing import Protocol
 
 from engine.skill import Example, Skill
 
+ARITHMETIC = 1
+"""One more whenever the same examples may be answered otherwise than before: answers that were kept are then asked again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:

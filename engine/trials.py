@@ -18,7 +18,7 @@ from engine.measurement import Measurement
 from engine.nearest import nearest
 from engine.prompt import Rank, make_request
 from engine.skill import Skill
-from engine.solving import Solved, Solver
+from engine.solving import ARITHMETIC, Solved, Solver
 from engine.standing import Standing, remembered, standing
 from engine.trial import Item, Trial, drawn, items_of
 from engine.trialstore import KeptAnswer, TrialStore
@@ -146,7 +146,7 @@ class Trials:
 
     def _tasks(self, skill: Skill, items: Sequence[Item]) -> tuple[_Task, ...]:
         if self._solver_of(skill) is not None:
-            whole = _fingerprint(_as_taught(skill))
+            whole = _fingerprint((ARITHMETIC, _as_taught(skill)))
             return tuple(_Task(item, whole) for item in items)
         return tuple(_Task(item, _fingerprint(_request(skill, item, self._rank))) for item in items)
 

@@ -30,7 +30,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def curve(*arguments: str, model: FakeInference | None = None) -> int:
-    return main(["skills", "curve", *arguments], opener=opener_of(model or FakeInference()))
+    return main(
+        ["skills", "curve", *arguments], opener=opener_of(model or FakeInference(is_background_seen=True))
+    )
 
 
 def test_it_draws_says_the_figures_and_gives_advice(home: Path, capsys):
@@ -60,7 +62,7 @@ def test_a_picture_that_cannot_be_written_is_told(home: Path, capsys):
 
 
 def test_a_wrong_name_is_told_before_a_model_is_asked(home: Path, capsys):
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     assert curve("cpoy", model=model) == 2
     assert "Did you mean /copy?" in capsys.readouterr().err
     assert not model.requests
@@ -78,7 +80,7 @@ def test_ctrl_c_keeps_what_there_is_and_says_so(home: Path, capsys):
             signal.raise_signal(signal.SIGINT)
         return echo(request)
 
-    model = FakeInference(answer=interrupted)
+    model = FakeInference(is_background_seen=True, answer=interrupted)
     assert curve("copy", "--png", "copy.png", model=model) == 130
     out = capsys.readouterr().out
     assert "0 taught: 100 %" in out

@@ -26,7 +26,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def report(*arguments: str, model: FakeInference | None = None) -> int:
-    return main(["skills", "report", *arguments], opener=opener_of(model or FakeInference()))
+    return main(
+        ["skills", "report", *arguments], opener=opener_of(model or FakeInference(is_background_seen=True))
+    )
 
 
 def test_the_page_has_every_skill(home: Path, capsys):
@@ -47,7 +49,7 @@ def test_it_goes_where_it_was_asked_for(home: Path, capsys):
 
 
 def test_a_file_that_cannot_be_written_is_told_before_a_model_is_asked(home: Path, capsys):
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     assert report("--output", "no/page.html", model=model) == 2
     assert "cannot be written" in capsys.readouterr().err
     assert not model.requests
@@ -59,7 +61,7 @@ def test_ctrl_c_keeps_what_was_measured_and_the_next_one_goes_on_from_there(home
             signal.raise_signal(signal.SIGINT)
         return echo(request)
 
-    first = FakeInference(answer=interrupted)
+    first = FakeInference(is_background_seen=True, answer=interrupted)
     assert report(model=first) == 130
     out, err = capsys.readouterr()
     assert "about 3 skills" in out
@@ -67,7 +69,7 @@ def test_ctrl_c_keeps_what_was_measured_and_the_next_one_goes_on_from_there(home
     text = (home / "skills-report.html").read_text()
     assert "stopped before it was whole" in text
     assert text.count('<section id="skill-') == 3
-    again, whole = FakeInference(), FakeInference()
+    again, whole = FakeInference(is_background_seen=True), FakeInference(is_background_seen=True)
     assert report(model=again) == 0
     assert "stopped before it was whole" not in (home / "skills-report.html").read_text()
     (home / "data" / "terminal.db").unlink()

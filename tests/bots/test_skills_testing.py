@@ -103,7 +103,7 @@ def test_a_skill_of_json_is_judged_by_field(home: Path, capsys) -> None:
 
 
 def test_what_was_measured_is_not_asked_again_and_a_part_is_a_part(home: Path, capsys) -> None:
-    first, second = FakeInference(), FakeInference()
+    first, second = FakeInference(is_background_seen=True), FakeInference(is_background_seen=True)
     assert measure("sort", "--limit", "2", model=first) == 0
     assert "2 of 6 items" in capsys.readouterr().out
     assert measure("sort", model=second) == 0
@@ -120,7 +120,8 @@ def test_ctrl_c_keeps_what_was_computed_and_prints_the_part(home: Path, capsys) 
             signal.raise_signal(signal.SIGINT)
         return echo(request)
 
-    model, again = FakeInference(answer=interrupted), FakeInference()
+    model = FakeInference(answer=interrupted, is_background_seen=True)
+    again = FakeInference(is_background_seen=True)
     assert measure("sort", model=model) == 130
     assert "3 of 6 items" in capsys.readouterr().out
     assert measure("sort", model=again) == 0

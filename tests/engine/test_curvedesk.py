@@ -46,7 +46,7 @@ async def asked(folder: Path, model: FakeInference, text: str, author: Author = 
 
 
 async def test_it_says_the_figures_and_brings_the_picture(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     finished = await asked(tmp_path, model, "/curve copy")
     assert "Every message goes first" in finished.text
     assert "0 taught: 100 %" in finished.text
@@ -58,11 +58,11 @@ async def test_it_says_the_figures_and_brings_the_picture(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("text", ["/curve /copy", "/curve !copy", "!curve COPY"])
 async def test_the_name_may_be_written_as_the_command_is(tmp_path: Path, text: str) -> None:
-    assert (await asked(tmp_path, FakeInference(), text)).picture is not None
+    assert (await asked(tmp_path, FakeInference(is_background_seen=True), text)).picture is not None
 
 
 async def test_without_an_example_there_is_advice_and_no_picture(tmp_path: Path) -> None:
-    finished = await asked(tmp_path, FakeInference(), "/curve new")
+    finished = await asked(tmp_path, FakeInference(is_background_seen=True), "/curve new")
     assert finished.picture is None
     assert finished.text == "/new has nothing to be measured by: teach it some examples first."
 
@@ -78,7 +78,7 @@ async def test_without_an_example_there_is_advice_and_no_picture(tmp_path: Path)
 async def test_what_cannot_be_drawn_is_told_and_asks_no_model(
     tmp_path: Path, text: str, author: Author, error: type[UnderstudyError]
 ) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     with pytest.raises(error):
         await asked(tmp_path, model, text, author)
     assert not model.requests
@@ -92,7 +92,7 @@ async def test_a_model_that_fails_is_told(tmp_path: Path) -> None:
 
 
 async def test_it_can_be_stopped(tmp_path: Path) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with open_engine(tmp_path, model, chat_skill(), copier(), access=ACCESS) as engine:
         model.gate.close()
         message = make_message("/curve copy", scope=TEAM, author=ADA)
@@ -107,7 +107,7 @@ async def test_it_can_be_stopped(tmp_path: Path) -> None:
 async def test_when_the_time_is_up_the_picture_is_of_what_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = FakeInference()
+    model = FakeInference(is_background_seen=True)
     async with open_engine(tmp_path, model, chat_skill(), copier(), access=ACCESS) as engine:
         work = engine.curving.begin(copier())
         monkeypatch.setattr(engine._curvedesk, "_max_seconds", 0.0)

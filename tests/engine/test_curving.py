@@ -56,7 +56,7 @@ def seen(request: Request) -> set[str]:
 
 @pytest.mark.parametrize("skill", [chooser(9), chooser(21, 4), writer(7)], ids=["few", "many", "text"])
 async def test_no_prompt_holds_the_item_that_is_asked(tmp_path: Path, skill: Skill) -> None:
-    model = FakeInference(embedding_length=24, is_background_seen=True)
+    model = FakeInference(is_background_seen=True, embedding_length=24)
     async with opened(tmp_path, model, skill) as engine:
         await to_the_end(engine.curving.begin(skill))
     asked = [one for one in model.requests if one.is_background]
@@ -77,7 +77,7 @@ async def test_no_check_stands_in_a_prompt(tmp_path: Path, skill: Skill) -> None
 
 async def test_a_skill_that_can_be_learned_rises(tmp_path: Path) -> None:
     skill = chooser(30)
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert curve.is_whole
     assert curve.points[0].mean < 0.9
@@ -93,7 +93,7 @@ async def test_a_draw_is_answered_as_the_skill_would_be_that_was_taught_so_much(
         make_skill("where", choices=LABELS, examples=tuple(pairs)), choice_descriptions=("w1 w2", "w3")
     )
     taught, asked = tuple(range(9)), tuple(range(9, 20))
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         trying = ChoicesTrying(engine.chooser.features, skill)
         scores = await trying.scores(taught, asked)
         as_taught = replace(skill, examples=skill.examples[:9])
@@ -112,14 +112,14 @@ async def test_what_cannot_be_learned_stays_at_chance(tmp_path: Path) -> None:
     chance = random.Random(8)
     pairs = (make_example(f"word{n} word{n + 100}", chance.choice(LABELS)) for n in range(24))
     skill = make_skill("where", choices=LABELS, examples=tuple(pairs))
-    async with opened(tmp_path, FakeInference(embedding_length=48), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=48), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     assert max(point.mean for point in curve.points) < 0.75
 
 
 async def test_a_text_is_read_once_behind_a_prompt(tmp_path: Path) -> None:
     skill = chooser(21, 4)
-    model = FakeInference(embedding_length=24)
+    model = FakeInference(is_background_seen=True, embedding_length=24)
     async with opened(tmp_path, model, skill) as engine:
         first = (await to_the_end(engine.curving.begin(skill))).curve
         num_requests = len(model.requests)
@@ -213,7 +213,7 @@ async def test_a_model_that_fails_says_so_and_what_there_was_stays(tmp_path: Pat
 
 @pytest.mark.parametrize("skill", [chooser(0), chooser(1), writer(0), chooser(0, 3)])
 async def test_hardly_any_example_is_no_error(tmp_path: Path, skill: Skill) -> None:
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         curve = (await to_the_end(engine.curving.begin(skill))).curve
     num_items = len(skill.examples) + len(skill.checks)
     assert [point.num_items for point in curve.points] == [num_items] * bool(num_items)
@@ -224,7 +224,7 @@ async def test_a_flipped_label_is_found_with_what_is_near_to_it(tmp_path: Path) 
     skill = chooser(24)
     wrong = replace(skill.examples[13], output="sea")
     skill = replace(skill, examples=(*skill.examples[:13], wrong, *skill.examples[14:]))
-    async with opened(tmp_path, FakeInference(embedding_length=24), skill) as engine:
+    async with opened(tmp_path, FakeInference(is_background_seen=True, embedding_length=24), skill) as engine:
         found = [one async for one in engine.curving.influence(skill)]
     worst = max(found, key=lambda one: one.gain)
     assert worst.index == 13
