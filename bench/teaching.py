@@ -22,6 +22,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 if sys.path[0] == str(_ROOT / "bench"):
     sys.path[0] = str(_ROOT)  # started as a file: this one would stand before the package `engine`
 os.environ["PYTHONPATH"] = str(_ROOT)  # for the processes that are started from here
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `understudy` sets it, before numpy is there
 
 from bench.console import say
 from bench.machine import describe

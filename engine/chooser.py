@@ -153,10 +153,10 @@ class Chooser:
         return recent
 
     def _pupil(self, skill: Skill) -> "_Pupil":
-        """Skills are told apart by what they are: a proposal makes another one of the same name and version."""
+        """Skills are told apart by what is in them: a proposal makes another one of the same name, and becomes the skill itself."""
         versions = self._pupils.setdefault(skill.name, [])
         for index, one in enumerate(versions):
-            if one.skill is skill:
+            if one.skill is skill or one.skill == skill:
                 versions.append(versions.pop(index))  # who was asked last stays longest
                 return one
         pupil = _Pupil(skill, self.features, self._recent_of(skill))
