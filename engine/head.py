@@ -222,7 +222,8 @@ class _Texts:
         return np.asarray(rows @ rows.T, dtype=np.float64)
 
     def _cosines_to(self, feature: Feature, part: Part) -> Array:
-        return np.asarray(self._rows[part] @ self._of(feature, part), dtype=np.float64)
+        rows = self._rows[part]
+        return np.asarray(rows @ self._of(feature, part).astype(rows.dtype), dtype=np.float64)
 
     @property
     def _nearness(self) -> Part | None:

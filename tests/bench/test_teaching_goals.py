@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+from bench import teaching_stats
 from bench.marks import begin, end
 from bench.plot import as_svg
 from bench.teaching_charts import charts
@@ -18,6 +19,12 @@ from bench.teaching_sets import CHOICES, EXTRACTION
 
 HEAD = Head("tiny.gguf", "2 threads of 2 cores", "2026-01-31", ("what to know",))
 _NUM_ITEMS = 400
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    """Nothing here depends on how exact an interval is."""
+    monkeypatch.setattr(teaching_stats, "_NUM_RESAMPLES", 100)
 
 
 def _hits(share: float) -> list[bool]:

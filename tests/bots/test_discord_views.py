@@ -52,7 +52,7 @@ skills = st.builds(
     texts,
     st.lists(inputs, min_size=1, max_size=8, unique_by=lambda one: one.name),
 )
-few = settings(deadline=None, max_examples=25)  # the file is large
+few = settings(deadline=None, max_examples=10)  # the file is large
 needs_file = pytest.mark.skipif(not discord_spec.is_present(), reason=f"{discord_spec.FILE} is absent")
 
 
