@@ -36,7 +36,7 @@ from bench.teaching_ours import drawn, note_doubts, note_foreign, note_taught
 from bench.teaching_peer import PeerSettings
 from bench.teaching_peers import PASTED_TOKENS, POOL, SHOTS_TOKENS, Answers, few_shot
 from bench.teaching_report import long_text, met
-from bench.teaching_results import Head, Results, write
+from bench.teaching_results import Head, Results, read, write
 from bench.teaching_sets import (
     CHOICES,
     EXTRACTION,
@@ -55,7 +55,7 @@ from bench.teaching_tuning import tuned
 from engine.inference import ModelUnusable
 
 CACHE = Path.home() / ".cache" / "understudy" / "bench-teaching"
-PARTS = ("ours", "live", "peers", "extraction")
+PARTS = ("ours", "live", "extraction", "peers")  # the longest last
 _NUM_FOREIGN = 300
 _NUM_TUNING = 5
 _LIVE_SETS = ("trec", "sst2", "commits")  # a few stand for all; each has enough that is answered wrongly
@@ -110,6 +110,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--untuned", action="store_true", help="do not look for the peers' best flags first")
     parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--more", action="store_true", help="what the JSON has and this run does not measure stays"
+    )
     parser.add_argument("--markdown", type=Path, help="writes the tables for the documentation")
     return parser.parse_args(given)
 
@@ -293,6 +296,7 @@ async def main(options: argparse.Namespace) -> int:
         scale, results, faults = scale_of(options), Results(), []
         sets = tuple(read_set(folder, name, scale.num_items) for name in CHOICES if name in options.only)
         models = find_models("starter", options.cache)
+        earlier = read(options.json)[1] if options.more and options.json.is_file() else Results()
     except (DataMissing, ModelUnusable) as error:
         print(getattr(error, "sentence", error), file=sys.stderr)
         return 2
@@ -303,14 +307,15 @@ async def main(options: argparse.Namespace) -> int:
 
     def keep() -> None:
         if options.json:
-            write(options.json, head(), goals(results), results)
+            whole = results.beside(earlier)
+            write(options.json, head(), goals(whole), whole)
 
     worker, reader = await started(models, options.cache, options.threads)
     try:
         await measure(Run(options, folder, scale, sets, models, reader, keep, results), faults)
     finally:
         await worker.close()
-    _tell(options, head(), results)
+    _tell(options, head(), results.beside(earlier))
     say(f"{(time.monotonic() - begun) / 60:.0f} minutes")
     return 1 if faults else 0
 

@@ -67,6 +67,17 @@ class Results:
         rounded = tuple(float(f"{one:.6g}") for one in values)
         self.readings.append(Reading(data_set, quantity, draw, rounded))
 
+    def beside(self, earlier: "Results") -> "Results":
+        """These, and of an earlier run what these say nothing of."""
+        ways = {(one.data_set, one.way, one.num_taught, one.draw) for one in self.outcomes}
+        quantities = {(one.data_set, one.quantity, one.draw) for one in self.readings}
+        return Results(
+            [one for one in earlier.outcomes if (one.data_set, one.way, one.num_taught, one.draw) not in ways]
+            + self.outcomes,
+            [one for one in earlier.readings if (one.data_set, one.quantity, one.draw) not in quantities]
+            + self.readings,
+        )
+
     def of(self, data_set: str, way: str, num_taught: int) -> dict[int, Outcome]:
         """By draw."""
         wanted = (data_set, way, num_taught)
