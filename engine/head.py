@@ -22,8 +22,8 @@ Array = NDArray[np.float64]
 NUM_NEIGHBOURS = 3
 _NAMES_SHARPNESS = 15.0  # cosines of label names times this are scores
 _RIDGE_SHARPNESS = 6.0  # outputs of the ridge times this are scores, before there is much to measure it by
-# The two opinions that need no example count in full up to twice as many examples as labels.
-_PRIOR_LABELS = 2.0
+# The two opinions that need no example count in full up to twice as many examples as labels, and some more.
+_PRIOR_LABELS, _PRIOR_TEXTS = 2.0, 16.0
 _RIDGE_HALF = 16.0  # beside the number of labels: examples after which the ridge counts half
 _EVEN_TEXTS = 64.0  # about so many examples take labels that were taught unevenly for evenly likely
 _STRENGTH = 8.0
@@ -160,7 +160,7 @@ class Head:
         ridge = fit_ridge(kernel, labels, self.num_labels, method.penalty)
         left_out = ridge.left_out - _levels_without_each(labels, self.num_labels)
         opinions = np.concatenate([left_out[:, :, None], priors[some]], axis=-1)
-        prior = min(1.0, _PRIOR_LABELS * self.num_labels / len(labels))
+        prior = min(1.0, (_PRIOR_LABELS * self.num_labels + _PRIOR_TEXTS) / len(labels))
         usual = [_usual_ridge(len(labels), self.num_labels), prior, prior]
         return ridge, opinions, fit_blend(opinions, labels, usual, _STRENGTH)
 
