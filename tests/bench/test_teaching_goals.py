@@ -24,7 +24,10 @@ _NUM_ITEMS = 400
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     """Nothing here depends on how exact an interval is."""
+    teaching_stats._weights.cache_clear()
     monkeypatch.setattr(teaching_stats, "_NUM_RESAMPLES", 100)
+    yield
+    teaching_stats._weights.cache_clear()
 
 
 def _hits(share: float) -> list[bool]:
