@@ -1,65 +1,24 @@
 """The gate on a skill as it ships, with the starter models: good examples pass, flipped labels are held, nobody waits."""
 
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from engine import Engine, Proposal, Skillbook, Store, Written
-from engine.configschema import Limits
+from engine import Engine, Proposal, Written
 from engine.gate import Gate
-from engine.inference import Worker, find_model
-from engine.inference.starters import SENTENCE_FILE
 from engine.teaching import Held
 from tests.fakes import TEST_AUTHOR, TEST_SCOPE
+from tests.starters import needs_starters, starter_engine
 
-ROOT = Path(__file__).parents[2]
-pytestmark = [
-    pytest.mark.model,
-    pytest.mark.skipif(
-        not (Path(sys.prefix) / SENTENCE_FILE).is_file(),
-        reason="the starter embedding model is not here; `make embedding` brings it",
-    ),
-]
+pytestmark = needs_starters
 
 
 @pytest.fixture
-async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
-    skills = tmp_path / "skills"
-    skills.mkdir()
-    for name in ("chat", "sentiment", "triage"):
-        (skills / f"{name}.yaml").write_bytes((ROOT / "skills" / f"{name}.yaml").read_bytes())
-    book = Skillbook(skills)
-    book.load()
-    model = find_model("starter", models_dir=Path("models"), hf_token=None, progress=lambda _: None)
-    vectors = find_model(
-        "starter", models_dir=Path("models"), hf_token=None, progress=lambda _: None, is_for_vectors=True
-    )
-    worker = await Worker.start(
-        *(model.path,),
-        name=model.name,
-        sha256=model.sha256,
-        embedding_model=vectors.path,
-        embedding_sha256=vectors.sha256,
-        threads=1,
-        slots=2,
-        context_tokens=2048,
-    )
-    store = await Store.open(tmp_path / "understudy.db")
-    engine = Engine(
-        inference=worker,
-        skillbook=book,
-        store=store,
-        limits=Limits(),
-        default_skill="chat",
-        versions_folder=tmp_path / "versions",
-    )
-    yield engine
-    await engine.close()
-    await store.close()
-    await worker.close()
+async def engine(tmp_path: Path, starter_model: Path) -> AsyncIterator[Engine]:
+    async with starter_engine(tmp_path, starter_model, "chat", "sentiment", "triage") as opened:
+        yield opened
 
 
 def proposed(text: str, label: str) -> Proposal:

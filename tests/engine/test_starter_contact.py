@@ -1,57 +1,22 @@
 """The shipped skill that cuts contacts out of messages, with the starter models: right more often than not on what it was never taught."""
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from engine import Engine, Limits, Skillbook, Store
-from engine.inference import Worker
-from engine.inference.starters import CHAT_SHA256, SENTENCE_FILE, SENTENCE_SHA256
+from engine import Engine
 from tests.fakes import collect, make_message
+from tests.starters import needs_starters, starter_engine
 
-SKILLS = Path(__file__).parents[2] / "skills"
-SENTENCES = Path(sys.prefix) / SENTENCE_FILE
-pytestmark = [
-    pytest.mark.model,
-    pytest.mark.skipif(
-        not SENTENCES.is_file(), reason="the starter embedding model is not here; `make embedding` brings it"
-    ),
-]
+pytestmark = needs_starters
 
 
 @pytest.fixture
 async def engine(tmp_path: Path, starter_model: Path) -> AsyncIterator[Engine]:
-    skills = tmp_path / "skills"
-    skills.mkdir()
-    (skills / "contact.yaml").write_bytes((SKILLS / "contact.yaml").read_bytes())
-    book = Skillbook(skills)
-    book.load()
-    store = await Store.open(tmp_path / "understudy.db")
-    worker = await Worker.start(
-        starter_model,
-        name="starter",
-        sha256=CHAT_SHA256,
-        slots=1,
-        embedding_model=SENTENCES,
-        embedding_sha256=SENTENCE_SHA256,
-    )
-    engine = Engine(
-        inference=worker,
-        skillbook=book,
-        store=store,
-        limits=Limits(),
-        default_skill="contact",
-        versions_folder=tmp_path / "versions",
-    )
-    try:
-        yield engine
-    finally:
-        await engine.close()
-        await worker.close()
-        await store.close()
+    async with starter_engine(tmp_path, starter_model, "contact") as opened:
+        yield opened
 
 
 async def say(engine: Engine, text: str) -> str:
