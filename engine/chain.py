@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from engine.spans import begin_tag, go_on_tag, num_tags, untagged
+from engine.spans import OUTSIDE, begin_tag, go_on_tag, num_tags, untagged
 
 Matrix: TypeAlias = "np.ndarray[tuple[int, int], np.dtype[np.float64]]"
 Tags: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.intp]]"
@@ -123,12 +123,17 @@ def best_record(scores: Matrix, transitions: Matrix, num_fields: int, always: Co
     first = begins(num_fields)
     path = best(scores, transitions, first)
     mended: set[int] = set()
+    is_taken = np.zeros(len(scores), dtype=bool)  # words at which a value must begin
     while broken := _broken(path, num_fields, always) - mended:
         scores = scores.copy()
-        for field in broken:
-            _begin_only(scores, field, int(likely[:, begin_tag(field)].argmax()))
+        for field in sorted(broken, key=lambda one: one not in always):
+            ways = np.where(is_taken, -1.0, likely[:, begin_tag(field)])
+            if not is_taken.all():  # else there are more values than words
+                is_taken[ways.argmax()] = True
+                _begin_only(scores, field, int(ways.argmax()))
         mended |= broken
         path = best(scores, transitions, first)
+    path = _each_once(path, likely)
     return Record(path, _probability(path, likely, num_fields, always))
 
 
@@ -156,6 +161,16 @@ def _broken(path: Tags, num_fields: int, always: Collection[int]) -> set[int]:
         for field in range(num_fields)
         if fields.count(field) > 1 or (field in always and field not in fields)
     }
+
+
+def _each_once(path: Tags, likely: Matrix) -> Tags:
+    """Of a field that has two values all the same, because there are too few words for all fields, the likelier one stays."""
+    path, kept = path.copy(), dict[int, int]()
+    by_likeness = sorted(untagged(path), key=lambda one: -float(likely[one[1][0], begin_tag(one[0])]))
+    for field, (begin, end) in by_likeness:
+        if kept.setdefault(field, begin) != begin:
+            path[begin:end] = OUTSIDE
+    return path
 
 
 def _begin_only(scores: Matrix, field: int, index: int) -> None:
