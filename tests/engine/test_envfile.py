@@ -78,7 +78,9 @@ def test_what_is_written_in_double_quotes_is_read_as_it_was(values):
     assert parse(text, FaultList(".env")) == values
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\n"), max_size=20), max_size=40))  # no more are told
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\n"), max_size=20), max_size=40)
+)  # no more are told
 def test_each_line_is_nothing_a_value_or_a_fault_and_says_so_alone(lines):
     told = {number for number, _ in faults_of("\n".join(lines))}
     for number, line in enumerate(lines, 1):
