@@ -44,7 +44,6 @@ class Part(StrEnum):
 
 
 Parts = tuple[Part, ...]
-_WEIGHTS = {Part.VECTORS: 1.0, Part.STATES: 1.0, Part.WORDS: 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +142,27 @@ class Head:
         names = np.array([self._names(one) for one in taught])
         priors = np.stack([names, self._bias.left_out()], axis=-1)
         chosen = method or self._chosen(priors)
-        self._ridge, self._left_out, self._weights = self._fitted(chosen, priors, slice(None))
+        cosines = self._texts.cosines(chosen.parts)
+        self._ridge, self._left_out, self._weights = self._fitted(chosen, cosines, priors, self._labels)
         return chosen
 
     def _chosen(self, priors: Array) -> Method:
         """Compared on the newest examples, where there are many: the arithmetic grows with the third power of their number."""
         newest = slice(-_MAX_COMPARED, None)
-        methods = self._texts.methods()
-        fits = [self._fitted(one, priors, newest) for one in methods]
-        losses = [_losses(opinions, weights, self._labels[newest]) for _, opinions, weights in fits]
+        labels, methods = self._labels[newest], self._texts.methods()
+        cosines = self._texts.cosines(methods[0].parts, newest)
+        fits = [self._fitted(one, cosines, priors[newest], labels) for one in methods]
+        losses = [_losses(opinions, weights, labels) for _, opinions, weights in fits]
         return methods[_surely_best(losses)]
 
-    def _fitted(self, method: Method, priors: Array, some: slice) -> tuple[Ridge, Array, Array]:
-        labels = self._labels[some]
-        kernel = self._texts.kernel(method.parts, some)
+    def _fitted(
+        self, method: Method, cosines: Mapping[Part, Array], priors: Array, labels: NDArray[np.intp]
+    ) -> tuple[Ridge, Array, Array]:
+        """`cosines` are those of the same texts as `priors` and `labels`, of the method's parts at least."""
+        kernel = _mixed({part: cosines[part] for part in method.parts})
         ridge = fit_ridge(kernel, labels, self.num_labels, method.penalty)
         left_out = ridge.left_out - _levels_without_each(labels, self.num_labels)
-        opinions = np.concatenate([left_out[:, :, None], priors[some]], axis=-1)
+        opinions = np.concatenate([left_out[:, :, None], priors], axis=-1)
         prior = min(1.0, (_PRIOR_LABELS * self.num_labels + _PRIOR_TEXTS) / len(labels))
         usual = [_usual_ridge(len(labels), self.num_labels), prior, prior]
         return ridge, opinions, fit_blend(opinions, labels, usual, _STRENGTH)
@@ -185,23 +188,24 @@ class _Texts:
         if not taught:
             return
         if taught[0].vector.size:
-            self._rows[Part.VECTORS] = _stacked([one.vector for one in taught])
+            self._rows[Part.VECTORS] = _doubles([one.vector for one in taught])
         if taught[0].state.size:
-            states = _stacked([one.state for one in taught])
+            states = _doubles([one.state for one in taught])
             self._centre, self._spread = _scale_of(states)
             self._rows[Part.STATES] = _unit((states - self._centre) / self._spread)
         self._rows[Part.WORDS] = word_rows([one.text for one in taught])
 
     def methods(self) -> list[Method]:
-        """The usual one first."""
+        """The usual one first, which has all parts."""
         usual = tuple(part for part in Part if part in self._rows)
         fewer = (
             [tuple(part for part in usual if part is not left) for left in usual] if len(usual) > 1 else []
         )
         return [Method(parts, penalty) for penalty in _PENALTIES for parts in (usual, *fewer)]
 
-    def kernel(self, parts: Parts, some: slice = slice(None)) -> Array:
-        return _mixed({part: self._cosines(part, some) for part in parts})
+    def cosines(self, parts: Parts, some: slice = slice(None)) -> dict[Part, Array]:
+        """(some texts, some texts) for each part."""
+        return {part: self._cosines(part, some) for part in parts}
 
     def row(self, feature: Feature, parts: Parts) -> Array:
         """(taught texts,)"""
@@ -231,10 +235,10 @@ class _Texts:
 
     def _of(self, feature: Feature, part: Part) -> Array:
         if part is Part.VECTORS:
-            return _row(feature.vector)
+            return _doubles(feature.vector)
         if part is Part.WORDS:
-            return _row(word_rows([feature.text])[0])
-        return _row(_unit((_row(feature.state)[None, :] - self._centre) / self._spread)[0])
+            return _doubles(word_rows([feature.text])[0])
+        return _doubles(_unit((_doubles(feature.state)[None, :] - self._centre) / self._spread)[0])
 
 
 def _mixed(cosines: Mapping[Part, Array]) -> Array:
@@ -247,8 +251,7 @@ def _mixed(cosines: Mapping[Part, Array]) -> Array:
         Part.STATES: lambda one: (one + one * one) / 2,
         Part.WORDS: lambda one: one,
     }
-    total = sum(_WEIGHTS[part] for part in cosines)
-    return np.asarray(sum(_WEIGHTS[part] * shaped[part](one) for part, one in cosines.items()) / total)
+    return np.asarray(sum(shaped[part](one) for part, one in cosines.items()) / len(cosines))
 
 
 class _Bias:
@@ -300,12 +303,8 @@ def _usual_ridge(num_taught: int, num_labels: int) -> float:
     return _RIDGE_SHARPNESS * num_taught / (num_taught + num_labels + _RIDGE_HALF)
 
 
-def _row(values: Numbers | Array) -> Array:
+def _doubles(values: Numbers | Array | Sequence[Numbers]) -> Array:
     return np.asarray(values, dtype=np.float64)
-
-
-def _stacked(rows: Sequence[Numbers]) -> Array:
-    return np.asarray(rows, dtype=np.float64)
 
 
 def _scale_of(states: Array) -> tuple[Array, Array]:
