@@ -5,7 +5,7 @@ Of taught texts it is kept in the database too; of people's messages nowhere but
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -13,7 +13,7 @@ from hashlib import sha256
 import numpy as np
 
 from engine.feature import Feature, Numbers
-from engine.featurestore import FeatureStore
+from engine.featurestore import FeatureStore, TaughtNumbers
 from engine.inference import (
     ChatMessage,
     Choices,
@@ -53,7 +53,7 @@ class Reading:
 class Features:
     def __init__(self, inference: Inference, kept: FeatureStore) -> None:
         self._inference, self._kept = inference, kept
-        self._taught = Remembered(MAX_REMEMBERED_BYTES)
+        self._taught = TaughtNumbers(kept, MAX_REMEMBERED_BYTES)
         self._heard = Remembered(MAX_HEARD_BYTES)
         self._unscored: set[tuple[str, ...]] = set()  # labels that the model cannot score all at once
         self._together = asyncio.Semaphore(_NUM_TOGETHER)
@@ -123,12 +123,12 @@ class Features:
             RequestFailed: a model cannot be asked.
         """
         keys = _keys(self._base(skill), texts)
-        found = await self._found(keys)
+        found = await self._taught.find(keys)
         for key, text in zip(keys, texts, strict=True):
             if key not in found:
                 reading = await self._read(skill, text, None, is_background=True)
                 found[key] = _as_one(reading)
-                await self._keep({key: found[key]})
+                await self._taught.keep({key: found[key]})
         readings = [_parted(found[key]) for key in keys]
         vectors = await self.vectors(texts)
         return tuple(
@@ -165,12 +165,12 @@ class Features:
         if not self.has_vectors:
             return (_NOTHING,) * len(texts)
         keys = _keys(self._vector_base, texts)
-        found = await self._found(keys)
+        found = await self._taught.find(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         for group in _groups(list(missing)):
             vectors = await self._inference.embed(tuple(missing[key] for key in group))
             fresh = {key: _numbers(vector) for key, vector in zip(group, vectors, strict=True)}
-            await self._keep(fresh)
+            await self._taught.keep(fresh)
             found |= fresh
         return tuple(found[key] for key in keys)
 
@@ -190,7 +190,7 @@ class Features:
     async def known_readings(self, skill: Skill) -> list[Reading | None]:
         """Of every example, what is there without asking the model."""
         keys = self._reading_keys(skill)
-        found = await self._found(keys)
+        found = await self._taught.find(keys)
         return [_parted(found[key]) if key in found else None for key in keys]
 
     async def readings(self, skill: Skill, known: list[Reading | None]) -> None:
@@ -224,7 +224,7 @@ class Features:
                     numbers = self._heard.get(key)
                     if numbers is None:
                         numbers = _as_one(await self._read(skill, text, index, is_background=True))
-                    await self._keep({key: numbers})
+                    await self._taught.keep({key: numbers})
         finally:
             if not lock.locked():
                 self._being_read.pop(key, None)
@@ -309,21 +309,6 @@ class Features:
         return _digest(
             "reading", model, json.dumps(said), json.dumps(self._asked(skill)), str(MAX_CHARACTERS)
         )
-
-    async def _found(self, keys: Sequence[str]) -> dict[str, Numbers]:
-        found = {key: numbers for key in keys if (numbers := self._taught.get(key)) is not None}
-        missing = {key for key in keys if key not in found}
-        if missing:
-            kept = await self._kept.find(missing)
-            for key, numbers in kept.items():
-                self._taught.put(key, numbers)
-            found |= kept
-        return found
-
-    async def _keep(self, fresh: Mapping[str, Numbers]) -> None:
-        for key, numbers in fresh.items():
-            self._taught.put(key, numbers)
-        await self._kept.keep(fresh)
 
 
 def label_texts(skill: Skill) -> tuple[str, ...]:

@@ -5,12 +5,13 @@ Of the texts themselves nothing is kept: a key is a hash.
 
 import json
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 
 from engine.database import Database, Statement
 from engine.feature import Numbers
+from engine.remembered import Remembered
 
 MAX_ROWS = 40_000
 MAX_BYTES = 256 << 20
@@ -76,6 +77,39 @@ class FeatureStore:
             " WHERE place > ? OR num_bytes > ?)",
             (self._max_rows, self._max_bytes),
         )
+
+
+class TaughtNumbers:
+    """What is kept of taught texts, with the last used in memory."""
+
+    def __init__(self, kept: FeatureStore, max_bytes: int) -> None:
+        self._kept, self._remembered = kept, Remembered(max_bytes)
+
+    def get(self, key: str) -> Numbers | None:
+        """From memory alone."""
+        return self._remembered.get(key)
+
+    async def find(self, keys: Sequence[str]) -> dict[str, Numbers]:
+        """Those that are there; the database is asked for what memory lacks."""
+        found = {key: numbers for key in keys if (numbers := self._remembered.get(key)) is not None}
+        missing = {key for key in keys if key not in found}
+        if missing:
+            kept = await self._kept.find(missing)
+            self._remember(kept)
+            found |= kept
+        return found
+
+    async def keep(self, fresh: Mapping[str, Numbers]) -> None:
+        self._remember(fresh)
+        await self._kept.keep(fresh)
+
+    def clear(self) -> None:
+        """Lets go of what is in memory."""
+        self._remembered.clear()
+
+    def _remember(self, found: Mapping[str, Numbers]) -> None:
+        for key, numbers in found.items():
+            self._remembered.put(key, numbers)
 
 
 def _numbers(blob: bytes) -> Numbers:

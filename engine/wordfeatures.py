@@ -9,9 +9,8 @@ from hashlib import sha256
 import numpy as np
 
 from engine.feature import Numbers
-from engine.featurestore import FeatureStore
+from engine.featurestore import FeatureStore, TaughtNumbers
 from engine.inference import Inference, WordStates
-from engine.remembered import Remembered
 from engine.words import Words, divided, unread
 
 MAX_REMEMBERED_BYTES = 64 << 20
@@ -20,8 +19,8 @@ _NUM_TOGETHER = 8  # the process that computes answers does nothing else meanwhi
 
 class WordFeatures:
     def __init__(self, inference: Inference, kept: FeatureStore) -> None:
-        self._inference, self._kept = inference, kept
-        self._taught = Remembered(MAX_REMEMBERED_BYTES)
+        self._inference = inference
+        self._taught = TaughtNumbers(kept, MAX_REMEMBERED_BYTES)
 
     @property
     def has_states(self) -> bool:
@@ -48,7 +47,7 @@ class WordFeatures:
         if not self.has_states:
             return tuple(map(unread, texts))
         keys = self.keys(texts)
-        found = await self._found(keys)
+        found = await self._taught.find(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         for group in _groups(list(missing)):
             found |= await self._asked({key: missing[key] for key in group})
@@ -70,17 +69,8 @@ class WordFeatures:
         places = tuple(map(divided, texts.values()))
         states = await self._inference.embed_words(tuple(texts.values()), places)
         fresh = {key: one.ravel() for key, one in zip(texts, states, strict=True)}
-        for key, numbers in fresh.items():
-            self._taught.put(key, numbers)
-        await self._kept.keep(fresh)
+        await self._taught.keep(fresh)
         return fresh
-
-    async def _found(self, keys: Sequence[str]) -> dict[str, Numbers]:
-        found = {key: numbers for key in keys if (numbers := self._taught.get(key)) is not None}
-        kept = await self._kept.find(set(keys) - set(found)) if len(found) < len(set(keys)) else {}
-        for key, numbers in kept.items():
-            self._taught.put(key, numbers)
-        return found | kept
 
 
 def _words(text: str, numbers: Numbers) -> Words:
