@@ -1,22 +1,18 @@
 """`understudy skills test`: measures a skill with its own examples and checks, and shows where it is wrong."""
 
-import asyncio
 import json
-import signal
-import sys
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.markdown import Markdown
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text as Styled
 
-from bots.opening import ModelOpener, open_engine
-from bots.opening import Progress as Say
+from bots.measuring_bar import Step, to_the_end
+from bots.opening import ModelOpener, Progress, open_engine
 from bots.setup import Setup
 from bots.skills_command import found
 from engine import (
@@ -44,7 +40,7 @@ class Tested:
 
 
 async def measure_skill(
-    setup: Setup, open_model: ModelOpener, progress: Say, name: str, max_items: int | None
+    setup: Setup, open_model: ModelOpener, progress: Progress, name: str, max_items: int | None
 ) -> Tested:
     """Measures it; what was answered is kept in the terminal's database, also where Ctrl-C ends it.
 
@@ -62,53 +58,18 @@ async def measure_skill(
             num_items = len(skill.examples) + len(skill.checks)
             if max_items is not None:
                 num_items = min(num_items, max_items)
-            trials, was_interrupted = await _until_interrupt(
-                engine.trials.run(skill, max_items=max_items), num_items
+            trials: list[Trial] = []
+            is_whole = await to_the_end(
+                _steps(engine.trials.run(skill, max_items=max_items), trials), num_items
             )
-            return Tested(engine.trials.measurement(skill, trials), was_interrupted)
+            return Tested(engine.trials.measurement(skill, trials), was_interrupted=not is_whole)
 
 
-async def _until_interrupt(
-    running: AsyncGenerator[Trial, None], num_items: int
-) -> tuple[Sequence[Trial], bool]:
-    """What was answered, and whether Ctrl-C came before the end."""
-    trials: list[Trial] = []
-    with _bar() as bar:
-        shown = bar.add_task("Measuring", total=num_items)
-        task = asyncio.ensure_future(_collect(running, trials, lambda: bar.advance(shown)))
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, task.cancel)
-        try:
-            await task
-        except asyncio.CancelledError:
-            if not task.cancelled() or _is_ending():
-                raise
-            return trials, True
-        finally:
-            loop.remove_signal_handler(signal.SIGINT)
-    return trials, False
-
-
-def _is_ending() -> bool:
-    """Whether it is this command that is cancelled, and not the measuring alone."""
-    own = asyncio.current_task()
-    return own is not None and own.cancelling() > 0
-
-
-async def _collect(
-    running: AsyncGenerator[Trial, None], trials: list[Trial], advance: Callable[[], None]
-) -> None:
+async def _steps(running: AsyncGenerator[Trial, None], trials: list[Trial]) -> AsyncGenerator[Step, None]:
     async with aclosing(running) as answers:
         async for trial in answers:
             trials.append(trial)
-            advance()
-
-
-def _bar() -> Progress:
-    """On stderr; nothing where that is no terminal."""
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    return Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty())
+            yield len(trials), "Measuring"
 
 
 # What is shown

@@ -12,6 +12,7 @@ from itertools import islice
 
 import numpy as np
 
+from engine.features import example_texts
 from engine.inference import WordStates
 from engine.jsontree import mapping
 from engine.minimum import Vector
@@ -76,7 +77,9 @@ class Extractor:
 
     def keys(self, skills: Collection[Skill]) -> list[str]:
         """Under which what is kept of these skills' examples stands."""
-        return [key for skill in skills if skill.is_cut_out for key in self.features.keys(_texts(skill))]
+        return [
+            key for skill in skills if skill.is_cut_out for key in self.features.keys(example_texts(skill))
+        ]
 
     # Answers
 
@@ -104,7 +107,7 @@ class Extractor:
 
     async def leave_one_out(self, skill: Skill) -> AsyncGenerator[Solved, None]:
         """See `Solver.leave_one_out`. With many examples some of those beside it are left out too, and always who says the same."""
-        words = await self.features.of_taught(_texts(skill))
+        words = await self.features.of_taught(example_texts(skill))
         for fold in np.array_split(np.arange(len(words)), min(NUM_FOLDS, max(1, len(words)))):
             for solved in await asyncio.to_thread(_left_out, skill, words, [int(one) for one in fold]):
                 yield solved
@@ -122,9 +125,9 @@ class Extractor:
         return await (pupil if await pupil.is_soon_ready(PATIENCE_SECONDS) else older[-1]).fitted()
 
     def _pupil(self, skill: Skill) -> "_Pupil":
-        """Skills are told apart by what they are: a proposal makes another one of the same name and version."""
+        """Skills are told apart by what is in them: a proposal makes another one of the same name, and becomes the skill itself."""
         versions = self._pupils.setdefault(skill.name, [])
-        pupil = next((one for one in versions if one.skill is skill), None)
+        pupil = next((one for one in versions if one.skill is skill or one.skill == skill), None)
         if pupil is not None:
             versions.remove(pupil)
         versions.append(pupil or _Pupil(skill, self.features))  # the last used stands last
@@ -243,7 +246,7 @@ class _Pupil:
         """The answer of examples that say just this; None where there is none, or they contradict each other."""
         if self._exact is None:
             exact: dict[str, frozenset[str]] = {}
-            for said, one in zip(_texts(self.skill), self.skill.examples, strict=True):
+            for said, one in zip(example_texts(self.skill), self.skill.examples, strict=True):
                 exact[said.strip()] = exact.get(said.strip(), frozenset()) | {one.output}
             self._exact = exact
         outputs = self._exact.get(text.strip(), frozenset())
@@ -271,12 +274,8 @@ class _Pupil:
             _log.info("/%s did not learn its examples: %s", self.skill.name, error)
 
     async def _learn(self) -> _Fitted:
-        words = await self.features.of_taught(_texts(self.skill))
+        words = await self.features.of_taught(example_texts(self.skill))
         return await asyncio.to_thread(_Fitted, self.skill, words, range(len(words)))
-
-
-def _texts(skill: Skill) -> tuple[str, ...]:
-    return tuple(input_text(skill, one.inputs) for one in skill.examples)
 
 
 def not_in_their_text(skill: Skill) -> tuple[int, ...]:
