@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests that need no model share the cores; those that compute have them to themselves.
 TOGETHER := -n auto --maxprocesses 4
 
-.PHONY: chat run doctor test test-unit check fix bench bench-places bench-teaching lock setup setup-dev embedding clean
+.PHONY: chat run doctor test test-unit test-faults record-faults check fix bench bench-places bench-teaching lock setup setup-dev embedding clean
 
 chat: setup
 	@$(BIN)/understudy chat
@@ -18,12 +18,19 @@ doctor: setup
 	@$(BIN)/understudy doctor
 
 test: setup-dev
-	$(BIN)/python -m pytest -q $(TOGETHER) -m "not scenario and not model and not process"
-	$(BIN)/python -m pytest -q $(TOGETHER) -m "scenario"
-	$(BIN)/python -m pytest -q -m "model or process"
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "not scenario and not model and not process and not fault and not threat"
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "scenario and not fault and not threat"
+	$(BIN)/python -m pytest -q -m "(model or process) and not fault and not threat"
 
 test-unit: setup-dev
-	$(BIN)/python -m pytest -q $(TOGETHER) -m "not scenario and not model and not process"
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "not scenario and not model and not process and not fault and not threat"
+
+# Everything that may go wrong and everything that may be tried, as docs/reliability.md and docs/security.md list it.
+test-faults: setup-dev
+	$(BIN)/python -m pytest -q $(TOGETHER) -m "fault or threat" $(RECORD)
+
+record-faults:
+	@$(MAKE) test-faults RECORD=--record
 
 check: setup-dev
 	$(BIN)/ruff check .

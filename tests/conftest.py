@@ -6,8 +6,16 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.tinymodel import write_tiny_model
+
+pytest_plugins = ["tests.outcomes"]
+
+# The same run gives the same examples, here and on any machine. HYPOTHESIS_PROFILE=search looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.register_profile("search", derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # llama.cpp's threads would spin on a machine that runs tests; set before the library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")

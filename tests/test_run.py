@@ -3,12 +3,8 @@
 import asyncio
 import json
 import os
-import shutil
 import signal
-import sys
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
@@ -16,17 +12,13 @@ import jsonschema
 import pytest
 
 from engine import Skill, Skillbook
-from tests.emulators import slack as slack_emulator
-from tests.emulators.discord import TOKEN, DiscordEmulator
+from tests.emulators.discord import DiscordEmulator
 from tests.emulators.slack import BOT_USER, SlackEmulator
 from tests.ports import free_port
+from tests.processes import SECONDS, UNDERSTUDY, addresses, checkout, understudy, worker_of
 from tests.prometheus import Read, parse
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
-
-ROOT = Path(__file__).resolve().parent.parent
-UNDERSTUDY = Path(sys.executable).with_name("understudy")
-SECONDS = 60.0
 
 MOOD = """\
 description: Is this message happy or grumpy?
@@ -38,69 +30,9 @@ examples:
 """
 
 
-@dataclass
-class Process:
-    process: asyncio.subprocess.Process
-    lines: list[str]
-
-    async def said(self, words: str) -> str:
-        """The first line of its output that holds `words`."""
-        async with asyncio.timeout(SECONDS):
-            while True:
-                for line in self.lines:
-                    if words in line:
-                        return line
-                await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def understudy(folder: Path, *arguments: str, **environment: str) -> AsyncGenerator[Process]:
-    """The command, with no token of the person who runs the tests."""
-    clean = {name: value for name, value in os.environ.items() if not name.endswith("_TOKEN")}
-    process = await asyncio.create_subprocess_exec(
-        str(UNDERSTUDY),
-        *arguments,
-        cwd=folder,
-        env={**clean, "PYTHONUNBUFFERED": "1", **environment},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    running = Process(process, [])
-    reader = asyncio.create_task(_read(running))
-    try:
-        yield running
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-        await reader
-        print(*running.lines, sep="\n")  # shown when a test fails
-
-
-async def _read(running: Process) -> None:
-    assert running.process.stdout
-    async for line in running.process.stdout:
-        running.lines.append(line.decode().rstrip())
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder as a fresh checkout has it."""
-    shutil.copytree(ROOT / "skills", tmp_path / "skills")
-    shutil.copy(ROOT / "config.yaml", tmp_path)
-    return tmp_path
-
-
-def addresses(slack: SlackEmulator, discord: DiscordEmulator) -> dict[str, str]:
-    return {
-        "SLACK_BOT_TOKEN": slack_emulator.BOT_TOKEN,
-        "SLACK_APP_TOKEN": slack_emulator.APP_TOKEN,
-        "DISCORD_TOKEN": TOKEN,
-        "UNDERSTUDY__SLACK__API_URL": slack.api_url,
-        "UNDERSTUDY__DISCORD__API_URL": discord.api_url,
-        "UNDERSTUDY__DISCORD__GATEWAY_URL": discord.gateway_url,
-    }
+    return checkout(tmp_path)
 
 
 async def test_both_places_answer_and_a_saved_skill_changes_the_next_answer_in_both(home: Path) -> None:
@@ -226,7 +158,7 @@ async def test_what_was_left_when_the_process_was_killed_is_answered_once_by_the
         async with understudy(home, "run", **addresses(slack, discord)) as bot:
             async with asyncio.timeout(SECONDS):
                 await slack.connected()
-            os.kill(_worker_of(bot.process.pid), signal.SIGSTOP)  # so that no answer is ready before the end
+            os.kill(worker_of(bot.process.pid), signal.SIGSTOP)  # so that no answer is ready before the end
             envelope = await slack.event(
                 {
                     "type": "app_mention",
@@ -237,7 +169,7 @@ async def test_what_was_left_when_the_process_was_killed_is_answered_once_by_the
                 }
             )
             await asyncio.wait_for(slack.acked(envelope), SECONDS)
-            worker = _worker_of(bot.process.pid)
+            worker = worker_of(bot.process.pid)
             bot.process.kill()
             await bot.process.wait()
             os.kill(worker, signal.SIGKILL)
@@ -245,12 +177,6 @@ async def test_what_was_left_when_the_process_was_killed_is_answered_once_by_the
             posted = await asyncio.wait_for(slack.answer_in("C1", "99.0001"), SECONDS)
             assert posted.text
         assert len(slack.thread("C1", "99.0001")) <= 2
-
-
-def _worker_of(parent: int) -> int:
-    """The child of `parent`, by /proc."""
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return int(children[0])
 
 
 @pytest.mark.parametrize(
