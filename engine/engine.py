@@ -67,6 +67,7 @@ from engine.teaching import Teaching
 from engine.transcript import Fitting
 from engine.trials import Trials
 from engine.underway import Stoppable
+from engine.weighing import Weighing
 from engine.why import make_reason
 from engine.wordfeatures import WordFeatures
 from engine.writing import Writing
@@ -120,6 +121,10 @@ class Engine(Desk):
     def report(self, skills: Sequence[Skill]) -> ReportWork:
         """All that can be measured of them, not begun yet."""
         return ReportWork(skills, self.trials, self.curving)
+
+    def weighing(self, old: Skill, new: Skill) -> Weighing:
+        """What `old` becoming `new` does, not begun yet."""
+        return Weighing(self.trials, old, new)
 
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
