@@ -134,6 +134,10 @@ def test_a_file_that_makes_a_skill_worse_takes_an_admins_word(
     assert copy(copier) == COPY
     assert run(copier, "history", "copy") == 0
     assert "not changed" in words(capsys)
+    unasked = FakeInference(answer=lessons, is_background_seen=True)
+    assert run(copier, "test", "copy", model=unasked) == 0  # what it would have said is not what it says
+    assert "word for word 10" in words(capsys)
+    assert not unasked.requests
     forced = FakeInference(answer=lessons)
     assert run(copier, "teach", "copy", file, "--even-if-worse", model=forced) == 0
     told = words(capsys)

@@ -177,6 +177,15 @@ async def test_what_was_taken_back_from_between_others_is_measured_on_what_is_le
         assert (await trials.remembered(skill)).num_right == 20  # what it says now is what is kept
 
 
+async def test_each_item_keeps_its_own_answer_where_one_before_it_was_taken_back(tmp_path: Path) -> None:
+    skill = fruit()
+    harmless = make_example("apple tree number seven", "apple")
+    old = replace(skill, examples=(*skill.examples[:7], harmless, *skill.examples[7:]), version="more")
+    async with opened(tmp_path, FakeInference(), Nearest()) as (gate, _):
+        found = await gate.undone(old, skill)
+    assert (found.tendency, found.before, found.after) == (Tendency.SAME, 1.0, 1.0)
+
+
 async def test_taking_back_is_not_judged_by_too_few_nor_by_a_model_that_fails(tmp_path: Path) -> None:
     skill, solver = fruit(), Nearest()
     old, _ = with_example(skill, "apple number 77", "apple")
