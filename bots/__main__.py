@@ -138,6 +138,7 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
     )
     teach.add_argument("name", metavar="NAME")
     teach.add_argument("file", metavar="FILE", type=Path)
+    _add_care(teach)
     curve = verbs.add_parser(
         "curve", help="draw how right it is with ever more of its examples", parents=[common]
     )
@@ -169,6 +170,25 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
     diff = verbs.add_parser("diff", help="one of these changes, line by line", parents=[common])
     diff.add_argument("name", metavar="NAME")
     diff.add_argument("number", metavar="N", type=int)
+
+
+def _add_care(teach: _Parser) -> None:
+    """The skill is measured without the file's examples and with them, unless somebody says otherwise."""
+    care = teach.add_mutually_exclusive_group()
+    care.add_argument(
+        "--even-if-worse",
+        dest="care",
+        action="store_const",
+        const=skills_teaching.Care.EVEN_IF_WORSE,
+        help="an admin's word: teach it also where it makes the skill measurably worse",
+    )
+    care.add_argument(
+        "--no-measure",
+        dest="care",
+        action="store_const",
+        const=skills_teaching.Care.UNMEASURED,
+        help="do not measure what it does to the skill: no model is loaded",
+    )
 
 
 # One function a command. Each returns the exit code.
@@ -223,13 +243,7 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
             path = skills_command.write_new(setup.config.skills_dir, arguments.name)
             _say(f"{os.path.relpath(path)} is there: change it, then try it with /{arguments.name}.")
         case "teach":
-            written = skills_teaching.teach_file(setup, arguments.name, arguments.file)
-            num_taught = len(written.new.examples) - len(written.old.examples)
-            _say(
-                f"/{written.new.name} has learned {num_taught} examples and has {len(written.new.examples)} now."
-            )
-            if written.warning:
-                _complain(written.warning)
+            return _teach(setup, opener, arguments)
         case "curve":
             return _curve(setup, opener, arguments)
         case "report":
@@ -246,6 +260,26 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
                 _say(line)
             for fault in setup.skillbook.faults:
                 _complain(str(fault))
+    return app.EXIT_FINE
+
+
+def _teach(setup: Setup, opener: ModelOpener, arguments: argparse.Namespace) -> int:
+    care = arguments.care or skills_teaching.Care.MEASURED
+    try:
+        with app.loading_status() as progress:
+            written = asyncio.run(
+                skills_teaching.teach_file(setup, opener, progress, arguments.name, arguments.file, care=care)
+            )
+    except InferenceError as error:
+        _complain(_told(error))
+        _complain("Nothing was taught. With `--no-measure` it is taught without a model.")
+        return app.EXIT_UNUSABLE
+    if written is None:
+        _complain("It was stopped while it was measured: nothing was taught.")
+        return _EXIT_INTERRUPTED
+    skills_command.print_page(skills_teaching.as_taught(written, care))
+    if written.warning:
+        _complain(written.warning)
     return app.EXIT_FINE
 
 

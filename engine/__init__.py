@@ -28,6 +28,7 @@ from engine.curvewording import (
 )
 from engine.curving import CurveWork
 from engine.decisions import Decisions
+from engine.effect import NOT_MEASURED, Effect
 from engine.engine import Engine
 from engine.errors import (
     AnswerStopped,
@@ -70,11 +71,12 @@ from engine.skillschema import skill_schema
 from engine.standing import Standing, standings
 from engine.store import Store
 from engine.teaching import Edition, Held, Preview
-from engine.teachshown import fenced
+from engine.teachshown import effect_lines, fenced, file_makes_worse
 from engine.testshown import fallen, nothing_to_measure, of_no_use, percent, shown_labels, summary, wrong_line
 from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
+from engine.weighing import Weighing, too_few
 from engine.wording import (
     ARGUMENTS,
     COMMANDS,
@@ -124,6 +126,7 @@ __all__ = [
     "HELP_ARGUMENT",
     "INTERRUPTED",
     "IN_FILE",
+    "NOT_MEASURED",
     "SEE_ABOVE",
     "SLACK_AGENT_DESCRIPTION",
     "SLACK_ALL_COMMANDS",
@@ -150,6 +153,7 @@ __all__ = [
     "DiscordConfig",
     "DiscordWord",
     "Edition",
+    "Effect",
     "Engine",
     "Event",
     "Example",
@@ -218,6 +222,7 @@ __all__ = [
     "Verdict",
     "Waiting",
     "Warmth",
+    "Weighing",
     "Whose",
     "Work",
     "Written",
@@ -232,11 +237,13 @@ __all__ = [
     "discord_more_inputs",
     "discord_reads",
     "drawn_curve",
+    "effect_lines",
     "engine_line",
     "examples_read",
     "fallen",
     "fault_of_name",
     "fenced",
+    "file_makes_worse",
     "identity_of",
     "kind_of",
     "left_out",
@@ -264,6 +271,7 @@ __all__ = [
     "standings",
     "summary",
     "thread_name",
+    "too_few",
     "unified",
     "unsure_when",
     "usage",

@@ -67,6 +67,7 @@ from engine.teaching import Teaching
 from engine.transcript import Fitting
 from engine.trials import Trials
 from engine.underway import Stoppable
+from engine.weighing import Weighing
 from engine.why import make_reason
 from engine.wordfeatures import WordFeatures
 from engine.writing import Writing
@@ -120,6 +121,10 @@ class Engine(Desk):
     def report(self, skills: Sequence[Skill]) -> ReportWork:
         """All that can be measured of them, not begun yet."""
         return ReportWork(skills, self.trials, self.curving)
+
+    def weighing(self, old: Skill, new: Skill) -> Weighing:
+        """What `old` becoming `new` does, not begun yet."""
+        return Weighing(self.trials, old, new)
 
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
@@ -191,7 +196,10 @@ class Engine(Desk):
     async def _ask(
         self, call: SkillCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
-        """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read."""
+        """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read.
+
+        Only what was taught since decides where something is chosen: see `_newest`.
+        """
         scope, skill = message.scope, call.skill
         fitting = self._fitting(call)
         cost = self._estimator.estimate(skill, fitting.inputs, self.inference.num_restarts)
@@ -222,7 +230,7 @@ class Engine(Desk):
                 *(message.author.id, skill.name, spoken(skill, given), finished.guess or finished.text),
                 *(given, fitting.speaker_ids),
             )
-            reason = None if decided is None else make_reason(skill, decided)
+            reason = None if decided is None else make_reason(writing.skill, decided)
             await self._store.keep_turn(conversation, message.id, turn, reason)
         yield finished  # the slot is free already, however slow the reader is
 
@@ -289,6 +297,7 @@ class Engine(Desk):
                     request = features.request(skill, input_text(skill, fitting.inputs))
             finally:
                 self._settle(request, writing, making)
+        skill = writing.skill = self._newest(skill, fitting.inputs)
         _, whole = self._deadlines(skill)
         try:
             deciding = self.chooser.decide(skill, fitting.inputs, writing.scores)
@@ -296,6 +305,15 @@ class Engine(Desk):
         except RequestFailed as error:
             raise writing.failure(error) from error
         yield Text(writing.finished().text)
+
+    def _newest(self, skill: Skill, inputs: Mapping[str, str]) -> Skill:
+        """The skill as its file is now, where the model would read the very same for it: what was saved meanwhile is known at once."""
+        newest = self.skillbook.get(skill.name)
+        if newest is None or newest is skill or newest.choices != skill.choices or not newest.is_chosen:
+            return skill
+        request = self.chooser.features.request
+        is_read = request(newest, input_text(newest, inputs)) == request(skill, input_text(skill, inputs))
+        return newest if is_read else skill
 
     async def _cut_out(
         self, fitting: Fitting, writing: Writing, making: "_Making"
