@@ -25,7 +25,7 @@ from bots import (
 )
 from bots.finding import as_json, as_line, is_fine
 from bots.kept_figures import kept_standings
-from bots.logs import set_up_logging
+from bots.logs import set_up_logging, shown
 from bots.opening import ModelOpener, open_model
 from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
 from bots.signals import until_signal
@@ -378,11 +378,11 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, ModelOpener], int]] = {
 
 
 def _say(line: str) -> None:
-    print(printable(line), flush=True)
+    print(shown(printable(line)), flush=True)
 
 
 def _complain(line: str) -> None:
-    print(printable(line), file=sys.stderr, flush=True)
+    print(shown(printable(line)), file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str] | None = None, *, opener: ModelOpener = open_model) -> int:

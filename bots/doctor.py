@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bots import logs
 from bots.data_folder import DataFolder, Use
 from bots.discord_check import message_content_line
 from bots.doctor_model import examine_model
@@ -44,6 +45,7 @@ async def examine(config_path: Path, open_model: ModelOpener, progress: Progress
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
     setup = Setup(config, read_secrets(environ), skillbook)
+    logs.hide(setup.secrets)
     for check in (*_skills(setup, config_path), *_tokens(setup, config_path)):
         yield check
     if setup.secrets.discord_token is not None:

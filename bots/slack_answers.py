@@ -247,3 +247,6 @@ class Answers:
         await surface.notice()
         await deliver(self._engine, delivery, surface)
         await surface.flush()
+        await self._engine.let_go(
+            delivery.message.id
+        )  # nobody else was to see it, and it has no thread to go on in

@@ -56,6 +56,7 @@ from engine.extractor import not_in_their_text
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
 from engine.identity import ModelIdentity, identity_of
 from engine.influence import Hurting
+from engine.keyshapes import has_key, redacted
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
@@ -244,6 +245,7 @@ __all__ = [
     "fault_of_name",
     "fenced",
     "file_makes_worse",
+    "has_key",
     "identity_of",
     "kind_of",
     "left_out",
@@ -258,6 +260,7 @@ __all__ = [
     "read_environment",
     "read_examples",
     "read_secrets",
+    "redacted",
     "sentence",
     "shown_labels",
     "size",

@@ -124,6 +124,10 @@ class Desk:
             await self._store.delete(message_id)
         return is_known
 
+    async def let_go(self, message_id: str) -> None:
+        """Forgets an answer that its author alone has seen in a channel of many: nothing that is shown there may come of it."""
+        await self._store.delete(message_id)
+
     async def edited(self, message: Message, address: str) -> Delivery | None:
         """The author has edited a message: what is to be delivered now, in the messages that show the first answer.
 

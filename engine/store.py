@@ -45,6 +45,9 @@ class Store:
         self.trials = TrialStore(database, clock)
         self._database = database
         self._clock = clock
+        self._without_trace: set[str] = (
+            set()
+        )  # messages that asked to forget: they hold their author's name until they are settled
 
     @classmethod
     async def open(cls, path: Path) -> "Store":
@@ -98,6 +101,7 @@ class Store:
         So do the references of its answer, for when the message is edited.
         """
         now = self._clock()
+        leaves_no_trace = message_id in self._without_trace
         await self._database.run(
             Statement(
                 "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL"
@@ -105,7 +109,9 @@ class Store:
                 (now, message_id),
             ),
             Statement("DELETE FROM inbox WHERE settled_at < ?", (now - DEDUPE_SECONDS,)),
+            leaves_no_trace=leaves_no_trace,
         )
+        self._without_trace.discard(message_id)
 
     async def left_over(self, platform: Platform) -> tuple[Delivery, ...]:
         """What was accepted and not settled, in order of arrival."""
@@ -258,7 +264,7 @@ class Store:
         """
         platform, workspace, *_ = _full(message.scope)
         author = message.author.id
-        *_, turns, waiting = await self._database.run(
+        *_, turns, waiting, _authors, _firsts = await self._database.run(
             *(Statement(sql, (author, platform, workspace)) for sql in (*FORGET_LESSONS, *FORGET_TURNS)),
             Statement(
                 "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL, reply_refs = NULL"
@@ -266,8 +272,17 @@ class Store:
                 " RETURNING number",
                 (self._clock(), platform, workspace, author, message.id),
             ),
+            Statement(
+                "UPDATE inbox SET author = '' WHERE platform = ? AND workspace = ? AND author = ?",
+                (platform, workspace, author),
+            ),
+            Statement(
+                "DELETE FROM first_times WHERE key LIKE 'suggestions:%' AND substr(key, -length(?1)) = ?1",
+                (f":{platform}:{workspace}:{author}",),
+            ),
             leaves_no_trace=True,
         )
+        self._without_trace.add(message.id)
         own = [number for number, asked_by in turns if asked_by == author]
         return Forgotten(len(own), len(set(own)), len(waiting))
 

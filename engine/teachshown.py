@@ -132,10 +132,18 @@ def _surprise(effect: Effect) -> str:
     return f"A surprise: what was taught so far speaks against it. Nearest are {listed}."
 
 
-def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0) -> str:
-    """Each with what it would change, or why it cannot be taught; of several, long lines are cut. `num_left_out` wait behind them."""
+def proposals(
+    listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0, num_elsewhere: int = 0
+) -> str:
+    """Each with what it would change, or why it cannot be taught; of several, long lines are cut. `num_left_out` wait behind them.
+
+    `num_elsewhere` were proposed in other channels, and are not shown in this one.
+    """
+    elsewhere = _of_other_channels(num_elsewhere)
     if not listed:
-        return "Nothing waits to be taught."
+        return "\n".join(
+            ["Nothing waits to be taught." if not elsewhere else "Nothing of this channel waits.", *elsewhere]
+        )
     parts = []
     for kept, preview in listed:
         who = f", by {_line(kept.proposal.author.name)}" if kept.proposal.author.name else ""
@@ -152,7 +160,14 @@ def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out
     parts.append(
         "`/accept N` teaches one, `/accept N => another answer` with that answer, `/drop N` lets it go."
     )
-    return "\n".join(parts)
+    return "\n".join([*parts, *elsewhere])
+
+
+def _of_other_channels(number: int) -> list[str]:
+    if not number:
+        return []
+    what = "1 proposal was made" if number == 1 else f"{number} proposals were made"
+    return [f"{what} in other channels; `/proposals all` shows them here, to everybody who reads this."]
 
 
 def suggested(found: Sequence[Suggested]) -> str:

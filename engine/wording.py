@@ -328,6 +328,7 @@ COMMANDS: Mapping[BuiltIn, str] = {
 HELP_ARGUMENT = "The command you want to know about"
 ARGUMENTS: Mapping[BuiltIn, str] = {
     BuiltIn.TEACH: "SKILL what is said => the right answer",
+    BuiltIn.PROPOSALS: "all: those of other channels too",
     BuiltIn.ACCEPT: "The number of the proposal",
     BuiltIn.DROP: "The number of the proposal",
     BuiltIn.UNDO: "The skill; without it, what was taught last here",

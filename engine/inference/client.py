@@ -437,4 +437,5 @@ def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _log_file(path: Path | None) -> IO[bytes]:
     target = Path(os.devnull) if path is None else path
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.open("ab")
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "ab")
