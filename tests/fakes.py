@@ -47,6 +47,7 @@ from engine.inference import (
     Scores,
     Speed,
     Status,
+    TemplateInfo,
     Usage,
     WordPlaces,
     WordStates,
@@ -156,6 +157,7 @@ class FakeInference:
         embedding_length: int = 0,
         sha256: str = "ab" * 32,
         is_background_seen: bool = False,
+        template: TemplateInfo = TemplateInfo("ef" * 32, "Fake"),
     ) -> None:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
@@ -192,6 +194,7 @@ class FakeInference:
             embedding_length=embedding_length,
             sha256=sha256,
             embedding_sha256="cd" * 32 if embedding_length else "",
+            template=template,
         )
         self.embedded: list[str] = []
 

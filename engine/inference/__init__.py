@@ -21,6 +21,7 @@ from engine.inference.wire import (
     Sampling,
     Scores,
     Status,
+    TemplateInfo,
     Usage,
 )
 from engine.inference.wordstates import WordPlaces, WordStates
@@ -48,6 +49,7 @@ __all__ = [
     "Scores",
     "Speed",
     "Status",
+    "TemplateInfo",
     "Usage",
     "WordPlaces",
     "WordStates",
