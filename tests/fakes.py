@@ -55,6 +55,8 @@ from engine.inference import (
 from engine.message import Author, Message, Platform, Scope
 from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
 
+KNOWN_TEMPLATE = TemplateInfo("ef" * 32, "Fake")
+
 
 class Gate:
     """Where each step of the model passes. Open unless a test closes it."""
@@ -157,7 +159,7 @@ class FakeInference:
         embedding_length: int = 0,
         sha256: str = "ab" * 32,
         is_background_seen: bool = False,
-        template: TemplateInfo = TemplateInfo("ef" * 32, "Fake"),
+        template: TemplateInfo = KNOWN_TEMPLATE,
     ) -> None:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
