@@ -99,8 +99,10 @@ def build_parser() -> argparse.ArgumentParser:
     add("chat", "talk in this terminal, or answer the lines of a pipe", _CHAT)
     add("run", "answer in Slack and Discord", _RUN)
     add("check", "check config.yaml and every skill; exit code 1 when something is wrong")
-    add("doctor", "look at everything that answering needs, and say what to do").add_argument(
-        "--json", action="store_true", help="for machines"
+    doctor_parser = add("doctor", "look at everything that answering needs, and say what to do")
+    doctor_parser.add_argument("--json", action="store_true", help="for machines")
+    doctor_parser.add_argument(
+        "--accept-model", action="store_true", help="take the model file as it is now: you replaced it"
     )
     _add_skills(add("skills", "list, show, try and write skills"), common)
     add(
@@ -213,13 +215,15 @@ def _check(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
 
 
 def _doctor(arguments: argparse.Namespace, opener: ModelOpener) -> int:
-    return asyncio.run(_examine(arguments.config, opener, is_json=arguments.json))
+    return asyncio.run(
+        _examine(arguments.config, opener, is_json=arguments.json, accepts_models=arguments.accept_model)
+    )
 
 
-async def _examine(config: Path, opener: ModelOpener, *, is_json: bool) -> int:
+async def _examine(config: Path, opener: ModelOpener, *, is_json: bool, accepts_models: bool) -> int:
     checks = []
     with app.loading_status() as progress:
-        async for one in doctor.examine(config, opener, progress):
+        async for one in doctor.examine(config, opener, progress, accepts_models=accepts_models):
             checks.append(one)
             if not is_json:
                 _say(as_line(one))

@@ -31,8 +31,13 @@ _ENV_FILE = ".env"
 _TOKEN_PREFIXES = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
 
 
-async def examine(config_path: Path, open_model: ModelOpener, progress: Progress) -> AsyncIterator[Check]:
-    """All checks, each as soon as it is made. What needs a part that is broken is left out."""
+async def examine(
+    config_path: Path, open_model: ModelOpener, progress: Progress, *, accepts_models: bool = False
+) -> AsyncIterator[Check]:
+    """All checks, each as soon as it is made. What needs a part that is broken is left out.
+
+    `accepts_models`: a model file that was replaced is from now on the right one.
+    """
     yield Check("Python", Mark.OK, f"{platform.python_version()} on {platform.platform(terse=True)}")
     try:
         environ = environment_of(config_path)
@@ -44,7 +49,7 @@ async def examine(config_path: Path, open_model: ModelOpener, progress: Progress
     yield Check("Config", Mark.OK, str(config_path))
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
-    setup = Setup(config, read_secrets(environ), skillbook)
+    setup = Setup(config, read_secrets(environ), skillbook, accepts_models)
     logs.hide(setup.secrets)
     for check in (*_skills(setup, config_path), *_tokens(setup, config_path)):
         yield check

@@ -10,7 +10,7 @@ from pathlib import Path
 from bots.blocking import in_daemon_thread
 from bots.setup import Setup
 from engine import Engine, Store, Warmth
-from engine.inference import STARTER, Inference, ModelFile, ModelUnusable, Worker, find_model
+from engine.inference import STARTER, Inference, ModelFile, ModelUnusable, SeenFiles, Worker, find_model
 
 Progress = Callable[[str], None]
 
@@ -42,6 +42,7 @@ async def _find(setup: Setup, model: str, progress: Progress, *, is_for_vectors:
             hf_token=setup.secrets.hf_token,
             progress=progress,
             is_for_vectors=is_for_vectors,
+            seen=SeenFiles(setup.data.seen_models, is_accepting=setup.accepts_models),
         )
     )
 

@@ -14,9 +14,12 @@ DEFAULT_CONFIG = Path("config.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
+    """`accepts_models`: a model file that was replaced since its first use is taken as it is now."""
+
     config: Config
     secrets: Secrets
     skillbook: Skillbook
+    accepts_models: bool = False
 
     @property
     def data(self) -> DataFolder:

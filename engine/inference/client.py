@@ -317,6 +317,8 @@ class Worker:
         )
         if "not within the file bounds" in reason:
             reason, advice = "the file is cut short", "fetch it again"
+        elif reason.startswith("its chat template"):
+            advice = "take this model from its own maker, or another model"
         elif "memory" in reason or "allocate" in reason:
             advice = (
                 "take a smaller model, or set engine.context_tokens and engine.slots lower in config.yaml"

@@ -11,13 +11,16 @@ from engine.inference.context import Context
 from engine.inference.cost import StepCost
 from engine.inference.embedder import Embedder
 from engine.inference.intake import Intake
+from engine.inference.knowntemplates import known_name, template_sha256
 from engine.inference.llama import LlamaError, backend_name, build_name, supports_gpu
 from engine.inference.model import Model
 from engine.inference.prefixfiles import PrefixFiles
+from engine.inference.sandbox import TemplateFailed
 from engine.inference.scheduler import Scheduler
 from engine.inference.states import States
 from engine.inference.template import ChatTemplate
-from engine.inference.wire import Load, ModelInfo
+from engine.inference.triggers import triggers
+from engine.inference.wire import Load, ModelInfo, TemplateInfo
 
 _MAX_BATCH_TOKENS = 512
 _MAX_STATE_SHARE = 0.1  # of the memory that is free
@@ -29,8 +32,8 @@ class Loaded:
     def __init__(self, load: Load) -> None:
         """Raises LlamaError when it cannot be loaded."""
         self.model, self.context = _model_and_context(load)
+        self.template = _checked_template(self.model)
         self.speeds = tuning.measured_speeds(self.context, load, tuning.usable_cores())
-        self.template = ChatTemplate(self.model.chat_template, self.model)
         self.intake = Intake(
             self.model, self.template, slot_tokens=self.context.slot_tokens, is_drafting=load.is_drafting
         )
@@ -60,6 +63,7 @@ class Loaded:
             num_gpu_layers=model.num_gpu_layers,
             backend=backend_name(),
             has_chat_template=model.chat_template is not None,
+            template=_template_info(model.chat_template),
             cache_type=self.context.cache_type,
             has_flash_attention=self.context.has_flash_attention,
             cache_bytes=int(tuning.cache_bytes(self.context, model.values_per_token)),
@@ -67,6 +71,21 @@ class Loaded:
             sha256=self._sha256,
             embedding_sha256=self._embedding_sha256,
         )
+
+
+def _template_info(source: str | None) -> TemplateInfo:
+    if source is None:
+        return TemplateInfo()
+    return TemplateInfo(template_sha256(source), known_name(source), triggers(source))
+
+
+def _checked_template(model: Model) -> ChatTemplate:
+    try:
+        template = ChatTemplate(model.chat_template, model)
+        template.check()
+    except TemplateFailed as error:
+        raise LlamaError(f"its chat template {error}") from error
+    return template
 
 
 def _model_and_context(load: Load) -> tuple[Model, Context]:

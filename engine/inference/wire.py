@@ -165,6 +165,17 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateInfo:
+    """The chat template of a model's file: its hash, the model that it was published with, empty where that is not known, and
+    what it would make depend on people's words.
+    """
+
+    sha256: str = ""
+    name: str = ""
+    triggers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What the worker loaded. `context_tokens` is what one sequence may use, prompt and completion together.
 
@@ -190,6 +201,7 @@ class ModelInfo:
     embedding_length: int = 0
     sha256: str = ""
     embedding_sha256: str = ""
+    template: TemplateInfo = TemplateInfo()
 
 
 # Worker-bound messages.
