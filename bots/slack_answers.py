@@ -83,7 +83,15 @@ class Answers:
 
     async def begin_left_over(self) -> None:
         for delivery in await self._engine.left_over(Platform.SLACK):
-            self.begin(delivery)
+            self.begin(await self._with_known_author(delivery))
+
+    async def _with_known_author(self, delivery: Delivery) -> Delivery:
+        """Who was taken for a guest because Slack did not say may be none."""
+        message = delivery.message
+        if not message.author.is_guest:
+            return delivery
+        author = await self._workspace.people.known(message.author)
+        return replace(delivery, message=replace(message, author=author))
 
     def begin(self, delivery: Delivery) -> None:
         if self.is_open:

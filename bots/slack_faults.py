@@ -3,6 +3,11 @@
 from bots.slack_api import ApiFailed
 from bots.surface import Busy, MessageGone, Uncertain
 
+# The token itself is not, or no longer, known.
+TOKEN_REFUSALS = frozenset(
+    ("account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked")
+)
+
 # Asking again with the same token will not help.
 REFUSALS = frozenset((
     "access_denied",
