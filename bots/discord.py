@@ -73,6 +73,11 @@ MAX_RETRY_SECONDS = 60.0
 READY_SECONDS = 2.0  # between two of the servers that Discord names after the login
 EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
 CLOUDFLARE_SECONDS = 120.0
+HEARTBEAT_SECONDS = 60.0  # without a word from Discord; it asks for a sign of life every 41
+LOOK_SECONDS = 1.0
+LOST_SECONDS = (
+    120.0  # discord.py pauses ever longer, up to a quarter of an hour; after this long we begin again
+)
 AUTHENTICATION_FAILED = 4004
 
 FILES = FilesConfig()
@@ -143,12 +148,28 @@ class DiscordPlace:
         )
         try:
             async with client:
-                await client.start(self._token or "")
+                await self._watch(client, asyncio.ensure_future(client.start(self._token or "")))
         except AttributeError:
             # discord.py 2.7 trips over its own retry when the very first connection to the gateway fails
             if client.ws is not None:
                 raise
             raise ConnectionError(f"no gateway at {self._config.gateway_url}") from None
+
+    async def _watch(self, client: "Client", working: asyncio.Future[None]) -> None:
+        """Returns when the login must be made anew. Raises what `working` raises."""
+        loop = asyncio.get_running_loop()
+        seen_at = loop.time()
+        try:
+            while not working.done() and not client.is_doubted:
+                await asyncio.wait({working}, timeout=LOOK_SECONDS)
+                seen_at = seen_at if client.is_lost else loop.time()
+                if loop.time() - seen_at > LOST_SECONDS:
+                    raise ConnectionError(f"no connection for {LOST_SECONDS:g} seconds")
+            if working.done():
+                working.result()
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
 
 class Client(discord.Client):
@@ -169,12 +190,13 @@ class Client(discord.Client):
             allowed_mentions=NO_MENTIONS,
             max_ratelimit_timeout=30.0,
             guild_ready_timeout=READY_SECONDS,
+            heartbeat_timeout=HEARTBEAT_SECONDS,
         )
         self._engine = engine
         self._sync = sync
         self._on_state = on_state
         self._opens_threads = config.create_thread
-        self._api = DiscordApi(self)
+        self._api = DiscordApi(self, self._doubt)
         self._desk = AnswerDesk(self._api, interval_seconds)
         self._reader = Reader(
             engine,
@@ -191,7 +213,12 @@ class Client(discord.Client):
         buttons = ButtonDesk(engine, replies, self._running, lessons, self._askers.get)
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_lost = True
+        self.is_lost = True
+        self.is_doubted = False
+
+    def _doubt(self) -> None:
+        """A call was refused as if nobody knew the token: the next login finds out."""
+        self.is_doubted = True
 
     async def setup_hook(self) -> None:
         """Before the gateway opens: whatever it brings later is not among what was left over."""
@@ -211,16 +238,16 @@ class Client(discord.Client):
         await super().close()
 
     async def on_connect(self) -> None:
-        self._is_lost = False
+        self.is_lost = False
         self._on_state(f"Discord: connected as {self.user}.")
 
     async def on_disconnect(self) -> None:
-        if not self._is_lost and not self.is_closed():
+        if not self.is_lost and not self.is_closed():
             self._on_state("Discord: the connection is lost. Trying again.")
-        self._is_lost = True
+        self.is_lost = True
 
     async def on_resumed(self) -> None:
-        self._is_lost = False
+        self.is_lost = False
         self._on_state("Discord: connected again.")
 
     async def on_error(self, event_method: str, /, *_args: object, **_kwargs: object) -> None:
@@ -369,8 +396,9 @@ class Client(discord.Client):
 class DiscordApi:
     """By hand, as the library's own ways leave out parts of what a message may say, and want objects for ids."""
 
-    def __init__(self, client: discord.Client) -> None:
+    def __init__(self, client: discord.Client, doubt: Callable[[], None]) -> None:
         self._client = client
+        self._doubt = doubt
 
     async def call(
         self,
@@ -383,9 +411,14 @@ class DiscordApi:
         majors: dict[str, Any] = {**parameters}
         route = discord.http.Route(method, path, **majors)
         request = self._client.http.request
-        if file is not None:
-            return await _done(request(route, form=multipart(body or {}, file)))
-        return await _done(request(route) if body is None else request(route, json=body))
+        try:
+            if file is not None:
+                return await _done(request(route, form=multipart(body or {}, file)))
+            return await _done(request(route) if body is None else request(route, json=body))
+        except Refused as refused:
+            if refused.status == HTTPStatus.UNAUTHORIZED:
+                self._doubt()
+            raise
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         return await download(url, max_bytes)
@@ -406,7 +439,7 @@ async def _done(call: Awaitable[T]) -> T:
 
 
 def _meaning(error: discord.HTTPException) -> Exception:
-    if error.status == HTTPStatus.UNAUTHORIZED or error.code in _WORN_CODES:
+    if error.code in _WORN_CODES:
         return TokenWorn()
     if error.status == HTTPStatus.FORBIDDEN:
         return Forbidden()
