@@ -18,6 +18,7 @@ import aiohttp
 import discord
 import yarl
 
+from bots.closures import Closures
 from bots.discord_answer import AnswerDesk
 from bots.discord_api import (
     ApiFailed,
@@ -90,6 +91,16 @@ REFUSED = (
 
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _WORN_CODES = (10015, 10062, 50027)  # unknown webhook, unknown interaction, invalid webhook token
+_CLOSED_CODES = {
+    10003: "unknown_channel",
+    10004: "unknown_server",
+    50001: "missing_access",
+    50007: "direct_messages_off",
+    50013: "missing_permissions",
+    50083: "thread_archived",
+    160005: "thread_locked",
+}
+_RIGHTS = "Give its role View Channel, Send Messages and Send Messages in Threads there, if it is to answer."
 _TROUBLE = (OSError, aiohttp.ClientError, discord.DiscordException)  # OSError: also time-outs
 _FAILED = (ApiFailed, MessageGone, Busy)
 
@@ -207,6 +218,7 @@ class Client(discord.Client):
             reads_everything=lambda: self._reads_everything,
         )
         self._askers: dict[str, str] = {}
+        self._closures = Closures("Discord", on_state, engine.meter.close)
         replies = Replies(self._api)
         self._running = Running(engine, replies, self._desk, self._answer)
         lessons = LessonDesk(engine, replies)
@@ -369,6 +381,7 @@ class Client(discord.Client):
                 self._desk.surface(delivery),
                 self._desk.pace(delivery),
                 complete=partial(self._reader.complete, delivery),
+                on_closed=self._closures.note,
             )
         finally:
             self._askers.pop(key, None)
@@ -441,8 +454,8 @@ async def _done(call: Awaitable[T]) -> T:
 def _meaning(error: discord.HTTPException) -> Exception:
     if error.code in _WORN_CODES:
         return TokenWorn()
-    if error.status == HTTPStatus.FORBIDDEN:
-        return Forbidden()
+    if error.status == HTTPStatus.FORBIDDEN or error.code in _CLOSED_CODES:
+        return Forbidden(_CLOSED_CODES.get(error.code, "forbidden"), _RIGHTS)
     if error.status == HTTPStatus.NOT_FOUND:
         return MessageGone()
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:

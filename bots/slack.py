@@ -21,6 +21,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bots.closures import Closures
 from bots.slack_answers import Answers, Workspace
 from bots.slack_api import ApiFailed, Payload, Upload
 from bots.slack_budget import Budgets
@@ -156,7 +157,10 @@ class SlackPlace:
         async with asyncio.TaskGroup() as tasks:
             api = WebApi(web, session, self._api_url, self._bot_token, self._doubts)
             people, streaming = People(api, identity), Streaming(self._budgets())
-            workspace = Workspace(self._engine, api, identity, people, streaming, self._files, session, tasks)
+            closures = Closures("Slack", self._on_state, self._engine.meter.close)
+            workspace = Workspace(
+                self._engine, api, identity, people, streaming, self._files, session, tasks, closures
+            )
             answers, home = Answers(workspace), Home(workspace)
             windows = Windows(workspace)
             lessons = Lessons(workspace, windows, home)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
+from bots.closures import Closures
 from bots.reply import deliver
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
@@ -47,6 +48,7 @@ class Workspace:
     files: FilesConfig
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
+    closures: Closures
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -150,7 +152,14 @@ class Answers:
         async def complete(message: Message) -> Message:
             return await self._completed(message, address, thread)
 
-        await deliver(self._engine, delivery, thread, complete=complete, make_pen=make_pen)
+        await deliver(
+            self._engine,
+            delivery,
+            thread,
+            complete=complete,
+            make_pen=make_pen,
+            on_closed=self._workspace.closures.note,
+        )
         if self.is_open:
             self._workspace.begin(status.end())
 
