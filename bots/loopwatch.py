@@ -87,6 +87,8 @@ def _stack(frame: FrameType) -> str:
     here: FrameType | None = frame
     while here is not None and len(places) < MAX_FRAMES:
         file = Path(here.f_code.co_filename)
+        if (file.parent.name, file.name) == ("asyncio", "events.py"):  # the loop itself
+            break
         places.append(f"{file.parent.name}/{file.name}:{here.f_lineno} {here.f_code.co_name}")
         here = here.f_back
     return " < ".join(places)
@@ -98,6 +100,7 @@ async def watching_loop() -> AsyncIterator[LoopWatch]:
     watch = LoopWatch()
     looking = Thread(target=watch.look, args=(get_ident(),), name="loop watch", daemon=True)
     beating = asyncio.create_task(watch.beat(), name="loop watch")
+    await asyncio.sleep(0)  # it has begun
     looking.start()
     try:
         yield watch
