@@ -19,7 +19,7 @@ import discord
 import yarl
 
 from bots.closures import Closures
-from bots.discord_answer import AnswerDesk
+from bots.discord_answer import AnswerDesk, message_named
 from bots.discord_api import (
     ApiFailed,
     Forbidden,
@@ -51,6 +51,7 @@ from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
 from bots.markup import for_discord
 from bots.reply import deliver
+from bots.shown import Shown
 from bots.surface import Busy, File, MessageGone
 from engine import (
     Author,
@@ -218,6 +219,7 @@ class Client(discord.Client):
             reads_everything=lambda: self._reads_everything,
         )
         self._askers: dict[str, str] = {}
+        self._shown = Shown()
         self._closures = Closures("Discord", on_state, engine.meter.close)
         replies = Replies(self._api)
         self._running = Running(engine, replies, self._desk, self._answer)
@@ -290,11 +292,17 @@ class Client(discord.Client):
             self._begin(_show_typing(message.channel))
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        await self._engine.deleted(message_key(event.message_id))
+        await self._deleted(event.message_id)
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         for message_id in event.message_ids:
-            await self._engine.deleted(message_key(message_id))
+            await self._deleted(message_id)
+
+    async def _deleted(self, message_id: int) -> None:
+        """A message that was for the bot, or one of the bot's own: its answer stops."""
+        if (key := self._shown.answer_of(str(message_id))) is not None:
+            self._engine.stop(key)
+        await self._engine.deleted(message_key(message_id))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
         if interaction.type.value in set(Kind):
@@ -374,15 +382,21 @@ class Client(discord.Client):
     async def _deliver(self, delivery: Delivery) -> None:
         key = delivery.message.id
         self._askers[key] = delivery.message.author.id
+
+        def note_shown(refs: tuple[str, ...]) -> None:
+            self._shown.note(key, *map(message_named, refs))
+
         try:
-            await deliver(
-                self._engine,
-                delivery,
-                self._desk.surface(delivery),
-                self._desk.pace(delivery),
-                complete=partial(self._reader.complete, delivery),
-                on_closed=self._closures.note,
-            )
+            with self._shown.answer(key):
+                await deliver(
+                    self._engine,
+                    delivery,
+                    self._desk.surface(delivery),
+                    self._desk.pace(delivery),
+                    complete=partial(self._reader.complete, delivery),
+                    on_closed=self._closures.note,
+                    on_shown=note_shown,
+                )
         finally:
             self._askers.pop(key, None)
 

@@ -299,7 +299,14 @@ def _app(web: AsyncWebClient, identity: Identity, desk: Desk) -> AsyncApp:
 
     # With `authorize`, Bolt asks Slack nothing for an event; otherwise it acknowledges and drops what it cannot check.
     client = AsyncWebClient(base_url=web.base_url, session=web.session, retry_handlers=[], logger=_sdk_log)
-    app = AsyncApp(name="understudy", client=client, authorize=authorize, logger=_sdk_log)
+    # Bolt would also drop the news that somebody has deleted a message of ours. What the bot says itself is known here.
+    app = AsyncApp(
+        name="understudy",
+        client=client,
+        authorize=authorize,
+        logger=_sdk_log,
+        ignoring_self_events_enabled=False,
+    )
     app.middleware(take)
     return app
 

@@ -9,6 +9,7 @@ import aiohttp
 
 from bots.closures import Closures
 from bots.reply import deliver
+from bots.shown import Shown
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
 from bots.slack_faults import NEEDS_MEMBER
@@ -70,6 +71,7 @@ class Answers:
         self._budgets = workspace.streaming.budgets
         self._sessions = Sessions(workspace.api, self._budgets.sessions)
         self._answering: dict[str, Message] = {}
+        self._shown = Shown()
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
@@ -115,6 +117,12 @@ class Answers:
             if (message.scope.channel, message.scope.conversation) == (channel, thread_ts):
                 self._engine.stop(key)
 
+    async def deleted(self, deleted_id: str) -> None:
+        """A message that was for the bot, or one of the bot's own: its answer stops, and nothing of it is written again."""
+        if (key := self._shown.answer_of(deleted_id)) is not None:
+            self._engine.stop(key)
+        await self._engine.deleted(deleted_id)
+
     def asker(self, message_id: str) -> str | None:
         """Whose answer is under way; None where none is."""
         message = self._answering.get(message_id)
@@ -152,14 +160,20 @@ class Answers:
         async def complete(message: Message) -> Message:
             return await self._completed(message, address, thread)
 
-        await deliver(
-            self._engine,
-            delivery,
-            thread,
-            complete=complete,
-            make_pen=make_pen,
-            on_closed=self._workspace.closures.note,
-        )
+        def note_shown(refs: tuple[str, ...]) -> None:
+            team, key = delivery.message.scope.workspace, delivery.message.id
+            self._shown.note(key, *(message_id(team, address.channel, ref) for ref in refs))
+
+        with self._shown.answer(delivery.message.id):
+            await deliver(
+                self._engine,
+                delivery,
+                thread,
+                complete=complete,
+                make_pen=make_pen,
+                on_closed=self._workspace.closures.note,
+                on_shown=note_shown,
+            )
         if self.is_open:
             self._workspace.begin(status.end())
 

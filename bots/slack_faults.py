@@ -34,12 +34,15 @@ _GONE = frozenset((
 ))  # fmt: skip
 
 _INVITE = "Invite it there with /invite, or tell people where it is."
+_ARCHIVED = "The channel is archived; who needs the answer asks again elsewhere."
 _OPEN = "Somebody has closed that channel to it; they can open it again."
 
 # The channel is closed to us: what to do about it.
 _CLOSED = {
     "channel_not_found": _INVITE,
-    "is_archived": "The channel is archived.",
+    "ekm_access_denied": "Somebody who manages the workspace has withdrawn its keys.",
+    "is_archived": _ARCHIVED,
+    "is_inactive": _ARCHIVED,
     "messages_tab_disabled": "Switch on the app's Messages tab (App Home), or renew its manifest (understudy slack-manifest).",
     "not_in_channel": _INVITE,
     "restricted_action": _OPEN,
