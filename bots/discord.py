@@ -208,7 +208,7 @@ class Client(discord.Client):
         self._sync = sync
         self._on_state = on_state
         self._opens_threads = config.create_thread
-        self._api = DiscordApi(self, self._doubt)
+        self._api = DiscordApi(self, self._doubt, on_state)
         self._desk = AnswerDesk(self._api, interval_seconds)
         self._reader = Reader(
             engine,
@@ -276,7 +276,7 @@ class Client(discord.Client):
             return
         delivery = await self._heard(message)
         if await self._running.begin(delivery, self._engine.accept(delivery.message, delivery.address)):
-            self._begin(_show_typing(message.channel))
+            self._begin(self._show_typing(message.channel))
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
@@ -289,7 +289,7 @@ class Client(discord.Client):
         if delivery is not None:
             self._answer(delivery)
         elif await self._running.begin(heard, self._engine.accept(heard.message, heard.address)):
-            self._begin(_show_typing(message.channel))
+            self._begin(self._show_typing(message.channel))
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         await self._deleted(event.message_id)
@@ -376,6 +376,12 @@ class Client(discord.Client):
             return await message.channel.fetch_message(reference.message_id)
         return None
 
+    async def _show_typing(self, channel: discord.abc.Messageable) -> None:
+        if self._api.ban_seconds:
+            return
+        with suppress(*_TROUBLE):
+            await channel.typing()
+
     def _answer(self, delivery: Delivery) -> None:
         self._begin(self._deliver(delivery))
 
@@ -423,9 +429,18 @@ class Client(discord.Client):
 class DiscordApi:
     """By hand, as the library's own ways leave out parts of what a message may say, and want objects for ids."""
 
-    def __init__(self, client: discord.Client, doubt: Callable[[], None]) -> None:
+    def __init__(
+        self, client: discord.Client, doubt: Callable[[], None], on_state: Callable[[str], None]
+    ) -> None:
         self._client = client
         self._doubt = doubt
+        self._on_state = on_state
+        self._banned_until = 0.0
+
+    @property
+    def ban_seconds(self) -> float:
+        """How long nothing may be sent. Whoever goes on is banned for longer."""
+        return max(0.0, self._banned_until - asyncio.get_running_loop().time())
 
     async def call(
         self,
@@ -438,6 +453,8 @@ class DiscordApi:
         majors: dict[str, Any] = {**parameters}
         route = discord.http.Route(method, path, **majors)
         request = self._client.http.request
+        if self.ban_seconds:
+            raise Busy(self.ban_seconds)
         try:
             if file is not None:
                 return await _done(request(route, form=multipart(body or {}, file)))
@@ -446,9 +463,24 @@ class DiscordApi:
             if refused.status == HTTPStatus.UNAUTHORIZED:
                 self._doubt()
             raise
+        except _Banned as banned:
+            self._note_ban()
+            raise Busy(self.ban_seconds) from banned
+
+    def _note_ban(self) -> None:
+        if not self.ban_seconds:
+            self._on_state(
+                "Discord: Cloudflare refuses this machine's address, for too many requests. "
+                f"Nothing is sent for {CLOUDFLARE_SECONDS:g} seconds."
+            )
+            self._banned_until = asyncio.get_running_loop().time() + CLOUDFLARE_SECONDS
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         return await download(url, max_bytes)
+
+
+class _Banned(Exception):
+    """Not Discord refuses, but what stands before it."""
 
 
 async def _done(call: Awaitable[T]) -> T:
@@ -473,7 +505,7 @@ def _meaning(error: discord.HTTPException) -> Exception:
     if error.status == HTTPStatus.NOT_FOUND:
         return MessageGone()
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Busy(CLOUDFLARE_SECONDS)  # discord.py itself waits for the limits it understands
+        return _Banned()  # discord.py itself waits for the limits it understands
     return Refused(error.status, error.code)
 
 
@@ -515,11 +547,6 @@ def _names(message: discord.Message) -> dict[int, str]:
         **{role.id: role.name for role in message.role_mentions},
         **{channel.id: channel.name for channel in message.channel_mentions},
     }
-
-
-async def _show_typing(channel: discord.abc.Messageable) -> None:
-    with suppress(*_TROUBLE):
-        await channel.typing()
 
 
 def _closed(code: int) -> str:

@@ -56,6 +56,8 @@ class Server(Methods):
         self._pressed: dict[str, Posted] = {}
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._sockets: dict[web.WebSocketResponse, web.Request] = {}
+        self.impatient: list[str] = []  # calls that came before the end of what a 429 had said
+        self._free_at: dict[str, float] = {}
         self._frozen: list[web.Request] = []
         self.revoked: set[str] = set()  # tokens that Slack knows no more
 
@@ -142,10 +144,13 @@ class Server(Methods):
         method = request.match_info["method"]
         arguments = await _arguments(request)
         self.calls.append((method, arguments))
+        now = asyncio.get_running_loop().time()
+        if now < self._free_at.get(method, now):
+            self.impatient.append(method)
         self.violations += slack_spec.violations(method, arguments)
         fault = self._faults[method].popleft() if self._faults[method] else None
         channel = str(arguments.get("channel", ""))
-        if self.tiers.is_exceeded_by(method, channel, asyncio.get_running_loop().time()):
+        if self.tiers.is_exceeded_by(method, channel, now):
             fault = fault or RateLimited(1)
         match fault:
             case Held():
@@ -155,6 +160,7 @@ class Server(Methods):
                 return _cut(request)
             case RateLimited():
                 self.changed()
+                self._free_at[method] = now + fault.seconds
                 headers = {"Retry-After": str(fault.seconds)}
                 return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
             case Garbage():
