@@ -281,6 +281,11 @@ def _message(ref: str) -> str:
     return ref if ref == _ORIGINAL else ref[1:]
 
 
+def message_named(ref: str) -> str:
+    """The id of the message that a reference names; of a response it is not known."""
+    return ref.removeprefix(_IN_THREAD).removeprefix("@")
+
+
 class AnswerDesk:
     """Gives each delivery the way back to where it came from, and each channel one pace."""
 

@@ -51,6 +51,7 @@ class MetricsServer:
             "is_well": figures is not None and figures.is_well,
             "is_engine_up": figures is not None and figures.is_engine_up,
             "places": {} if figures is None else dict(figures.places),
+            "reasons": {} if figures is None else dict(figures.reasons),
         }
         return web.Response(
             status=200 if told["is_well"] else 503,

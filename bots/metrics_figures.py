@@ -6,16 +6,30 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bots import __version__
+from bots.loopwatch import LoopWatch
 from bots.metrics_text import Family, Sample, counter, gauge, histogram
 from engine import Engine, Histogram
 from engine.inference import Status
 
 
 class Figures:
-    """What a running Understudy tells of itself. `places` says by name which of them still run; its owner keeps it true."""
+    """What a running Understudy tells of itself. `places` says by name which of them still run; its owner keeps it true.
 
-    def __init__(self, engine: Engine, model_name: str, places: Mapping[str, bool]) -> None:
+    `reasons` says by name why a place has ended, `loop` how late the event loop is.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        model_name: str,
+        places: Mapping[str, bool],
+        *,
+        reasons: Mapping[str, str] | None = None,
+        loop: LoopWatch | None = None,
+    ) -> None:
         self._engine, self._places = engine, places
+        self._reasons = {} if reasons is None else reasons
+        self._loop = loop or LoopWatch()
         self._model_name = Path(model_name).name  # never a path of this machine
         self._rising = _Rising()
         self._started_at = time.monotonic()
@@ -23,6 +37,11 @@ class Figures:
     @property
     def places(self) -> Mapping[str, bool]:
         return self._places
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Of the places that have ended."""
+        return {name: self._reasons.get(name, "") for name, is_up in self._places.items() if not is_up}
 
     @property
     def is_engine_up(self) -> bool:
@@ -61,6 +80,16 @@ class Figures:
         )
         places = (Sample(int(is_up), {"place": name}) for name, is_up in self._places.items())
         yield gauge("understudy_place_up", "1 while a place is served, 0 once it has ended.", *places)
+        yield counter(
+            "understudy_closed_total",
+            "Answers given up because the bot may not write where they belong.",
+            *(
+                Sample(count, {"place": place, "cause": cause})
+                for (place, cause), count in self._engine.meter.closed.items()
+            ),
+        )
+        lag = Sample(self._loop.lag_seconds)
+        yield gauge("understudy_loop_lag_seconds", "How late the event loop was, at most, in a minute.", lag)
 
     def _line(self) -> Iterator[Family]:
         queue = self._engine.queue

@@ -5,11 +5,10 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
 
 from bots.fences import closed
 from bots.pace import Pace
-from bots.surface import Controls, MessageGone, Surface
+from bots.surface import Closed, Controls, MessageGone, Surface
 from bots.writer import Draft, Pen, Remember, Stage, Undeliverable, Writer
 from engine import (
     CUT,
@@ -35,9 +34,19 @@ from engine import (
 )
 
 Completing = Callable[[Message], Awaitable[Message]]
+OnClosed = Callable[[Closed, str], None]
+OnShown = Callable[[tuple[str, ...]], None]
 MakePen = Callable[[tuple[str, ...], Remember], Pen]
 
 log = logging.getLogger(__name__)
+
+
+def _log_closed(closed: Closed, channel: str) -> None:
+    log.warning("an answer could not be written in %s: %s", channel, closed.cause)
+
+
+def _ignore(_refs: tuple[str, ...]) -> None:
+    """Where nobody can delete a message of ours."""
 
 
 async def deliver(
@@ -48,31 +57,39 @@ async def deliver(
     *,
     complete: Completing | None = None,
     make_pen: MakePen | None = None,
+    on_closed: OnClosed = _log_closed,
+    on_shown: OnShown = _ignore,
 ) -> None:
     """Answers one delivery on one surface, and returns when the person has seen the outcome.
 
     `pace` is shared by all answers that the platform counts together; `surface.min_interval_seconds` is kept as well.
     `complete` brings what is too slow to fetch before a message is kept: files, the conversation around it. What it raises
     as an `UnderstudyError` is the answer. `make_pen` is a place's own way to write; a refusal is whispered by `surface` even so.
+    `on_closed` is told of a channel where nothing may be written, with its id; `on_shown` of the messages that hold the answer.
 
     Never raises for what a person or a platform did. When cancelled (shutdown), the answer stops at once and the
     delivery is not settled, so that the next start answers it, in the same messages.
     """
     message = delivery.message
-    remember = partial(engine.remember_reply, message.id)
     refs = delivery.reply_refs
+    on_shown(refs)
+
+    async def remember(refs: tuple[str, ...]) -> None:
+        on_shown(refs)
+        await engine.remember_reply(message.id, refs)
+
     pen = Writer(surface, pace, refs, remember) if make_pen is None else make_pen(refs, remember)
     answer = _Answer(engine, message, surface, pen, is_new=not refs)
     try:
         with engine.delivery(message.id):
-            if await _show_outcome(answer, complete):
+            if await _show_outcome(answer, complete, on_closed):
                 await engine.settle(message.id)
     except Exception:
         log.exception("could not finish the delivery %s", message.id)
 
 
-async def _show_outcome(answer: "_Answer", complete: Completing | None) -> bool:
-    """Whether the delivery is done with: shown, or its message gone."""
+async def _show_outcome(answer: "_Answer", complete: Completing | None, on_closed: OnClosed) -> bool:
+    """Whether the delivery is done with: shown, its message gone, or its channel closed to us."""
     is_done = True
     try:
         async with asyncio.TaskGroup() as group:
@@ -80,6 +97,8 @@ async def _show_outcome(answer: "_Answer", complete: Completing | None) -> bool:
             await answer.follow(complete)
     except* _Whispered:
         pass
+    except* Closed as closed:
+        on_closed(_first_of(closed), answer.message.scope.channel)
     except* (MessageGone, MessageDeleted):
         log.info("the message is gone; its answer was stopped")
     except* Superseded:
@@ -88,6 +107,11 @@ async def _show_outcome(answer: "_Answer", complete: Completing | None) -> bool:
         log.exception("gave up writing an answer; the next start tries again")
         is_done = False
     return is_done
+
+
+def _first_of(group: BaseExceptionGroup[Closed]) -> Closed:
+    first = group.exceptions[0]
+    return first if isinstance(first, Closed) else _first_of(first)
 
 
 class _Whispered(Exception):

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import aiohttp
 
+from bots.closures import Closures
 from bots.reply import deliver
+from bots.shown import Shown
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
 from bots.slack_faults import NEEDS_MEMBER
@@ -47,6 +49,7 @@ class Workspace:
     files: FilesConfig
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
+    closures: Closures
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
         try:
@@ -68,6 +71,7 @@ class Answers:
         self._budgets = workspace.streaming.budgets
         self._sessions = Sessions(workspace.api, self._budgets.sessions)
         self._answering: dict[str, Message] = {}
+        self._shown = Shown()
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
@@ -83,7 +87,15 @@ class Answers:
 
     async def begin_left_over(self) -> None:
         for delivery in await self._engine.left_over(Platform.SLACK):
-            self.begin(delivery)
+            self.begin(await self._with_known_author(delivery))
+
+    async def _with_known_author(self, delivery: Delivery) -> Delivery:
+        """Who was taken for a guest because Slack did not say may be none."""
+        message = delivery.message
+        if not message.author.is_guest:
+            return delivery
+        author = await self._workspace.people.known(message.author)
+        return replace(delivery, message=replace(message, author=author))
 
     def begin(self, delivery: Delivery) -> None:
         if self.is_open:
@@ -104,6 +116,12 @@ class Answers:
         for key, message in list(self._answering.items()):
             if (message.scope.channel, message.scope.conversation) == (channel, thread_ts):
                 self._engine.stop(key)
+
+    async def deleted(self, deleted_id: str) -> None:
+        """A message that was for the bot, or one of the bot's own: its answer stops, and nothing of it is written again."""
+        if (key := self._shown.answer_of(deleted_id)) is not None:
+            self._engine.stop(key)
+        await self._engine.deleted(deleted_id)
 
     def asker(self, message_id: str) -> str | None:
         """Whose answer is under way; None where none is."""
@@ -142,7 +160,20 @@ class Answers:
         async def complete(message: Message) -> Message:
             return await self._completed(message, address, thread)
 
-        await deliver(self._engine, delivery, thread, complete=complete, make_pen=make_pen)
+        def note_shown(refs: tuple[str, ...]) -> None:
+            team, key = delivery.message.scope.workspace, delivery.message.id
+            self._shown.note(key, *(message_id(team, address.channel, ref) for ref in refs))
+
+        with self._shown.answer(delivery.message.id):
+            await deliver(
+                self._engine,
+                delivery,
+                thread,
+                complete=complete,
+                make_pen=make_pen,
+                on_closed=self._workspace.closures.note,
+                on_shown=note_shown,
+            )
         if self.is_open:
             self._workspace.begin(status.end())
 

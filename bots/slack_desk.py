@@ -88,7 +88,7 @@ class Desk:
         """What is no message: nothing of it is lost for good when it is lost."""
         identity = self._workspace.identity
         if (deleted := read_deleted(event, identity)) is not None:
-            self._workspace.begin(self._safely(self._engine.deleted(deleted)))
+            self._workspace.begin(self._safely(self._answers.deleted(deleted)))
         elif (edited := read_edited(event, identity)) is not None:
             self._workspace.begin(self._safely(self._answers.answer_edited(edited)))
         else:

@@ -10,7 +10,14 @@ from uuid import uuid4
 
 from bots import markup, slack_blocks, slack_controls
 from bots.slack_api import Api, ApiFailed, Payload, Upload
-from bots.slack_faults import BAD_BLOCKS, NEEDS_RIGHT, is_streaming_conflict, stream_fault, write_fault
+from bots.slack_faults import (
+    BAD_BLOCKS,
+    NEEDS_RIGHT,
+    is_streaming_conflict,
+    post_fault,
+    stream_fault,
+    write_fault,
+)
 from bots.surface import CannotAttach, Controls, File, MessageGone, Uncertain
 from engine import JsonValue
 
@@ -98,7 +105,7 @@ class Thread:
         try:
             await self._update(ref, body)
         except ApiFailed as error:
-            fault = write_fault(error)
+            fault = post_fault(error)
             if fault is None or isinstance(fault, Uncertain):
                 raise  # an edit can be made twice
             raise fault from error
@@ -168,7 +175,7 @@ class Thread:
             }
             return await self._written("chat.postMessage", arguments, body)
         except ApiFailed as error:
-            fault = write_fault(error)
+            fault = post_fault(error)
             if isinstance(fault, Uncertain) and (found := await self._find_key(key)):
                 return {"channel": self.channel, "ts": found}
             if fault is None or isinstance(fault, Uncertain):

@@ -12,6 +12,17 @@ class MessageGone(Exception):
 
 
 @dataclass(eq=False)
+class Closed(MessageGone):
+    """Raised by a surface: the bot may not write here, and asking again does not help until somebody changes that.
+
+    `cause` is the platform's own word, one of few; `advice` a sentence for who runs the bot.
+    """
+
+    cause: str
+    advice: str
+
+
+@dataclass(eq=False)
 class Busy(Exception):
     """Raised by a surface: the platform refused this write for now (429). Nothing was written."""
 

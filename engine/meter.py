@@ -130,6 +130,7 @@ class Meter:
         self.wait, self.first_token, self.answer = Histogram(), Histogram(), Histogram()
         self._ends: dict[tuple[str, End], int] = {}
         self._tokens: dict[str, TokenCount] = {}
+        self._closed: dict[tuple[str, str], int] = {}
         self._names: set[str] = {NO_SKILL}
         self._clock = clock
 
@@ -142,6 +143,15 @@ class Meter:
     def tokens(self) -> Mapping[str, TokenCount]:
         """By skill."""
         return self._tokens
+
+    @property
+    def closed(self) -> Mapping[tuple[str, str], int]:
+        """How many answers a place did not let the bot write, by place and cause."""
+        return self._closed
+
+    def close(self, place: str, cause: str) -> None:
+        """`cause` is one of few."""
+        self._closed[place, cause] = self._closed.get((place, cause), 0) + 1
 
     def num_ended(self, outcome: Outcome) -> int:
         return sum(count for (_, end), count in self._ends.items() if end.outcome is outcome)
