@@ -13,6 +13,7 @@ from bots.surface import Controls, MessageGone, Surface
 from bots.writer import Draft, Pen, Remember, Stage, Undeliverable, Writer
 from engine import (
     CUT,
+    CUT_SHORT,
     INTERRUPTED,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
@@ -25,6 +26,7 @@ from engine import (
     NotAllowed,
     NotHere,
     QueueFull,
+    Step,
     Superseded,
     Text,
     UnderstudyError,
@@ -150,7 +152,8 @@ class _Answer:
                     case Text():
                         self.is_new = False
                         self.text += event.delta
-                        self.pen.show(Draft(self.text, Stage.PARTIAL))
+                        if self.engine.pressure < Step.FINAL_ONLY:
+                            self.pen.show(Draft(self.text, Stage.PARTIAL))
                     case Finished():
                         self._finish(event)
 
@@ -188,7 +191,8 @@ def _controls(finished: Finished) -> Controls:
 
 def _whole(finished: Finished) -> str:
     """With a line about what is missing."""
-    text = _with_words(finished.text, CUT) if finished.is_cut else finished.text
+    cut = CUT_SHORT if finished.is_shortened else CUT
+    text = _with_words(finished.text, cut) if finished.is_cut else finished.text
     return _with_words(text, left_out(finished.num_left_out)) if finished.num_left_out else text
 
 

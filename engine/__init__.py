@@ -60,6 +60,7 @@ from engine.message import Attachment, Author, Delivery, Line, Message, Platform
 from engine.meter import Histogram, Outcome
 from engine.methods import Methods
 from engine.picture import Picture
+from engine.pressure import Step
 from engine.remeasuring import Remeasuring
 from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
@@ -79,6 +80,7 @@ from engine.wording import (
     ARGUMENTS,
     COMMANDS,
     CUT,
+    CUT_SHORT,
     HELP_ARGUMENT,
     IN_FILE,
     INTERRUPTED,
@@ -121,6 +123,7 @@ __all__ = [
     "BRAILLE",
     "COMMANDS",
     "CUT",
+    "CUT_SHORT",
     "HELP_ARGUMENT",
     "INTERRUPTED",
     "IN_FILE",
@@ -203,6 +206,7 @@ __all__ = [
     "SlackConfig",
     "SlackWord",
     "Standing",
+    "Step",
     "Store",
     "StoreFailed",
     "Superseded",
