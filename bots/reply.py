@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bots.fences import closed
+from bots.intake import Notices, told_of
 from bots.pace import Pace
 from bots.surface import Controls, MessageGone, Surface
 from bots.writer import Draft, Pen, Remember, Stage, Undeliverable, Writer
@@ -50,12 +51,14 @@ async def deliver(
     *,
     complete: Completing | None = None,
     make_pen: MakePen | None = None,
+    told: Notices | None = None,
 ) -> None:
     """Answers one delivery on one surface, and returns when the person has seen the outcome.
 
     `pace` is shared by all answers that the platform counts together; `surface.min_interval_seconds` is kept as well.
     `complete` brings what is too slow to fetch before a message is kept: files, the conversation around it. What it raises
     as an `UnderstudyError` is the answer. `make_pen` is a place's own way to write; a refusal is whispered by `surface` even so.
+    With `told`, the same refusal is whispered to the same person once a minute; without, each time.
 
     Never raises for what a person or a platform did. When cancelled (shutdown), the answer stops at once and the
     delivery is not settled, so that the next start answers it, in the same messages.
@@ -64,7 +67,7 @@ async def deliver(
     remember = partial(engine.remember_reply, message.id)
     refs = delivery.reply_refs
     pen = Writer(surface, pace, refs, remember) if make_pen is None else make_pen(refs, remember)
-    answer = _Answer(engine, message, surface, pen, is_new=not refs)
+    answer = _Answer(engine, message, surface, pen, is_new=not refs, told=told)
     try:
         with engine.delivery(message.id):
             if await _show_outcome(answer, complete):
@@ -108,6 +111,7 @@ class _Answer:
     surface: Surface
     pen: Pen
     is_new: bool
+    told: Notices | None = None
     text: str = ""
 
     async def follow(self, complete: Completing | None) -> None:
@@ -121,7 +125,7 @@ class _Answer:
         except Superseded:
             raise
         except (NotAllowed, NotHere, QueueFull) as refusal:
-            await self._refuse(sentence(refusal))
+            await self._refuse(refusal)
         except MessageDeleted:
             if self.is_new:
                 raise
@@ -157,9 +161,12 @@ class _Answer:
                     case Finished():
                         self._finish(event)
 
-    async def _refuse(self, words: str) -> None:
+    async def _refuse(self, refusal: UnderstudyError) -> None:
         """In private where nothing stands yet, and where that works."""
+        words = sentence(refusal)
         if self.is_new:
+            if self.told is not None and not self.told.may_tell(self.message.author.id, told_of(refusal)):
+                raise _Whispered
             try:
                 await self.surface.whisper(words)
             except MessageGone:

@@ -20,6 +20,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bots.intake import Bounds
 from bots.slack_answers import Answers, Workspace
 from bots.slack_api import ApiFailed, Payload, Upload
 from bots.slack_budget import Budgets
@@ -118,7 +119,11 @@ class SlackPlace:
         async with asyncio.TaskGroup() as tasks:
             api = WebApi(web, session, self._api_url, self._bot_token)
             people, streaming = People(api, identity), Streaming(self._budgets())
-            workspace = Workspace(self._engine, api, identity, people, streaming, self._files, session, tasks)
+            queue = self._engine.queue
+            bounds = Bounds.of(queue.limits, queue.num_slots)
+            workspace = Workspace(
+                self._engine, api, identity, people, streaming, self._files, session, tasks, bounds
+            )
             answers, home = Answers(workspace), Home(workspace)
             windows = Windows(workspace)
             lessons = Lessons(workspace, windows, home)

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 
 import aiohttp
 
+from bots.intake import Bounds, Intake, told_of
 from bots.reply import deliver
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
@@ -27,10 +29,14 @@ from engine import (
     Message,
     MissingRight,
     Platform,
+    QueueFull,
+    sentence,
     slack_not_member,
 )
 
 OPEN_TRIES = 3
+
+Work = Callable[[], Coroutine[None, None, object]]
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +53,26 @@ class Workspace:
     files: FilesConfig
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
+    bounds: Bounds
+
+    def begin_within(self, intake: Intake, person: str, work: Work) -> None:
+        """Raises QueueFull when there is no room for it; it is then not begun."""
+        key = object()
+        intake.enter(key, person)
+        self.begin(_until_done(intake, key, work))
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
         try:
             self.tasks.create_task(work)
         except RuntimeError:  # the place is closing
             work.close()
+
+
+async def _until_done(intake: Intake, key: object, work: Work) -> None:
+    try:
+        await work()
+    finally:
+        intake.leave(key)
 
 
 class Answers:
@@ -77,9 +97,40 @@ class Answers:
         return await self.keep_message(replace(heard.message, author=author), heard.address)
 
     async def keep_message(self, message: Message, address: SlackAddress) -> Delivery | None:
-        """One whose author is known already."""
+        """One whose author is known already. Raises QueueFull before anything is kept, when there is too much under way."""
         delivery = Delivery(message, address.to_json())
-        return delivery if await self._engine.accept(delivery.message, delivery.address) else None
+        messages = self._workspace.bounds.messages
+        has_entered = messages.enter(message.id, message.author.id)
+        is_new = False
+        try:
+            is_new = await self._engine.accept(delivery.message, delivery.address)
+        finally:
+            if has_entered and not is_new:
+                messages.leave(message.id)
+        return delivery if is_new else None
+
+    def refusal(self, message: Message, full: QueueFull) -> str:
+        """What its author is to be told; nothing, when they were told a moment ago."""
+        self._engine.meter.refuse(full)
+        return sentence(full) if self._may_tell(message.author.id, full) else ""
+
+    def refuse(self, heard: Heard, full: QueueFull) -> None:
+        """In private, as far as there is room for that too."""
+        if words := self.refusal(heard.message, full):
+            telling = partial(self._whisper, heard, words)
+            try:
+                self._workspace.begin_within(self._workspace.bounds.notices, heard.message.author.id, telling)
+            except QueueFull:
+                _log.warning("Somebody was not told that there is too much to do.")
+
+    def _may_tell(self, person: str, full: QueueFull) -> bool:
+        return self._workspace.bounds.told.may_tell(person, told_of(full))
+
+    async def _whisper(self, heard: Heard, words: str) -> None:
+        try:
+            await self._thread(heard.message, heard.address).whisper(words)
+        except (ApiFailed, MessageGone) as error:
+            _log.warning("Somebody was not told that there is too much to do: %s", error)
 
     async def begin_left_over(self) -> None:
         for delivery in await self._engine.left_over(Platform.SLACK):
@@ -87,6 +138,7 @@ class Answers:
 
     def begin(self, delivery: Delivery) -> None:
         if self.is_open:
+            self._workspace.bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
             self._answering[delivery.message.id] = delivery.message
             self._workspace.begin(self._answer(delivery))
 
@@ -130,6 +182,7 @@ class Answers:
             _log.exception("An answer in Slack failed: %s", delivery.message.id)
         finally:
             self._answering.pop(delivery.message.id, None)
+            self._workspace.bounds.messages.leave(delivery.message.id)
 
     async def _answer_in_thread(self, delivery: Delivery, address: SlackAddress) -> None:
         thread = self._thread(delivery.message, address)
@@ -142,7 +195,8 @@ class Answers:
         async def complete(message: Message) -> Message:
             return await self._completed(message, address, thread)
 
-        await deliver(self._engine, delivery, thread, complete=complete, make_pen=make_pen)
+        told = self._workspace.bounds.told
+        await deliver(self._engine, delivery, thread, complete=complete, make_pen=make_pen, told=told)
         if self.is_open:
             self._workspace.begin(status.end())
 

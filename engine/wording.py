@@ -54,6 +54,7 @@ INTERRUPTED = "(interrupted)"
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
 CUT_SHORT = "(Cut here: many messages are in line, so answers are shorter for now. Ask for the rest when it is quieter.)"
+TOO_MANY_PRESSES = "That was a lot at once: I am still busy with what you pressed before. Wait a moment, then press once more."
 IN_FILE = "The answer is long: all of it is in the file."
 _SHOWN_VALUE_CHARACTERS = 60
 _DONE_WITH = {Right.USE: "use", Right.TEACH: "teach", Right.ADMIN: "manage"}
