@@ -18,7 +18,7 @@ import aiohttp
 import discord
 import yarl
 
-from bots.discord_answer import AnswerDesk
+from bots.discord_answer import AnswerDesk, is_owed_a_response
 from bots.discord_api import (
     ApiFailed,
     Forbidden,
@@ -48,10 +48,12 @@ from bots.discord_lessons import LessonDesk
 from bots.discord_reading import Reader
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
+from bots.intake import Bounds, Intake
 from bots.markup import for_discord
 from bots.reply import deliver
 from bots.surface import Busy, File, MessageGone
 from engine import (
+    TOO_MANY_PRESSES,
     Author,
     Delivery,
     DiscordConfig,
@@ -59,6 +61,7 @@ from engine import (
     FilesConfig,
     JsonValue,
     Platform,
+    QueueFull,
     Secrets,
     discord_reads,
     sentence,
@@ -82,6 +85,8 @@ REFUSED = (
     "Discord does not know this token. Copy it again from discord.com/developers/applications, page Bot, "
     "Reset Token, and put it into DISCORD_TOKEN, in the environment or in .env."
 )
+
+_log = logging.getLogger(__name__)
 
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _WORN_CODES = (10015, 10062, 50027)  # unknown webhook, unknown interaction, invalid webhook token
@@ -186,7 +191,9 @@ class Client(discord.Client):
         )
         self._askers: dict[str, str] = {}
         replies = Replies(self._api)
-        self._running = Running(engine, replies, self._desk, self._answer)
+        self._bounds = Bounds.of(engine.queue.limits, engine.queue.num_slots)
+        self._replies = replies
+        self._running = Running(engine, replies, self._desk, self._answer, self._bounds)
         lessons = LessonDesk(engine, replies)
         buttons = ButtonDesk(engine, replies, self._running, lessons, self._askers.get)
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
@@ -231,24 +238,44 @@ class Client(discord.Client):
     # What people say
 
     async def on_message(self, message: discord.Message) -> None:
-        if not await self._is_meant(message):
-            return
-        delivery = await self._heard(message)
-        if await self._running.begin(delivery, self._engine.accept(delivery.message, delivery.address)):
+        if self._may_be_meant(message):
+            await self._within(self._bounds.arriving, self._take(message))
+
+    async def _take(self, message: discord.Message) -> None:
+        if await self._is_meant(message) and await self._running.hear(await self._heard(message)):
             self._begin(_show_typing(message.channel))
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
         message = event.message
         is_fresh = message.created_at.timestamp() > discord.utils.utcnow().timestamp() - EDITED_SECONDS
-        if message.edited_at is None or not is_fresh or not await self._is_meant(message):
+        if message.edited_at is not None and is_fresh and self._may_be_meant(message):
+            await self._within(self._bounds.arriving, self._take_edited(message))
+
+    async def _take_edited(self, message: discord.Message) -> None:
+        if not await self._is_meant(message):
             return
         heard = await self._heard(message)
         delivery = await self._engine.edited(heard.message, heard.address)
         if delivery is not None:
             self._answer(delivery)
-        elif await self._running.begin(heard, self._engine.accept(heard.message, heard.address)):
+        elif await self._running.hear(heard):
             self._begin(_show_typing(message.channel))
+
+    async def _within(self, intake: Intake, work: Coroutine[None, None, None]) -> None:
+        """What there is no room for is let go: Discord does not tell it again."""
+        key = object()
+        try:
+            intake.enter(key, "")
+        except QueueFull:
+            work.close()
+            if self._bounds.told.may_tell("", "arriving"):
+                _log.warning("More arrives from Discord than can be kept: some of it is not answered.")
+            return
+        try:
+            await work
+        finally:
+            intake.leave(key)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         await self._engine.deleted(message_key(event.message_id))
@@ -258,8 +285,30 @@ class Client(discord.Client):
             await self._engine.deleted(message_key(message_id))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        if interaction.type.value in set(Kind):
-            await self._interactions.handle(_asked(interaction))
+        if interaction.type.value not in set(Kind):
+            return
+        asked = _asked(interaction)
+        try:
+            self._bounds.presses.enter(interaction.id, asked.author.id)
+        except QueueFull:
+            await self._refuse_press(asked)
+            return
+        try:
+            await self._interactions.handle(asked)
+        finally:
+            self._bounds.presses.leave(interaction.id)
+
+    async def _refuse_press(self, asked: Asked) -> None:
+        """Once a minute in words; else Discord says that it did not work."""
+        person, key = asked.author.id, asked.address.interaction_id
+        if not self._bounds.told.may_tell(person, TOO_MANY_PRESSES):
+            return
+        with suppress(QueueFull):
+            self._bounds.notices.enter(key, person)
+            try:
+                await self._replies.whisper(asked, TOO_MANY_PRESSES)
+            finally:
+                self._bounds.notices.leave(key)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Says hello once, where it may."""
@@ -273,10 +322,13 @@ class Client(discord.Client):
                 await self._api.call("POST", "/channels/{channel_id}/messages", body, channel_id=channel.id)
                 return
 
+    def _may_be_meant(self, message: discord.Message) -> bool:
+        """A person spoke."""
+        is_person = not message.author.bot and message.webhook_id is None
+        return is_person and message.type in _SPOKEN
+
     async def _is_meant(self, message: discord.Message) -> bool:
         """Said to the bot: in private, by name, or where it takes part and nobody else is meant."""
-        if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
-            return False
         mentioned = [user.id for user in message.mentions]
         if isinstance(message.channel, discord.DMChannel) or self._own_id in mentioned:
             return True
@@ -330,6 +382,7 @@ class Client(discord.Client):
         return None
 
     def _answer(self, delivery: Delivery) -> None:
+        self._bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
         self._begin(self._deliver(delivery))
 
     async def _deliver(self, delivery: Delivery) -> None:
@@ -342,9 +395,11 @@ class Client(discord.Client):
                 self._desk.surface(delivery),
                 self._desk.pace(delivery),
                 complete=partial(self._reader.complete, delivery),
+                told=None if is_owed_a_response(delivery) else self._bounds.told,
             )
         finally:
             self._askers.pop(key, None)
+            self._bounds.messages.leave(key)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)

@@ -264,6 +264,10 @@ class _Turns(Pace):
         self._writes = budgets.writes
         self._next = self._writes if has_message else self._posts
 
+    @property
+    def is_pressed(self) -> bool:
+        return self._next.is_pressed
+
     async def turn(self) -> None:
         await self._next.turn()
         self._next = self._writes
