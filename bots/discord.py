@@ -48,6 +48,7 @@ from bots.discord_lessons import LessonDesk
 from bots.discord_reading import Reader
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
+from bots.hops import Hops
 from bots.intake import Bounds, Intake
 from bots.markup import for_discord
 from bots.reply import deliver
@@ -60,6 +61,7 @@ from engine import (
     Engine,
     FilesConfig,
     JsonValue,
+    Message,
     Platform,
     QueueFull,
     Secrets,
@@ -106,9 +108,11 @@ class DiscordPlace:
         on_state: Callable[[str], None],
         *,
         files: FilesConfig = FILES,
+        bots: tuple[str, ...] = (),
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._engine = engine
+        self._bots = frozenset(bots)
         self._config = config
         self._files = files
         self._token = secrets.discord_token
@@ -144,6 +148,7 @@ class DiscordPlace:
             self._files,
             self._sync,
             self._on_state,
+            bots=self._bots,
             interval_seconds=self._interval,
         )
         try:
@@ -167,6 +172,7 @@ class Client(discord.Client):
         sync: CommandSync,
         on_state: Callable[[str], None],
         *,
+        bots: frozenset[str] = frozenset(),
         interval_seconds: float,
     ) -> None:
         super().__init__(
@@ -178,6 +184,7 @@ class Client(discord.Client):
         self._engine = engine
         self._sync = sync
         self._on_state = on_state
+        self._bots, self._hops = bots, Hops()
         self._opens_threads = config.create_thread
         self._api = DiscordApi(self)
         self._desk = AnswerDesk(self._api, interval_seconds)
@@ -242,14 +249,28 @@ class Client(discord.Client):
             await self._within(self._bounds.arriving, self._take(message))
 
     async def _take(self, message: discord.Message) -> None:
-        if await self._is_meant(message) and await self._running.hear(await self._heard(message)):
+        if not await self._is_meant(message):
+            return
+        heard = await self._heard(message)
+        if self._goes_on(heard.message) and await self._running.hear(heard):
             self._begin(_show_typing(message.channel))
+
+    def _goes_on(self, message: Message) -> bool:
+        """False: another bot has been answered here often enough."""
+        if not message.author.is_bot:
+            self._hops.person_spoke(message.scope)
+            return True
+        may_answer = self._hops.may_answer(message.scope, message.id)
+        if not may_answer and self._bounds.told.may_tell(message.author.id, "hops"):
+            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
+        return may_answer
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
         message = event.message
         is_fresh = message.created_at.timestamp() > discord.utils.utcnow().timestamp() - EDITED_SECONDS
-        if message.edited_at is not None and is_fresh and self._may_be_meant(message):
+        is_edit = message.edited_at is not None and not _is_of_bot(message)
+        if is_edit and is_fresh and self._may_be_meant(message):
             await self._within(self._bounds.arriving, self._take_edited(message))
 
     async def _take_edited(self, message: discord.Message) -> None:
@@ -323,13 +344,15 @@ class Client(discord.Client):
                 return
 
     def _may_be_meant(self, message: discord.Message) -> bool:
-        """A person spoke."""
-        is_person = not message.author.bot and message.webhook_id is None
-        return is_person and message.type in _SPOKEN
+        """A person spoke, or another bot that is let in."""
+        is_let_in = str(message.author.id) in self._bots and message.author.id != self._own_id
+        return (is_let_in or not _is_of_bot(message)) and message.type in _SPOKEN
 
     async def _is_meant(self, message: discord.Message) -> bool:
         """Said to the bot: in private, by name, or where it takes part and nobody else is meant."""
         mentioned = [user.id for user in message.mentions]
+        if _is_of_bot(message):
+            return self._own_id in mentioned
         if isinstance(message.channel, discord.DMChannel) or self._own_id in mentioned:
             return True
         if not self._reads_everything or mentioned or message.role_mentions:
@@ -346,7 +369,8 @@ class Client(discord.Client):
         room = _room_of(message)
         root_id = message.id if room.is_one_conversation else await self._root(message)
         text = readable(message.content, self._own_id, _names(message))
-        heard = from_text(message.id, room, root_id, _author(message.author), text)
+        author = replace(_author(message.author), is_bot=_is_of_bot(message))
+        heard = from_text(message.id, room, root_id, author, text)
         is_text_channel = isinstance(message.channel, discord.TextChannel)
         opens_thread = self._opens_threads and is_text_channel and root_id == message.id
         files = tuple(
@@ -502,6 +526,11 @@ def _author(user: discord.User | discord.Member) -> Author:
     roles = user.roles if isinstance(user, discord.Member) else []
     groups = tuple(str(role.id) for role in roles if not role.is_default())
     return Author(str(user.id), user.display_name, groups)
+
+
+def _is_of_bot(message: discord.Message) -> bool:
+    """Another bot's or ourselves', or what came through a webhook."""
+    return message.author.bot or message.webhook_id is not None
 
 
 def _names(message: discord.Message) -> dict[int, str]:

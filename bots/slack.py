@@ -20,6 +20,7 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bots.hops import Hops
 from bots.intake import Bounds
 from bots.slack_answers import Answers, Workspace
 from bots.slack_api import ApiFailed, Payload, Upload
@@ -87,11 +88,13 @@ class SlackPlace:
         *,
         files: FilesConfig,
         admins: tuple[str, ...] = (),
+        bots: tuple[str, ...] = (),
         budgets: Callable[[], Budgets] = Budgets.of_a_workspace,
     ) -> None:
         self._engine = engine
         self._files = files
         self._admins = admins
+        self._bots = frozenset(bots)
         self._secrets = secrets
         self._api_url = config.api_url
         self._bot_token = secrets.slack_bot_token or ""
@@ -122,7 +125,8 @@ class SlackPlace:
             queue = self._engine.queue
             bounds = Bounds.of(queue.limits, queue.num_slots)
             workspace = Workspace(
-                self._engine, api, identity, people, streaming, self._files, session, tasks, bounds
+                *(self._engine, api, identity, people, streaming, self._files, session, tasks),
+                *(bounds, Hops(), self._bots),
             )
             answers, home = Answers(workspace), Home(workspace)
             windows = Windows(workspace)

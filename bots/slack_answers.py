@@ -8,6 +8,7 @@ from functools import partial
 
 import aiohttp
 
+from bots.hops import Hops
 from bots.intake import Bounds, Intake, told_of
 from bots.reply import deliver
 from bots.slack_api import Api, ApiFailed
@@ -54,6 +55,8 @@ class Workspace:
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
     bounds: Bounds
+    hops: Hops
+    bots: frozenset[str] = frozenset()
 
     def begin_within(self, intake: Intake, person: str, work: Work) -> None:
         """Raises QueueFull when there is no room for it; it is then not begun."""
@@ -91,9 +94,11 @@ class Answers:
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
-        if not await self._is_meant(heard):
+        if not await self._is_meant(heard) or not self._goes_on(heard.message):
             return None
-        author = await self._workspace.people.known(heard.message.author)
+        author = heard.message.author
+        if not author.is_bot:
+            author = await self._workspace.people.known(author)
         return await self.keep_message(replace(heard.message, author=author), heard.address)
 
     async def keep_message(self, message: Message, address: SlackAddress) -> Delivery | None:
@@ -161,6 +166,17 @@ class Answers:
         """Whose answer is under way; None where none is."""
         message = self._answering.get(message_id)
         return None if message is None else message.author.id
+
+    def _goes_on(self, message: Message) -> bool:
+        """False: another bot has been answered here often enough."""
+        hops = self._workspace.hops
+        if not message.author.is_bot:
+            hops.person_spoke(message.scope)
+            return True
+        may_answer = hops.may_answer(message.scope, message.id)
+        if not may_answer and self._workspace.bounds.told.may_tell(message.author.id, "hops"):
+            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
+        return may_answer
 
     async def _is_meant(self, heard: Heard) -> bool:
         if heard.claim is Claim.ADDRESSED or self._engine.skillbook.get(heard.bare_command) is not None:
@@ -239,7 +255,8 @@ class Answers:
         ])  # fmt: skip
 
     def _thread(self, message: Message, address: SlackAddress) -> Thread:
-        recipient = Recipient(address.team or self._workspace.identity.team, message.author.id)
+        asker = message.author
+        recipient = Recipient(address.team or self._workspace.identity.team, asker.id, is_bot=asker.is_bot)
         return Thread(self._workspace.api, address.channel, address.thread_ts, recipient, message.id)
 
     def _status(self, address: SlackAddress) -> Status:

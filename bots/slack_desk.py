@@ -97,7 +97,7 @@ class Desk:
         return Ack()
 
     async def _take_event(self, event: object) -> Ack:
-        heard = read_event(event, self._workspace.identity)
+        heard = read_event(event, self._workspace.identity, self._workspace.bots)
         if heard is None:
             return self._take_news(event)
         return await self._take_message(heard)

@@ -127,7 +127,7 @@ class StreamWriter:
         return self._draft.stage is not Stage.FINAL  # a short answer needs no stream: one message is all
 
     def _may_stream(self) -> bool:
-        return not self._refs and self._streaming.may_begin(self._thread.channel)
+        return self._thread.can_stream and not self._refs and self._streaming.may_begin(self._thread.channel)
 
     def _notice(self) -> str:
         return self._draft.text if self._draft.stage is Stage.NOTICE else ""
