@@ -62,6 +62,7 @@ from engine.message import Attachment, Author, Delivery, Line, Message, Platform
 from engine.meter import Histogram, Outcome
 from engine.methods import Methods
 from engine.picture import Picture
+from engine.pressure import Step
 from engine.remeasuring import Remeasuring
 from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
@@ -82,6 +83,7 @@ from engine.wording import (
     ARGUMENTS,
     COMMANDS,
     CUT,
+    CUT_SHORT,
     HELP_ARGUMENT,
     IN_FILE,
     INTERRUPTED,
@@ -92,6 +94,7 @@ from engine.wording import (
     SLACK_PUSH_NEEDS,
     SLACK_TOO_LONG,
     STOPPED_BY_PERSON,
+    TOO_MANY_PRESSES,
     WRONG_ON_OUR_SIDE,
     DiscordWord,
     SlackWord,
@@ -124,6 +127,7 @@ __all__ = [
     "BRAILLE",
     "COMMANDS",
     "CUT",
+    "CUT_SHORT",
     "HELP_ARGUMENT",
     "INTERRUPTED",
     "IN_FILE",
@@ -135,6 +139,7 @@ __all__ = [
     "SLACK_PUSH_NEEDS",
     "SLACK_TOO_LONG",
     "STOPPED_BY_PERSON",
+    "TOO_MANY_PRESSES",
     "WRONG_ON_OUR_SIDE",
     "AccessConfig",
     "AnswerStopped",
@@ -208,6 +213,7 @@ __all__ = [
     "SlackConfig",
     "SlackWord",
     "Standing",
+    "Step",
     "Store",
     "StoreFailed",
     "Superseded",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,6 +45,7 @@ from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.methods import Methods
 from engine.permissions import Permissions
+from engine.pressure import Ladder, Load, Step, shortened
 from engine.prompt import (
     MAX_TURNS,
     fixed_part,
@@ -75,6 +76,7 @@ from engine.writing import Writing
 EVERYBODY_MAY = AccessConfig()
 NO_CHANNELS: Mapping[str, ChannelConfig] = {}
 AS_USUAL = TeachingConfig()
+LOOK_AGAIN_SECONDS = 5.0  # a disk that has room again tells nobody
 VERSIONS_FOLDER = Path("data", "versions")  # where `data_dir` is when config.yaml says nothing
 
 
@@ -103,7 +105,9 @@ class Engine(Desk):
         self.extractor = Extractor(WordFeatures(inference, store.features))
         model = identity_of(inference.info, model_name)
         self.trials = Trials(
-            inference, store.trials, model, self._solver_of, rank=self.chooser.features.nearest
+            *(inference, store.trials, model, self._solver_of),
+            rank=self.chooser.features.nearest,
+            calm=self.calm,
         )
         judge = Gate(self.trials, self.chooser)
         taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
@@ -112,11 +116,26 @@ class Engine(Desk):
         suggestions = Suggestions(store, skillbook, permissions, is_on=teaching.suggestions)
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store, suggestions=suggestions)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
+        self.is_read_only = False  # whoever finds the disk full says so
+        self._ladder = Ladder(inference.info.num_slots, limits.waiting, limits.waiting_seconds)
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
         self.curving = Curving(self.trials, self.chooser.features)
         self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
+
+    @property
+    def pressure(self) -> Step:
+        """How much is left out at the moment, because of all that there is to do."""
+        queue = self.queue
+        return self._ladder.look(Load(queue.num_waiting, queue.oldest_wait_seconds, self.is_read_only))
+
+    async def calm(self) -> None:
+        """Returns when there is room for what nobody waits for."""
+        while self.pressure >= Step.NO_BACKGROUND:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await self.queue.somebody_left()
 
     def report(self, skills: Sequence[Skill]) -> ReportWork:
         """All that can be measured of them, not begun yet."""
@@ -211,7 +230,7 @@ class Engine(Desk):
             conversation = await self._store.conversation(
                 scope, before=message.id, max_turns=MAX_TURNS, again_of=message.again_of
             )
-            writing = Writing(skill)
+            writing = self._writing(skill)
             making = _Making(ticket, stoppable, counted)
             made = (
                 self._choose(fitting, writing, making)
@@ -233,6 +252,16 @@ class Engine(Desk):
             reason = None if decided is None else make_reason(writing.skill, decided)
             await self._store.keep_turn(conversation, message.id, turn, reason)
         yield finished  # the slot is free already, however slow the reader is
+
+    def _writing(self, skill: Skill) -> Writing:
+        """Of a text there is less when many wait; what must be whole (a choice, JSON) is whole."""
+        is_text = not skill.choices and skill.output_schema is None
+        max_tokens = shortened(skill.sampling.max_tokens)
+        if not is_text or self.pressure < Step.SHORTER or max_tokens == skill.sampling.max_tokens:
+            return Writing(skill)
+        return Writing(
+            replace(skill, sampling=replace(skill.sampling, max_tokens=max_tokens)), is_shortened=True
+        )
 
     def _fitting(self, call: SkillCall) -> Fitting:
         skill, info = call.skill, self.inference.info
@@ -448,7 +477,8 @@ class Engine(Desk):
             case BuiltIn.WHY:
                 return await self.why("", message.author, message.scope)
             case BuiltIn.QUEUE:
-                return wording.queue_text(self.queue.view(_origin(message).person))
+                view = self.queue.view(_origin(message).person)
+                return wording.queue_text(replace(view, pressure=self.pressure))
             case _:
                 return await self._teachdesk.answer(call, message)
 

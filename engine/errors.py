@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.access import Right
+from engine.answer import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,11 @@ class Whose(StrEnum):
 
 @dataclass(eq=False)
 class QueueFull(UnderstudyError):
+    """`first` is where the first of those stands that fill the line; None where that is not known."""
+
     max_waiting: int
     whose: Whose
+    first: Waiting | None = None
 
 
 @dataclass(eq=False)

@@ -41,6 +41,7 @@ from engine.errors import (
     Whose,
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
+from engine.pressure import Step
 from engine.prompt import MAX_NEAREST, fixed_indexes
 from engine.skill import Memory, Skill, Takes, Unsure
 
@@ -52,6 +53,8 @@ STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
+CUT_SHORT = "(Cut here: many messages are in line, so answers are shorter for now. Ask for the rest when it is quieter.)"
+TOO_MANY_PRESSES = "That was a lot at once: I am still busy with what you pressed before. Wait a moment, then press once more."
 IN_FILE = "The answer is long: all of it is in the file."
 _SHOWN_VALUE_CHARACTERS = 60
 _DONE_WITH = {Right.USE: "use", Right.TEACH: "teach", Right.ADMIN: "manage"}
@@ -184,17 +187,25 @@ def _size(num_bytes: int) -> str:
 
 def _of_full_queue(error: QueueFull) -> str:
     waiting = "message waits" if error.max_waiting == 1 else "messages wait"
+    first = _first_in_line(error.first)
     match error.whose:
         case Whose.PERSON if error.max_waiting == 0:
             return "You have as many answers under way as you may. Wait for one of them."
         case Whose.PERSON:
-            return f"{error.max_waiting} {waiting} for you already. Wait for one of them to be answered."
+            return (
+                f"{error.max_waiting} {waiting} for you already{first}. Wait for one of them to be answered."
+            )
         case Whose.CHANNEL:
-            return f"{error.max_waiting} {waiting} in this channel already. Try again in a minute, or write to me elsewhere."
+            return f"{error.max_waiting} {waiting} in this channel already{first}. Try again in a minute, or write to me elsewhere."
         case Whose.WORKSPACE:
-            return f"{error.max_waiting} {waiting} in this workspace already. Try again in a minute."
+            return f"{error.max_waiting} {waiting} in this workspace already{first}. Try again in a minute."
         case Whose.EVERYBODY:
-            return f"{error.max_waiting} {waiting} already. Try again in a minute."
+            return f"{error.max_waiting} {waiting} already{first}. Try again in a minute."
+
+
+def _first_in_line(first: Waiting | None) -> str:
+    """When there will be room, where that is known."""
+    return "" if first is None else f", the first of them {_place(first)}"
 
 
 def _span(seconds: float) -> str:
@@ -279,6 +290,7 @@ def queue_text(view: QueueView) -> str:
         f"{_count(view.num_running, 'answer')} being written, of {view.num_slots} at a time.",
         _line_length(view),
         _pace(view.answer_seconds),
+        *([_left_out(view.pressure)] if view.pressure else []),
         _own(view),
     ]
     return "\n".join(f"- {line}" for line in lines)
@@ -301,6 +313,26 @@ def _own(view: QueueView) -> str:
     running = [f"{view.num_own_running} being answered"] if view.num_own_running else []
     places = [_place(one) for one in view.own_waiting]
     return f"Yours: {'; '.join(running + places) or 'none'}."
+
+
+def _left_out(step: Step) -> str:
+    """What is done without for now; it comes back by itself."""
+    parts = [words for rung, words in _WITHOUT.items() if rung <= step]
+    return f"There is much to do. For now, {_listed(parts)}."
+
+
+_WITHOUT: Mapping[Step, str] = {
+    Step.FINAL_ONLY: "answers come in one piece",
+    Step.SHORTER: "texts are shorter",
+    Step.NO_BACKGROUND: "nothing is measured or read ahead",
+    Step.REFUSING: "who comes new is asked to come again",
+    Step.READ_ONLY: "nothing new is kept",
+}
+
+
+def _listed(parts: Sequence[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _place(waiting: Waiting) -> str:
@@ -451,7 +483,8 @@ def work_line(work: Work) -> str:
     if work.tokens_per_second is not None:
         parts.append(f"{_short(work.tokens_per_second)} tokens/s")
     line = ", ".join(parts)
-    return f"{line[0].upper()}{line[1:]}."
+    more = f" {_left_out(work.pressure)}" if work.pressure else ""
+    return f"{line[0].upper()}{line[1:]}.{more}"
 
 
 def _short(value: float) -> str:

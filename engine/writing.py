@@ -26,8 +26,10 @@ _MAX_LESSON_CHARACTERS = 300
 class Writing:
     """An answer without white space at its ends: what may still be its end is held back."""
 
-    def __init__(self, skill: Skill) -> None:
+    def __init__(self, skill: Skill, *, is_shortened: bool = False) -> None:
+        """`is_shortened`: the skill would have more tokens at another time."""
         self.skill = skill
+        self._is_shortened = is_shortened
         self.reason = FinishReason.CANCELLED  # until the model says otherwise
         self.usage: Usage | None = None
         self.scores: Scores | None = None
@@ -68,9 +70,10 @@ class Writing:
             raise EmptyAnswer(skill.name)
         if not _fits(skill, self._text):
             raise AnswerFailed(wording.does_not_fit(skill.name))
-        return (
-            Finished(self._text, skill.name, is_cut) if self.decided is None else self._chosen(self.decided)
-        )
+        if self.decided is not None:
+            return self._chosen(self.decided)
+        is_shortened = self._is_shortened and self.reason is FinishReason.LENGTH
+        return Finished(self._text, skill.name, is_cut, is_shortened=is_shortened)
 
     def _chosen(self, decided: Decided) -> Finished:
         solved = decided.solved

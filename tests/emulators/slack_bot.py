@@ -55,7 +55,9 @@ async def running(
     secrets: Secrets = SECRETS,
     window_seconds: float = WINDOW_SECONDS,
     admins: tuple[str, ...] = (),
+    bots: tuple[str, ...] = (),
     is_waited_for: bool = True,
+    limits: Limits | None = None,
     book: Skillbook | None = None,
     **engine_parts: Any,
 ) -> AsyncGenerator[Bot]:
@@ -69,14 +71,18 @@ async def running(
         skillbook=book or FakeSkillbook(*skills),
         versions_folder=folder / "versions",
         store=store,
-        limits=Limits(),
+        limits=limits or Limits(),
         default_skill="chat",
         **engine_parts,
     )
     config = SlackConfig(api_url=slack.api_url)
     budgets = partial(Budgets.of_a_workspace, window_seconds)
     place = SlackPlace(
-        engine, config, secrets, states.append, files=FilesConfig(), admins=admins, budgets=budgets
+        *(engine, config, secrets, states.append),
+        files=FilesConfig(),
+        admins=admins,
+        bots=bots,
+        budgets=budgets,
     )
     task = asyncio.create_task(place.run())
     try:
