@@ -423,7 +423,13 @@ def _count(number: int, noun: str) -> str:
 def engine_line(info: ModelInfo) -> str:
     """Said once at the start: what the model was given."""
     answers = f"{_count(info.num_slots, 'answer')} at a time, of {info.context_tokens:,} tokens each"
-    return f"{answers}; {cache_text(info)}."
+    return f"{answers}{_shrunk(info)}; {cache_text(info)}."
+
+
+def _shrunk(info: ModelInfo) -> str:
+    """Where there was no memory for what was planned."""
+    planned = info.planned_context_tokens
+    return f" (there was no memory for {planned:,})" if planned > info.context_tokens else ""
 
 
 def cache_text(info: ModelInfo) -> str:
