@@ -235,7 +235,7 @@ class Client(discord.Client):
             return
         delivery = await self._heard(message)
         if await self._running.begin(delivery, self._engine.accept(delivery.message, delivery.address)):
-            self._begin(_show_typing(message.channel))
+            self._show_typing(message)
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
@@ -248,7 +248,7 @@ class Client(discord.Client):
         if delivery is not None:
             self._answer(delivery)
         elif await self._running.begin(heard, self._engine.accept(heard.message, heard.address)):
-            self._begin(_show_typing(message.channel))
+            self._show_typing(message)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         await self._engine.deleted(message_key(event.message_id))
@@ -330,7 +330,14 @@ class Client(discord.Client):
         return None
 
     def _answer(self, delivery: Delivery) -> None:
-        self._begin(self._deliver(delivery))
+        """What comes while the bot ends is answered after its next start."""
+        if not self._engine.is_leaving:
+            self._engine.begin()
+            self._begin(self._deliver(delivery)).add_done_callback(lambda _: self._engine.end())
+
+    def _show_typing(self, message: discord.Message) -> None:
+        if not self._engine.is_leaving:
+            self._begin(_show_typing(message.channel))
 
     async def _deliver(self, delivery: Delivery) -> None:
         key = delivery.message.id
@@ -346,10 +353,11 @@ class Client(discord.Client):
         finally:
             self._askers.pop(key, None)
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._end)
+        return task
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

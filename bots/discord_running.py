@@ -37,6 +37,10 @@ class Running:
         await self._replies.later(asked)  # too late or refused: the answer then goes to the channel
         await self.begin(delivery, keeping)
 
+    def go_on(self, delivery: Delivery) -> None:
+        """What was kept before."""
+        self._answer(delivery)
+
     async def begin(self, delivery: Delivery, accepted: Awaitable[bool]) -> bool:
         """Whether it is new and an answer to it has begun. The person sees it when a message could not be kept."""
         try:

@@ -16,6 +16,7 @@ from engine import (
     INTERRUPTED,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
+    AnswerInterrupted,
     AnswerStopped,
     Delivery,
     Engine,
@@ -65,7 +66,11 @@ async def deliver(
     answer = _Answer(engine, message, surface, pen, is_new=not refs)
     try:
         with engine.delivery(message.id):
-            if await _show_outcome(answer, complete):
+            if not await _show_outcome(answer, complete):
+                return
+            if answer.is_interrupted:
+                await engine.settle(message.id, may_be_retried=True)
+            else:
                 await engine.settle(message.id)
     except Exception:
         log.exception("could not finish the delivery %s", message.id)
@@ -98,7 +103,7 @@ class _Whispered(Exception):
 class _Answer:
     """Turns the events of one answer into drafts, the last of them final, whatever happens.
 
-    `is_new` says that nothing of it stands in the place yet.
+    `is_new` says that nothing of it stands in the place yet, `is_interrupted` that the engine did not bring it to its end.
     """
 
     engine: Engine
@@ -107,6 +112,7 @@ class _Answer:
     pen: Pen
     is_new: bool
     text: str = ""
+    is_interrupted: bool = False
 
     async def follow(self, complete: Completing | None) -> None:
         """Raises:
@@ -126,6 +132,9 @@ class _Answer:
             self._end(_with_words(self.text, STOPPED_BY_PERSON))
         except AnswerStopped:
             self._end(_with_words(self.text, STOPPED_BY_PERSON))
+        except AnswerInterrupted as error:
+            self.is_interrupted = True
+            self._end(_failed(self.text, sentence(error)), Controls.RETRY)
         except UnderstudyError as error:
             self._end(_failed(self.text, sentence(error)))
         except Exception:
@@ -173,8 +182,8 @@ class _Answer:
         )
         self.pen.show(final)
 
-    def _end(self, text: str) -> None:
-        self.pen.show(Draft(text, Stage.FINAL))
+    def _end(self, text: str, controls: Controls = Controls.NONE) -> None:
+        self.pen.show(Draft(text, Stage.FINAL, controls=controls))
 
 
 def _controls(finished: Finished) -> Controls:

@@ -124,7 +124,9 @@ class Worker:
         self._streams: dict[int, _Stream] = {}
         self._questions: dict[int, _Question] = {}
         self._unsent: dict[int, _Stream | _Question] = {}
-        self._left: dict[int, str] = {}  # by id, the keys of what nobody waits for and the process may still compute
+        self._left: dict[
+            int, str
+        ] = {}  # by id, the keys of what nobody waits for and the process may still compute
         self._suspects = Suspects()
         self._put_aside: set[str] = set()  # keys of what nobody waits for, and what the process died of
         self._process: Process | None = None
