@@ -79,9 +79,9 @@ class Worker:
                 outcomes = loaded.scheduler.step()
             except ContextBroken as error:
                 sys.stderr.write(f"{error}\n")
+                self._report(loaded.scheduler)
                 if error.failed is not None:
                     self._write(error.failed)
-                self._report(loaded.scheduler)
                 return 3
             for outcome in outcomes:
                 self._write(outcome)
