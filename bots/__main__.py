@@ -17,6 +17,7 @@ from bots import (
     app,
     check,
     doctor,
+    put_aside,
     skills_command,
     skills_curve,
     skills_report,
@@ -28,7 +29,7 @@ from bots.kept_figures import kept_standings
 from bots.logs import set_up_logging, shown
 from bots.opening import ModelOpener, open_model
 from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
-from bots.signals import until_signal
+from bots.signals import Leave, until_signal
 from bots.slack import push_manifest
 from bots.slack_manifest import install_link, manifest_yaml, without_slash_command
 from bots.slack_push import PushFailed
@@ -53,7 +54,8 @@ _RUN = """Answer in every place whose tokens are in the environment or in `.env`
   Slack    SLACK_BOT_TOKEN and SLACK_APP_TOKEN   docs/slack.md
   Discord  DISCORD_TOKEN                         docs/discord.md
 
-Ends in order on Ctrl-C or SIGTERM: what was not answered is answered after the next start. A second one ends it at once.
+Ends in order on Ctrl-C or SIGTERM: nothing new is begun, what is being answered has 20 seconds, and what is left is answered
+after the next start. A second one ends it at once.
 Only one `understudy run` may use a data_dir."""
 
 
@@ -104,6 +106,10 @@ def build_parser() -> argparse.ArgumentParser:
     doctor_parser.add_argument(
         "--accept-model", action="store_true", help="take the model file as it is now: you replaced it"
     )
+    add(
+        "put-aside",
+        "say how many messages are not answered any more, as the model's process died of them twice",
+    ).add_argument("--clear", action="store_true", help="let them be tried again")
     _add_skills(add("skills", "list, show, try and write skills"), common)
     add(
         "slack-manifest",
@@ -203,7 +209,14 @@ def _chat(arguments: argparse.Namespace, opener: ModelOpener) -> int:
 
 def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     setup = read_setup_to_converse(arguments.config)
-    return asyncio.run(until_signal(app.run(setup, opener, _say), signal.SIGTERM, signal.SIGINT))
+    return asyncio.run(_serve(setup, opener))
+
+
+async def _serve(setup: Setup, opener: ModelOpener) -> int:
+    leave = Leave()
+    return await until_signal(
+        app.run(setup, opener, _say, leave=leave), signal.SIGTERM, signal.SIGINT, leave=leave
+    )
 
 
 def _check(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
@@ -343,6 +356,12 @@ async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:
         return (await skills_command.answer_once(setup, opener, progress, name, text)).text
 
 
+def _put_aside(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
+    setup = read_setup(arguments.config)
+    _say(asyncio.run(put_aside.look(setup.data, is_clearing=arguments.clear)))
+    return app.EXIT_FINE
+
+
 def _slack_manifest(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
     setup = read_setup(arguments.config)
     skills = setup.skillbook.skills
@@ -377,6 +396,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, ModelOpener], int]] = {
     "check": _check,
     "doctor": _doctor,
     "skills": _skills,
+    "put-aside": _put_aside,
     "slack-manifest": _slack_manifest,
 }
 

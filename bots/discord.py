@@ -294,7 +294,7 @@ class Client(discord.Client):
             return
         heard = await self._heard(message)
         if self._goes_on(heard.message) and await self._running.hear(heard):
-            self._begin(self._show_typing(message.channel))
+            self._show_typing(message)
 
     def _goes_on(self, message: Message) -> bool:
         """False: another bot has been answered here often enough."""
@@ -322,7 +322,7 @@ class Client(discord.Client):
         if delivery is not None:
             self._answer(delivery)
         elif await self._running.hear(heard):
-            self._begin(self._show_typing(message.channel))
+            self._show_typing(message)
 
     async def _within(self, intake: Intake, work: Coroutine[None, None, None]) -> None:
         """What there is no room for is let go: Discord does not tell it again."""
@@ -452,15 +452,22 @@ class Client(discord.Client):
             return await message.channel.fetch_message(reference.message_id)
         return None
 
-    async def _show_typing(self, channel: discord.abc.Messageable) -> None:
+    async def _type(self, channel: discord.abc.Messageable) -> None:
         if self._api.ban_seconds:
             return
         with suppress(*_TROUBLE):
             await channel.typing()
 
     def _answer(self, delivery: Delivery) -> None:
-        self._bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
-        self._begin(self._deliver(delivery))
+        """What comes while the bot ends is answered after its next start."""
+        if not self._engine.is_leaving:
+            self._bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
+            self._engine.begin()
+            self._begin(self._deliver(delivery)).add_done_callback(lambda _: self._engine.end())
+
+    def _show_typing(self, message: discord.Message) -> None:
+        if not self._engine.is_leaving:
+            self._begin(self._type(message.channel))
 
     async def _deliver(self, delivery: Delivery) -> None:
         key = delivery.message.id
@@ -485,10 +492,11 @@ class Client(discord.Client):
             self._askers.pop(key, None)
             self._bounds.messages.leave(key)
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._end)
+        return task
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -51,6 +51,10 @@ class Running:
         await self._replies.later(asked)  # too late or refused: the answer then goes to the channel
         await self._begin(delivery, keeping, has_entered=has_entered)
 
+    def go_on(self, delivery: Delivery) -> None:
+        """What was kept before."""
+        self._answer(delivery)
+
     async def hear(self, delivery: Delivery) -> bool:
         """A message: whether it is new and an answer to it has begun."""
         message = delivery.message

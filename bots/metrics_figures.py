@@ -49,8 +49,12 @@ class Figures:
 
     @property
     def is_well(self) -> bool:
-        """The model is loaded, and no place has ended."""
-        return self.is_engine_up and all(self._places.values())
+        """The model is loaded, no place has ended, and the bot is not about to end."""
+        return self.is_engine_up and all(self._places.values()) and not self.is_leaving
+
+    @property
+    def is_leaving(self) -> bool:
+        return self._engine.is_leaving
 
     def families(self) -> Iterator[Family]:
         """Everything, as it is now."""

@@ -17,6 +17,7 @@ from engine import (
     INTERRUPTED,
     STOPPED_BY_PERSON,
     WRONG_ON_OUR_SIDE,
+    AnswerInterrupted,
     AnswerStopped,
     Delivery,
     Engine,
@@ -87,7 +88,11 @@ async def deliver(
     answer = _Answer(engine, message, surface, pen, is_new=not refs, told=told)
     try:
         with engine.delivery(message.id):
-            if await _show_outcome(answer, complete, on_closed):
+            if not await _show_outcome(answer, complete, on_closed):
+                return
+            if answer.is_interrupted:
+                await engine.settle(message.id, may_be_retried=True)
+            else:
                 await engine.settle(message.id)
     except Exception:
         log.exception("could not finish the delivery %s", message.id)
@@ -127,7 +132,7 @@ class _Whispered(Exception):
 class _Answer:
     """Turns the events of one answer into drafts, the last of them final, whatever happens.
 
-    `is_new` says that nothing of it stands in the place yet.
+    `is_new` says that nothing of it stands in the place yet, `is_interrupted` that the engine did not bring it to its end.
     """
 
     engine: Engine
@@ -137,6 +142,7 @@ class _Answer:
     is_new: bool
     told: Notices | None = None
     text: str = ""
+    is_interrupted: bool = False
 
     async def follow(self, complete: Completing | None) -> None:
         """Raises:
@@ -156,6 +162,9 @@ class _Answer:
             self._end(_with_words(self.text, STOPPED_BY_PERSON))
         except AnswerStopped:
             self._end(_with_words(self.text, STOPPED_BY_PERSON))
+        except AnswerInterrupted as error:
+            self.is_interrupted = True
+            self._end(_failed(self.text, sentence(error)), Controls.RETRY)
         except UnderstudyError as error:
             self._end(_failed(self.text, sentence(error)))
         except Exception:
@@ -207,8 +216,8 @@ class _Answer:
         )
         self.pen.show(final)
 
-    def _end(self, text: str) -> None:
-        self.pen.show(Draft(text, Stage.FINAL))
+    def _end(self, text: str, controls: Controls = Controls.NONE) -> None:
+        self.pen.show(Draft(text, Stage.FINAL, controls=controls))
 
 
 def _controls(finished: Finished) -> Controls:

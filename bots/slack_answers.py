@@ -73,6 +73,16 @@ class Workspace:
         except RuntimeError:  # the place is closing
             work.close()
 
+    def begin_answer(self, work: Coroutine[None, None, None]) -> None:
+        """The engine knows of it until it has ended, whatever ends it."""
+        try:
+            task = self.tasks.create_task(work)
+        except RuntimeError:
+            work.close()
+        else:
+            self.engine.begin()
+            task.add_done_callback(lambda _: self.engine.end())
+
 
 async def _until_done(intake: Intake, key: object, work: Work) -> None:
     try:
@@ -154,10 +164,10 @@ class Answers:
         return replace(delivery, message=replace(message, author=author))
 
     def begin(self, delivery: Delivery) -> None:
-        if self.is_open:
+        if self.is_open and not self._engine.is_leaving:
             self._workspace.bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
             self._answering[delivery.message.id] = delivery.message
-            self._workspace.begin(self._answer(delivery))
+            self._workspace.begin_answer(self._answer(delivery))
 
     async def answer_edited(self, heard: Heard) -> None:
         """Again, in the same messages, if the edited message is one that was answered just now."""

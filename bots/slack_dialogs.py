@@ -68,6 +68,8 @@ class Dialogs:
                 await self._again(pressed, by)
             case Action.STOP:
                 await self._stop(pressed, by)
+            case Action.RETRY:
+                await self._retry(pressed, by)
             case Action.TRY:
                 await self._try(pressed, by)
             case Action.CHOOSE_SKILL:
@@ -106,6 +108,14 @@ class Dialogs:
             self._engine.stop(pressed.value)
         else:
             await self._whisper_once(pressed, SlackWord.NOT_YOURS_TO_STOP)
+
+    async def _retry(self, pressed: Pressed, by: Author) -> None:
+        """Who pressed twice is answered once."""
+        delivery = await self._engine.retry(pressed.value, by)
+        if delivery is not None:
+            self._answers.begin(delivery)
+        elif self._answers.asker(pressed.value) is None:
+            await self._windows.whisper(pressed, SlackWord.NO_ANSWER_THERE)
 
     async def _try(self, pressed: Pressed, by: Author) -> None:
         skill = self._engine.skillbook.get(pressed.value)

@@ -29,6 +29,7 @@ from engine.errors import (
     FirstTokenLate,
     MessageTooLong,
     PromptTooLong,
+    PutAside,
     UnderstudyError,
     UnknownCommand,
     WaitedTooLong,
@@ -221,8 +222,10 @@ class Engine(Desk):
         """
         scope, skill = message.scope, call.skill
         fitting = self._fitting(call)
+        whole = fitting.inputs  # before anything of it is left out
         cost = self._estimator.estimate(skill, fitting.inputs, self.inference.num_restarts)
         with self.meter.answering(skill.name) as counted, self.queue.enter(_origin(message), cost) as ticket:
+            await self._store.aside.refuse(self.inference.info, skill, whole)
             while not ticket.is_running:
                 yield ticket.waiting
                 await stoppable.keep(self._turn(ticket))
@@ -239,10 +242,14 @@ class Engine(Desk):
                 if self.extractor.takes(skill)
                 else self._write(fitting, conversation, writing, making)
             )
-            async with aclosing(made) as texts:
-                async for text in texts:
-                    counted.show()
-                    yield text
+            try:
+                async with aclosing(made) as texts:
+                    async for text in texts:
+                        counted.show()
+                        yield text
+            except PutAside:
+                await self._store.aside.put(self.inference.info, skill, whole)
+                raise
             finished = replace(writing.finished(), num_left_out=fitting.num_left_out)
             given, decided = fitting.inputs, writing.decided
             turn = Turn(

@@ -219,6 +219,23 @@ class AnswerFailed(UnderstudyError):
 
 
 @dataclass(eq=False)
+class AnswerInterrupted(AnswerFailed):
+    """The model failed in the middle. The same message may well be answered now."""
+
+
+@dataclass(eq=False)
+class NotYours(UnderstudyError):
+    """Somebody else asked."""
+
+
+@dataclass(eq=False)
+class PutAside(UnderstudyError):
+    """The model's process died of this very message twice: it is not answered any more."""
+
+    skill: str
+
+
+@dataclass(eq=False)
 class StoreFailed(UnderstudyError):
     """The database cannot be used: `reason` says why, `advice` what to do."""
 

@@ -29,7 +29,9 @@ from engine.errors import (
     NoDefaultSkill,
     NotAllowed,
     NotHere,
+    NotYours,
     PromptTooLong,
+    PutAside,
     QueueFull,
     StoreFailed,
     Superseded,
@@ -117,7 +119,7 @@ def _of_input(error: BaseException) -> str:
             return f"/{error.skill} has no input called {_shown(error.name)}.{nearest}"
         case QueueFull():
             return _of_full_queue(error)
-        case NotAllowed() | NotHere():
+        case NotAllowed() | NotHere() | NotYours():
             return _of_refusal(error)
         case MissingRight() | TooManyFiles() | FileTooLarge() | FileNotText() | FileNotFetched():
             return _of_reading(error)
@@ -145,13 +147,20 @@ def _of_input(error: BaseException) -> str:
                 f"The model said the same again and again for /{error.skill}, so the answer would not be whole."
                 " Try other words, or give the skill more examples."
             )
+        case PutAside():
+            return (
+                "The model's process stopped at this very message twice, so I have put it aside."
+                " Say it in other words, and I will gladly answer."
+            )
         case EmptyAnswer():
             return f"The model said nothing for /{error.skill}. Try other words, or give the skill more examples."
         case _:
             return WRONG_ON_OUR_SIDE
 
 
-def _of_refusal(error: NotAllowed | NotHere) -> str:
+def _of_refusal(error: NotAllowed | NotHere | NotYours) -> str:
+    if isinstance(error, NotYours):
+        return "Only the person who asked, or an admin, can have this answered once more."
     if isinstance(error, NotHere):
         return f"/{error.skill} does not answer in this channel. /skills lists those that do."
     what = f" /{error.skill}" if error.skill else " me here" if error.right is Right.USE else ""
@@ -223,6 +232,8 @@ def _of_failure(error: RequestFailed | AnswerFailed) -> str:
             return "The model's process stopped in the middle. It is being started again: send your message once more."
         case FailureCode.BAD_LOGITS | FailureCode.DECODE_FAILED:
             return "The model failed while it computed this answer. Send your message once more."
+        case FailureCode.PUT_ASIDE:
+            return "The model's process stopped at this twice, so it was put aside."
         case FailureCode.BAD_CONSTRAINT:
             return (
                 f"This skill cannot be used with this model: {error.detail}. `understudy check` may say more."
@@ -446,6 +457,23 @@ def forgotten(what: Forgotten) -> str:
     return f"Deleted {'; and '.join(parts)}."
 
 
+def messages(number: int) -> str:
+    """`1` is `1 message`."""
+    return _count(number, "message")
+
+
+def put_aside(number: int, *, is_cleared: bool) -> str:
+    """What `understudy put-aside` says."""
+    if not number:
+        return "No message is put aside."
+    if is_cleared:
+        return f"{_count(number, 'message')} may be tried again."
+    return (
+        f"{_count(number, 'message')} put aside: the model's process died of each of them twice. They are let go after a week,"
+        " or with another model; `understudy put-aside --clear` lets them be tried again now."
+    )
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -456,7 +484,13 @@ def _count(number: int, noun: str) -> str:
 def engine_line(info: ModelInfo) -> str:
     """Said once at the start: what the model was given."""
     answers = f"{_count(info.num_slots, 'answer')} at a time, of {info.context_tokens:,} tokens each"
-    return f"{answers}; {cache_text(info)}."
+    return f"{answers}{_shrunk(info)}; {cache_text(info)}."
+
+
+def _shrunk(info: ModelInfo) -> str:
+    """Where there was no memory for what was planned."""
+    planned = info.planned_context_tokens
+    return f" (there was no memory for {planned:,})" if planned > info.context_tokens else ""
 
 
 def cache_text(info: ModelInfo) -> str:
@@ -469,6 +503,12 @@ def size(num_bytes: int) -> str:
     if num_bytes < 1_000_000:
         return f"{num_bytes / 1000:.0f} kB"
     return f"{num_bytes / 1e6:.0f} MB" if num_bytes < 1_000_000_000 else f"{num_bytes / 1e9:.1f} GB"
+
+
+def answers_under_way(number: int, seconds: float) -> str:
+    """Said when the bot is to end."""
+    whole = "is brought to its end" if number == 1 else "are brought to their end"
+    return f"{_count(number, 'answer')} {whole}, for up to {_span(seconds)}; what is left is answered after the next start."
 
 
 def work_line(work: Work) -> str:
@@ -569,6 +609,7 @@ class SlackWord(StrEnum):
     NOT_GOOD = "Say what is right"
     AGAIN = "Again"
     STOP = "Stop"
+    RETRY = "Try again"
     TRY = "Try"
     RUN = "Run"
     PROPOSE = "Teach"
@@ -682,6 +723,7 @@ class DiscordWord(StrEnum):
     NOT_GOOD = "Not good"
     AGAIN = "Again"
     STOP = "Stop"
+    RETRY = "Try again"
     FILL_IN = "Fill in the rest"
     USE = "Use a skill on this"
     TEACH = "Teach from this"

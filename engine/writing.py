@@ -10,9 +10,11 @@ from engine.answer import Finished
 from engine.errors import (
     AnswerCut,
     AnswerFailed,
+    AnswerInterrupted,
     AnswerLooped,
     EmptyAnswer,
     PromptTooLong,
+    PutAside,
     UnderstudyError,
 )
 from engine.inference import FailureCode, FinishReason, RequestFailed, Scores, Usage
@@ -21,6 +23,7 @@ from engine.teachform import written
 from engine.why import Decided
 
 _MAX_LESSON_CHARACTERS = 300
+_OF_THE_ENGINE = {FailureCode.WORKER_DIED, FailureCode.BAD_LOGITS, FailureCode.DECODE_FAILED}
 
 
 class Writing:
@@ -94,7 +97,10 @@ class Writing:
     def failure(self, error: RequestFailed) -> UnderstudyError:
         if error.code is FailureCode.PROMPT_TOO_LONG:
             return PromptTooLong(self.skill.name, error.num_tokens, error.max_tokens)
-        return AnswerFailed(wording.sentence(error))
+        if error.code is FailureCode.PUT_ASIDE:
+            return PutAside(self.skill.name)
+        kind = AnswerInterrupted if error.code in _OF_THE_ENGINE else AnswerFailed
+        return kind(wording.sentence(error))
 
 
 def _lesson(skill: Skill, inputs: Mapping[str, str]) -> str:

@@ -27,8 +27,8 @@ class WatchedEngine(Engine):
         self.num_settled = 0
         self._slack = slack
 
-    async def settle(self, message_id: str) -> None:
-        await super().settle(message_id)
+    async def settle(self, message_id: str, *, may_be_retried: bool = False) -> None:
+        await super().settle(message_id, may_be_retried=may_be_retried)
         self.num_settled += 1
         self._slack.changed()
 
