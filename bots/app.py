@@ -21,6 +21,7 @@ from bots.status_line import say_work
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput
 from bots.terminal_session import printable
+from bots.upkeep import Upkeep
 from engine import Engine, Reload, Remeasuring, Skillbook, StoreFailed, UnderstudyError, engine_line, sentence
 
 EXIT_FINE = 0
@@ -48,7 +49,29 @@ async def chat(setup: Setup, open_model: ModelOpener) -> int:
             open_engine(setup, model.inference, database, model.name) as engine,
         ):
             progress("")
-            return await _chat_on_screen(setup, model, engine) if is_screen else await _chat_in_pipe(engine)
+            async with _swept(setup, engine):
+                return (
+                    await _chat_on_screen(setup, model, engine) if is_screen else await _chat_in_pipe(engine)
+                )
+
+
+@asynccontextmanager
+async def _swept(setup: Setup, engine: Engine) -> AsyncIterator[None]:
+    """The terminal's database grows no more than that of the places."""
+    sweeping = asyncio.create_task(_sweep(setup, engine), name="sweep")
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+
+
+async def _sweep(setup: Setup, engine: Engine) -> None:
+    try:
+        await engine.store.sweep(setup.config.retention)
+    except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for
+        _log.warning("Old messages were not let go (%s).", error)
 
 
 @contextmanager
@@ -103,7 +126,7 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
             places = [(kind, kind.open(setup, engine, say)) for kind in ready]
             are_up = {kind.name: True for kind in ready}
             metrics.show(Figures(engine, model.name, are_up))
-            async with _saying_work(engine, say), _remeasuring(engine, say):
+            async with _upkeep(setup, engine, say), _saying_work(engine, say), _remeasuring(engine, say):
                 await _serve(places, are_up, say)
     say("No place is left to answer in.")
     return EXIT_FAILED
@@ -115,6 +138,17 @@ def _say_start(model: OpenModel, engine: Engine, metrics: MetricsServer, say: Sa
     if metrics.address:
         say(f"Metrics: {metrics.address}/metrics and /health, on this machine alone.")
     _say_news(engine.skillbook, say)
+
+
+@asynccontextmanager
+async def _upkeep(setup: Setup, engine: Engine, say: Say) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(Upkeep(setup, engine.store, say).run(), name="upkeep")
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
 
 
 @asynccontextmanager

@@ -49,6 +49,15 @@ class DataFolder:
         """What decides the answers of each skill with choices, in words."""
         return self.path / "methods"
 
+    @property
+    def backups(self) -> Path:
+        return self.path / "backups"
+
+    @property
+    def ballast(self) -> Path:
+        """Room that is given up when the disk is full."""
+        return self.path / "ballast"
+
     def database(self, use: Use) -> Path:
         return self.path / f"{use}.db"
 

@@ -50,6 +50,7 @@ class MetricsServer:
         told = {
             "is_well": figures is not None and figures.is_well,
             "is_engine_up": figures is not None and figures.is_engine_up,
+            "is_database_up": figures is not None and figures.is_database_up,
             "places": {} if figures is None else dict(figures.places),
         }
         return web.Response(

@@ -33,6 +33,11 @@ class Desk:
         self._store, self._permissions = store, permissions
         self._underway = Underway()
 
+    @property
+    def store(self) -> Store:
+        """For who looks after what is kept."""
+        return self._store
+
     # Messages and where they are answered
 
     async def accept(self, message: Message, address: str) -> bool:
