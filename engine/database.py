@@ -25,9 +25,9 @@ from engine.migrations import APPLICATION_ID, MIGRATIONS
 Value = str | int | float | bytes | None
 Row = tuple[Value, ...]
 
+_PATIENCE = "PRAGMA busy_timeout = 5000"
+_SHRINKING = "PRAGMA auto_vacuum = INCREMENTAL"  # counts for a new file; an older one is rebuilt once
 _PRAGMAS = (
-    "PRAGMA busy_timeout = 5000",
-    "PRAGMA auto_vacuum = INCREMENTAL",  # counts for a new file; an older one is rebuilt once
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # what was acknowledged survives a power cut; the group commit pays for it
     "PRAGMA foreign_keys = ON",
@@ -355,15 +355,18 @@ def _prepare(path: Path) -> bool:
 async def _connect(path: Path, spares: Spares | None) -> aiosqlite.Connection:
     connection = await aiosqlite.connect(path, isolation_level=None)
     try:
-        await _refuse_foreign(connection)
-        for pragma in _PRAGMAS:
-            await connection.execute_fetchall(pragma)
+        await connection.execute_fetchall(_PATIENCE)
+        is_new = await _refuse_foreign(connection)
         await _check(connection)
+        for pragma in (*([_SHRINKING] if is_new else []), *_PRAGMAS):
+            await connection.execute_fetchall(pragma)
         await _update(connection, path, spares)
         connection.text_factory = _text
     except BaseException as error:
         await connection.close()
-        if isinstance(error, sqlite3.Error) and _name(error).startswith(_DAMAGED):
+        # The second: SQLite quotes in its message what stands in the file, and that is no text any more.
+        is_damaged = isinstance(error, sqlite3.Error) and _name(error).startswith(_DAMAGED)
+        if is_damaged or isinstance(error, UnicodeDecodeError):
             raise _Damaged(str(error)) from error
         raise
     return connection
@@ -374,13 +377,14 @@ async def _number(connection: aiosqlite.Connection, sql: str) -> int:
     return int(row[0])
 
 
-async def _refuse_foreign(connection: aiosqlite.Connection) -> None:
-    """Before anything is written."""
+async def _refuse_foreign(connection: aiosqlite.Connection) -> bool:
+    """Before anything is written. True for a file that holds nothing yet."""
     has_tables = await _number(connection, "SELECT count(*) FROM sqlite_schema") > 0
     if has_tables and await _number(connection, "PRAGMA application_id") != APPLICATION_ID:
         raise _NotOurs
     if await _number(connection, "PRAGMA user_version") > len(MIGRATIONS):
         raise _Newer
+    return not has_tables
 
 
 async def _check(connection: aiosqlite.Connection) -> None:
@@ -407,7 +411,7 @@ async def _update(connection: aiosqlite.Connection, path: Path, spares: Spares |
             copy.unlink(missing_ok=True)
     await _migrate(connection)
     if is_old and await _number(connection, "PRAGMA auto_vacuum") != _INCREMENTAL:
-        await connection.execute_fetchall("PRAGMA auto_vacuum = INCREMENTAL")
+        await connection.execute_fetchall(_SHRINKING)
         with suppress(
             sqlite3.OperationalError
         ):  # no room for a second file: it works as it is, and does not shrink
