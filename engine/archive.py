@@ -22,14 +22,10 @@ _MANIFEST = "manifest.json"
 _MAX_MANIFEST_BYTES = 64 << 20
 _PIECE_BYTES = 1 << 20
 _PART = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){0,2}", re.ASCII)
+# A spoilt zip ends in any of these; among them is what a disk says that cannot be read.
 _BROKEN = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    NotImplementedError,
-    RuntimeError,
-    KeyError,
-    OverflowError,
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
+    *(RuntimeError, KeyError, OverflowError, ValueError, OSError),
 )
 
 
