@@ -196,7 +196,10 @@ def _chat(arguments: argparse.Namespace, opener: ModelOpener) -> int:
 
 def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     setup = read_setup_to_converse(arguments.config)
-    return asyncio.run(until_signal(app.run(setup, opener, _say), signal.SIGTERM, signal.SIGINT))
+    try:
+        return asyncio.run(until_signal(app.run(setup, opener, _report), signal.SIGTERM, signal.SIGINT))
+    finally:
+        _give_up_what_is_unsaid()
 
 
 def _backup(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
@@ -382,6 +385,20 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, ModelOpener], int]] = {
 
 def _say(line: str) -> None:
     print(printable(line), flush=True)
+
+
+def _report(line: str) -> None:
+    """As a bot speaks that nobody watches: no log is worth an answer, should its disk be full or its reader gone."""
+    with suppress(OSError):
+        _say(line)
+
+
+def _give_up_what_is_unsaid() -> None:
+    """Python would say it once more at its end, and end with another code when that fails."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
 
 
 def _complain(line: str) -> None:

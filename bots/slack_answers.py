@@ -31,6 +31,7 @@ from engine import (
 )
 
 OPEN_TRIES = 3
+REFUSED_SECONDS = 600.0
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Answers:
         self._budgets = workspace.streaming.budgets
         self._sessions = Sessions(workspace.api, self._budgets.sessions)
         self._answering: dict[str, Message] = {}
+        self._refused: dict[str, float] = {}  # when each person was last told that nothing can be kept
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
@@ -80,6 +82,14 @@ class Answers:
         """One whose author is known already."""
         delivery = Delivery(message, address.to_json())
         return delivery if await self._engine.accept(delivery.message, delivery.address) else None
+
+    async def refuse(self, heard: Heard, words: str) -> None:
+        """Says why a message is not taken; once a while, as Slack sends it again and it may be answered yet."""
+        author, now = heard.message.author.id, asyncio.get_running_loop().time()
+        self._refused = {one: at for one, at in self._refused.items() if now - at < REFUSED_SECONDS}
+        if author not in self._refused:
+            self._refused[author] = now
+            await self._thread(heard.message, heard.address).whisper(words)
 
     async def begin_left_over(self) -> None:
         for delivery in await self._engine.left_over(Platform.SLACK):

@@ -77,6 +77,7 @@ class Desk:
             self._begin(await self._answers.keep(heard))
         except UnderstudyError as error:
             _log.error("A message from Slack could not be kept: %s", sentence(error))
+            self._workspace.begin(self._safely(self._answers.refuse(heard, sentence(error))))
             return Ack(status=500)
         return Ack()
 

@@ -83,7 +83,7 @@ class Upkeep:
         self._due_at = self._clock() + PAUSE_SECONDS
         await asyncio.to_thread(_remove_left_behind, self._setup, self._backups.max_age_seconds)
         # The backup first: should the clock of this machine be wrong, it still holds what is let go too early.
-        if self._backups.is_due():
+        if self._backups.is_due() and not self._store.trouble:
             try:
                 await self.backup(Why.DAILY)
             except (StoreFailed, OSError) as error:
