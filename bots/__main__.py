@@ -15,6 +15,7 @@ from typing import NoReturn
 from bots import (
     __version__,
     app,
+    backup_command,
     check,
     doctor,
     put_aside,
@@ -57,6 +58,14 @@ _RUN = """Answer in every place whose tokens are in the environment or in `.env`
 Ends in order on Ctrl-C or SIGTERM: nothing new is begun, what is being answered has 20 seconds, and what is left is answered
 after the next start. A second one ends it at once.
 Only one `understudy run` may use a data_dir."""
+
+
+_BACKUP = """Make a backup: one .zip with the database of Slack and Discord, the skills, their old versions, config.yaml, and a manifest of
+their sha256. No token is in it; what people said is, so it is readable by you alone. Without PATH it goes into data_dir/backups.
+A running bot is asked to make it. It also makes one a day by itself (`backups:` in config.yaml)."""
+
+_RESTORE = """Put a backup back: database, skills and their old versions. What was there is moved to data_dir/before-restore-..., config.yaml is left
+as it is. Nothing is touched unless every part is what the manifest says and the database is sound. Stop the bot first."""
 
 
 class UsageError(UnderstudyError):
@@ -110,6 +119,12 @@ def build_parser() -> argparse.ArgumentParser:
         "put-aside",
         "say how many messages are not answered any more, as the model's process died of them twice",
     ).add_argument("--clear", action="store_true", help="let them be tried again")
+    backup = add("backup", "make a backup of database, skills and settings, also while the bot runs", _BACKUP)
+    backup.add_argument("path", metavar="PATH", nargs="?", type=Path, help="a file, or a folder for it")
+    backup.add_argument("--list", action="store_true", help="show those in data_dir/backups instead")
+    restore = add("restore", "put a backup back, while no bot runs", _RESTORE)
+    restore.add_argument("path", metavar="PATH", type=Path)
+    restore.add_argument("--check", action="store_true", help="only look whether it is whole")
     _add_skills(add("skills", "list, show, try and write skills"), common)
     add(
         "slack-manifest",
@@ -209,14 +224,37 @@ def _chat(arguments: argparse.Namespace, opener: ModelOpener) -> int:
 
 def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     setup = read_setup_to_converse(arguments.config)
-    return asyncio.run(_serve(setup, opener))
+    try:
+        return asyncio.run(_serve(setup, opener))
+    finally:
+        _give_up_what_is_unsaid()
 
 
 async def _serve(setup: Setup, opener: ModelOpener) -> int:
     leave = Leave()
     return await until_signal(
-        app.run(setup, opener, _say, leave=leave), signal.SIGTERM, signal.SIGINT, leave=leave
+        app.run(setup, opener, _say_if_heard, leave=leave), signal.SIGTERM, signal.SIGINT, leave=leave
     )
+
+
+def _backup(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
+    setup = read_setup(arguments.config)
+    if arguments.list:
+        for line in backup_command.backup_lines(setup):
+            _say(line)
+        return app.EXIT_FINE
+    _say(f"The backup is in {asyncio.run(backup_command.back_up(setup, arguments.path))}.")
+    return app.EXIT_FINE
+
+
+def _restore(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
+    setup = read_setup(arguments.config)
+    if arguments.check:
+        _say(asyncio.run(backup_command.check_backup(arguments.path)))
+        return app.EXIT_FINE
+    for line in backup_command.restored_lines(asyncio.run(backup_command.restore(setup, arguments.path))):
+        _say(line)
+    return app.EXIT_FINE
 
 
 def _check(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
@@ -395,6 +433,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, ModelOpener], int]] = {
     "run": _run,
     "check": _check,
     "doctor": _doctor,
+    "backup": _backup,
+    "restore": _restore,
     "skills": _skills,
     "put-aside": _put_aside,
     "slack-manifest": _slack_manifest,
@@ -403,6 +443,20 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, ModelOpener], int]] = {
 
 def _say(line: str) -> None:
     print(shown(printable(line)), flush=True)
+
+
+def _say_if_heard(line: str) -> None:
+    """As a bot speaks that nobody watches: no log is worth an answer, should its disk be full or its reader gone."""
+    with suppress(OSError):
+        _say(line)
+
+
+def _give_up_what_is_unsaid() -> None:
+    """Python would say it once more at its end, and end with another code when that fails."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
 
 
 def _complain(line: str) -> None:

@@ -23,6 +23,7 @@ from bots.status_line import say_work
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput
 from bots.terminal_session import printable
+from bots.upkeep import Upkeep
 from engine import (
     Engine,
     Reload,
@@ -62,7 +63,29 @@ async def chat(setup: Setup, open_model: ModelOpener) -> int:
             open_engine(setup, model.inference, database, model.name) as engine,
         ):
             progress("")
-            return await _chat_on_screen(setup, model, engine) if is_screen else await _chat_in_pipe(engine)
+            async with _swept(setup, engine):
+                return (
+                    await _chat_on_screen(setup, model, engine) if is_screen else await _chat_in_pipe(engine)
+                )
+
+
+@asynccontextmanager
+async def _swept(setup: Setup, engine: Engine) -> AsyncIterator[None]:
+    """The terminal's database grows no more than that of the places."""
+    sweeping = asyncio.create_task(_sweep(setup, engine), name="sweep")
+    try:
+        yield
+    finally:
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
+
+
+async def _sweep(setup: Setup, engine: Engine) -> None:
+    try:
+        await engine.store.sweep(setup.config.retention)
+    except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for
+        _log.warning("Old messages were not let go (%s).", error)
 
 
 @contextmanager
@@ -126,7 +149,7 @@ async def run(
             places = [(kind, kind.open(setup, engine, standing.hears(kind.name, say))) for kind in ready]
             are_up, reasons = standing.are_up, standing.said
             metrics.show(Figures(engine, model.name, are_up, reasons=reasons, loop=watch))
-            async with _saying_work(engine, say), _remeasuring(engine, say):
+            async with _upkeep(setup, engine, say), _saying_work(engine, say), _remeasuring(engine, say):
                 with leave.heeds() as is_to_leave:
                     if await _serve_until(is_to_leave, places, standing, say, engine):
                         return EXIT_FINE
@@ -140,6 +163,17 @@ def _say_start(model: OpenModel, engine: Engine, metrics: MetricsServer, say: Sa
     if metrics.address:
         say(f"Metrics: {metrics.address}/metrics and /health, on this machine alone.")
     _say_news(engine.skillbook, say)
+
+
+@asynccontextmanager
+async def _upkeep(setup: Setup, engine: Engine, say: Say) -> AsyncIterator[None]:
+    keeping = asyncio.create_task(Upkeep(setup, engine.store, say).run(), name="upkeep")
+    try:
+        yield
+    finally:
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
 
 
 @asynccontextmanager

@@ -54,6 +54,15 @@ class DataFolder:
         """The sha256 of the model files that were used."""
         return self.path / "models.json"
 
+    @property
+    def backups(self) -> Path:
+        return self.path / "backups"
+
+    @property
+    def ballast(self) -> Path:
+        """Room that is given up when the disk is full."""
+        return self.path / "ballast"
+
     def database(self, use: Use) -> Path:
         return self.path / f"{use}.db"
 

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -96,9 +97,11 @@ class SyncedCommands:
             return False  # one sync too many costs nothing
 
     def remember(self, application_id: int, commands: CommandList) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.touch(mode=0o600)
-        self._path.write_text(f"{application_id} {commands.fingerprint}\n", "utf-8")
+        """On a full disk they are given once more at the next start."""
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch(mode=0o600)
+            self._path.write_text(f"{application_id} {commands.fingerprint}\n", "utf-8")
 
 
 class CommandSync:

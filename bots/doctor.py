@@ -8,6 +8,7 @@ import platform
 import shutil
 import sqlite3
 import stat
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,16 +16,16 @@ from pathlib import Path
 import aiohttp
 
 from bots import logs
-from bots.data_folder import DataFolder, Use
+from bots.data_folder import Use
 from bots.discord_check import message_content_line
 from bots.doctor_model import examine_model
-from bots.finding import Check, Mark
+from bots.finding import Check, Fact, Mark
 from bots.metrics import HOST, serving_metrics
 from bots.metrics_reader import NotUnderstudy, ask_running
-from bots.opening import ModelOpener, Progress
+from bots.opening import ModelOpener, Progress, open_store
 from bots.places import KINDS, PlaceKind
 from bots.setup import Setup, environment_of, skill_name_faults
-from engine import FileFaults, Skillbook, Store, StoreFailed, messages, read_config, read_secrets, size
+from engine import FileFaults, Skillbook, StoreFailed, messages, read_config, read_secrets, size
 
 _LITTLE_DISK_BYTES = 1 << 30
 _ENV_FILE = ".env"
@@ -49,13 +50,14 @@ async def examine(
     yield Check("Config", Mark.OK, str(config_path))
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
-    setup = Setup(config, read_secrets(environ), skillbook, accepts_models)
+    setup = Setup(config, read_secrets(environ), skillbook, config_path, accepts_models)
     logs.hide(setup.secrets)
     for check in (*_skills(setup, config_path), *_tokens(setup, config_path)):
         yield check
     if setup.secrets.discord_token is not None:
         yield await _message_content(setup.config.discord.api_url, setup.secrets.discord_token)
-    yield await _database(setup.data)
+    yield await _database(setup)
+    yield _backups(setup)
     yield _disk(config.data_dir)
     yield await _metrics(config.metrics.port)
     async for check in examine_model(setup, open_model, progress):
@@ -121,15 +123,18 @@ def _origin(name: str) -> str:
 # What is kept
 
 
-async def _database(data: DataFolder) -> Check:
-    library = f"SQLite {sqlite3.sqlite_version}"
+async def _database(setup: Setup) -> Check:
+    library, data = f"SQLite {sqlite3.sqlite_version}", setup.data
     try:
         with data.claimed(Use.PLACES) as database:
             if database is None:
-                return Check("Database", Mark.OK, f"{library}; in use by a running `understudy run`")
+                file = data.database(Use.PLACES)
+                return _database_found(
+                    setup, f"{library}; {size(_bytes_of(file))}, in use by a running `understudy run`"
+                )
             if not database.exists():
                 return Check("Database", Mark.OK, f"{library}; made when `understudy run` first starts")
-            store = await Store.open(database)
+            store = await open_store(setup, database)
             num_aside = await store.aside.number()
             await store.close()
             if store.warning:
@@ -140,9 +145,53 @@ async def _database(data: DataFolder) -> Check:
                 )
                 advice = "`understudy put-aside --clear` lets them be tried again; llama.log in the data folder may say why."
                 return Check("Database", Mark.WARN, found, advice)
-            return Check("Database", Mark.OK, f"{library}; {database}, {size(database.stat().st_size)}")
+            return _database_found(setup, f"{library}; {database}, {size(_bytes_of(database))}")
     except StoreFailed as error:
         return Check("Database", Mark.FAIL, f"{error.path}: {error.reason}", error.advice)
+
+
+def _database_found(setup: Setup, found: str) -> Check:
+    rules = setup.config.retention
+    kept = f"messages are kept {_days(rules.message_days)}, who taught what {_days(rules.lesson_days)}"
+    facts = {
+        "database_bytes": _bytes_of(setup.data.database(Use.PLACES)),
+        "message_days": rules.message_days,
+        "lesson_days": rules.lesson_days,
+    }
+    return Check("Database", Mark.OK, f"{found}; {kept}", facts=facts)
+
+
+def _days(days: int | None) -> str:
+    return "for ever" if days is None else "1 day" if days == 1 else f"{days} days"
+
+
+def _bytes_of(database: Path) -> int:
+    """With what stands in its log."""
+    return sum(
+        path.stat().st_size for path in database.parent.glob(f"{database.name}*") if path.suffix != ".copy"
+    )
+
+
+def _backups(setup: Setup) -> Check:
+    backups = setup.backups
+    found = backups.all()
+    facts: dict[str, Fact] = {
+        "num_backups": len(found),
+        "last_backup_at": found[0].made_at if found else None,
+    }
+    if not backups.is_on:
+        return Check("Backups", Mark.OK, f"off; {len(found)} kept in {backups.folder}", facts=facts)
+    if not found:
+        there = setup.data.database(Use.PLACES).exists()
+        return Check(
+            "Backups",
+            Mark.WARN if there else Mark.OK,
+            "none yet; `understudy run` makes one a day",
+            "Run `understudy backup` to have one now." if there else "",
+            facts,
+        )
+    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(found[0].made_at))
+    return Check("Backups", Mark.OK, f"{len(found)}, the newest of {made}", facts=facts)
 
 
 def _disk(folder: Path) -> Check:

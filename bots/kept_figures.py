@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from bots.data_folder import Use
+from bots.opening import open_store
 from bots.setup import Setup
-from engine import ModelIdentity, Standing, Store, standings
+from engine import ModelIdentity, Standing, standings
 
 
 async def kept_standings(setup: Setup, model: ModelIdentity | None = None) -> Sequence[Standing]:
@@ -20,7 +21,7 @@ async def kept_standings(setup: Setup, model: ModelIdentity | None = None) -> Se
         with setup.data.claimed(use) as database:
             if database is None:
                 continue
-            store = await Store.open(database)
+            store = await open_store(setup, database)
             try:
                 for one in await standings(store.trials, setup.skillbook.skills, model):
                     known = found.get(one.skill.name)

@@ -49,12 +49,18 @@ class Figures:
 
     @property
     def is_well(self) -> bool:
-        """The model is loaded, no place has ended, and the bot is not about to end."""
-        return self.is_engine_up and all(self._places.values()) and not self.is_leaving
+        """The model is loaded, no place has ended, what comes in can be kept, and the bot is not about to end."""
+        is_up = self.is_engine_up and self.is_database_up and all(self._places.values())
+        return is_up and not self.is_leaving
 
     @property
     def is_leaving(self) -> bool:
         return self._engine.is_leaving
+
+    @property
+    def is_database_up(self) -> bool:
+        """False while nothing can be written: the disk is full, say."""
+        return not self._engine.store.trouble
 
     def families(self) -> Iterator[Family]:
         """Everything, as it is now."""
@@ -81,6 +87,10 @@ class Figures:
         restarts = Sample(self._engine.inference.num_restarts)
         yield counter(
             "understudy_engine_restarts_total", "How often the model's process was started again.", restarts
+        )
+        kept = Sample(int(self.is_database_up))
+        yield gauge(
+            "understudy_database_up", "1 while what comes in can be kept, 0 on a full disk, say.", kept
         )
         places = (Sample(int(is_up), {"place": name}) for name, is_up in self._places.items())
         yield gauge("understudy_place_up", "1 while a place is served, 0 once it has ended.", *places)

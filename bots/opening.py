@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bots.blocking import in_daemon_thread
+from bots.data_folder import Use
 from bots.setup import Setup
-from engine import Engine, Store, Warmth
+from engine import Ballast, Engine, Spares, Store, Warmth
 from engine.inference import STARTER, Inference, ModelFile, ModelUnusable, SeenFiles, Worker, find_model
 
 Progress = Callable[[str], None]
@@ -101,6 +102,22 @@ async def open_model(setup: Setup, progress: Progress) -> AsyncIterator[OpenMode
         await worker.close()
 
 
+async def open_store(setup: Setup, database: Path) -> Store:
+    """What is kept. A damaged database of the places is replaced by the newest sound backup; what was done is logged.
+
+    Raises:
+        StoreFailed: the database cannot be used.
+    """
+    if database == setup.data.database(Use.PLACES):
+        spares, ballast = Spares(setup.backups), Ballast(setup.data.ballast)
+        store = await Store.open(database, spares=spares, ballast=ballast)
+    else:
+        store = await Store.open(database)
+    if store.warning:
+        _log.warning(store.warning)
+    return store
+
+
 @asynccontextmanager
 async def open_engine(
     setup: Setup, inference: Inference, database: Path, model_name: str = "", *, is_alone: bool = False
@@ -112,9 +129,7 @@ async def open_engine(
     Raises:
         StoreFailed: the database cannot be used.
     """
-    store = await Store.open(database)
-    if store.warning:
-        _log.warning(store.warning)
+    store = await open_store(setup, database)
     try:
         engine = Engine(
             inference=inference,

@@ -1,15 +1,28 @@
 """What a person has set up: config.yaml, the tokens and the skills, read once at the start. Opens nothing."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bots import logs
+from bots import __version__, logs
 from bots.data_folder import DataFolder
-from engine import Config, Fault, FileFaults, Secrets, Skillbook, read_config, read_environment, read_secrets
+from engine import (
+    Backups,
+    Config,
+    Fault,
+    FileFaults,
+    Secrets,
+    Skillbook,
+    read_config,
+    read_environment,
+    read_secrets,
+)
 
 DEFAULT_CONFIG = Path("config.yaml")
+
+_PASSWORD = re.compile(rb"(?<=://)[^\s/@\"']+(?=@)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +32,34 @@ class Setup:
     config: Config
     secrets: Secrets
     skillbook: Skillbook
+    config_path: Path = DEFAULT_CONFIG
     accepts_models: bool = False
 
     @property
     def data(self) -> DataFolder:
         return DataFolder(self.config.data_dir)
+
+    @property
+    def backups(self) -> Backups:
+        """Those that are kept in the data folder."""
+        return Backups(
+            self.data.backups, self.config.backups, beside=self._beside_the_database, program=__version__
+        )
+
+    def _beside_the_database(self) -> Iterator[tuple[str, Path | bytes]]:
+        """The settings, the skills, and what these were before; no secret stands in any of them."""
+        if self.config_path.is_file():
+            yield "config.yaml", _PASSWORD.sub(b"***", self.config_path.read_bytes())
+        skills, versions = self.config.skills_dir, self.data.versions
+        yield from ((f"skills/{path.name}", path) for path in _files(skills, "*.yaml"))
+        yield from (
+            (f"versions/{path.relative_to(versions).as_posix()}", path)
+            for path in _files(versions, "*/*.json")
+        )
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(path for path in folder.glob(pattern) if path.is_file() and not path.is_symlink())
 
 
 def environment_of(config_path: Path) -> Mapping[str, str]:
@@ -43,7 +79,7 @@ def read_setup(config_path: Path) -> Setup:
     skillbook.load()
     secrets = read_secrets(environ)
     logs.hide(secrets)
-    return Setup(config, secrets, skillbook)
+    return Setup(config, secrets, skillbook, config_path)
 
 
 def read_setup_to_converse(config_path: Path) -> Setup:

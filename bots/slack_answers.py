@@ -128,22 +128,23 @@ class Answers:
                 messages.leave(message.id)
         return delivery if is_new else None
 
-    def refusal(self, message: Message, full: QueueFull) -> str:
+    def refusal(self, message: Message, error: UnderstudyError) -> str:
         """What its author is to be told; nothing, when they were told a moment ago."""
-        self._engine.meter.refuse(full)
-        return sentence(full) if self._may_tell(message.author.id, full) else ""
+        if isinstance(error, QueueFull):
+            self._engine.meter.refuse(error)
+        return sentence(error) if self._may_tell(message.author.id, error) else ""
 
-    def refuse(self, heard: Heard, full: QueueFull) -> None:
+    def refuse(self, heard: Heard, error: UnderstudyError) -> None:
         """In private, as far as there is room for that too."""
-        if words := self.refusal(heard.message, full):
+        if words := self.refusal(heard.message, error):
             telling = partial(self._whisper, heard, words)
             try:
                 self._workspace.begin_within(self._workspace.bounds.notices, heard.message.author.id, telling)
             except QueueFull:
                 _log.warning("Somebody was not told that there is too much to do.")
 
-    def _may_tell(self, person: str, full: QueueFull) -> bool:
-        return self._workspace.bounds.told.may_tell(person, told_of(full))
+    def _may_tell(self, person: str, error: UnderstudyError) -> bool:
+        return self._workspace.bounds.told.may_tell(person, told_of(error))
 
     async def _whisper(self, heard: Heard, words: str) -> None:
         try:

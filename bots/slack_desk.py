@@ -109,6 +109,7 @@ class Desk:
             self._answers.refuse(heard, full)
         except UnderstudyError as error:
             _log.error("A message from Slack could not be kept: %s", sentence(error))
+            self._answers.refuse(heard, error)  # it is sent again, and may be answered yet
             return Ack(status=500)
         return Ack()
 

@@ -24,6 +24,7 @@ from engine.skillschema import MAX_NAMED, NAME_PATTERN, Named
 AUTO = "auto"
 OFF = "off"
 NONE = "none"
+FOREVER = "forever"
 
 MeaningT = TypeVar("MeaningT")
 
@@ -71,6 +72,10 @@ def _none_for_off(value: object) -> object:
 
 def _none_for_none(value: object) -> object:
     return None if value == NONE else value
+
+
+def _none_for_forever(value: object) -> object:
+    return None if value == FOREVER else value
 
 
 def _names(value: object) -> object:
@@ -133,6 +138,7 @@ BotIds = Annotated[
     BeforeValidator(_names),
     AfterValidator(_different),
 ]
+Days = Annotated[int, Field(ge=1, le=36_500)]
 Seconds = Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)]
 
 
@@ -219,6 +225,20 @@ class TeachingConfig(Strict):
     suggestions: bool = False
 
 
+class BackupsConfig(Strict):
+    """How many backups that are made by themselves are kept. Without a daily one none is made."""
+
+    daily: int = Field(default=7, ge=0, le=366)
+    weekly: int = Field(default=4, ge=0, le=520)
+
+
+class RetentionConfig(Strict):
+    """Days after which what is kept is let go. None stands for `forever`."""
+
+    message_days: Annotated[Days | None, BeforeValidator(_none_for_forever)] = 90
+    lesson_days: Annotated[Days | None, BeforeValidator(_none_for_forever)] = 365
+
+
 class MetricsConfig(Strict):
     """None stands for `off`."""
 
@@ -251,6 +271,8 @@ class Config(Strict):
     access: AccessConfig = AccessConfig()
     channels: Mapping[ChannelId, ChannelConfig] = {}
     teaching: TeachingConfig = TeachingConfig()
+    retention: RetentionConfig = RetentionConfig()
+    backups: BackupsConfig = BackupsConfig()
     metrics: MetricsConfig = MetricsConfig()
     slack: SlackConfig = SlackConfig()
     discord: DiscordConfig = DiscordConfig()
@@ -262,6 +284,8 @@ SECTIONS: Mapping[str, type[Strict]] = {
     "files": FilesConfig,
     "access": AccessConfig,
     "teaching": TeachingConfig,
+    "retention": RetentionConfig,
+    "backups": BackupsConfig,
     "metrics": MetricsConfig,
     "slack": SlackConfig,
     "discord": DiscordConfig,

@@ -34,6 +34,11 @@ class Desk:
         self._underway = Underway()
         self.is_leaving = False
 
+    @property
+    def store(self) -> Store:
+        """For who looks after what is kept."""
+        return self._store
+
     # Messages and where they are answered
 
     async def accept(self, message: Message, address: str) -> bool:

@@ -37,8 +37,10 @@ class FeatureStore:
     async def find(self, keys: Collection[str]) -> dict[str, Numbers]:
         """Those that are there."""
         now, wanted = self._clock(), json.dumps(list(keys))
-        rows, _ = await self._database.run(
+        (rows,) = await self._database.run(
             Statement(f"SELECT key, numbers FROM features WHERE key IN {_AMONG}", (wanted,)),  # noqa: S608 - our own text
+        )
+        await self._database.try_to_run(
             Statement(
                 f"UPDATE features SET used_at = ? WHERE used_at < ? AND key IN {_AMONG}",  # noqa: S608 - our own text
                 (now, now - _USE_IS_NOTED_AFTER_SECONDS, wanted),
@@ -51,7 +53,7 @@ class FeatureStore:
         now = self._clock()
         self._num_writes += 1
         is_pruned = self._num_writes % _NUM_WRITES_BETWEEN == 1
-        await self._database.run(
+        await self._database.try_to_run(
             *(
                 Statement(
                     "INSERT OR REPLACE INTO features (key, numbers, used_at) VALUES (?, ?, ?)",

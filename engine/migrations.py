@@ -148,6 +148,8 @@ _PUT_ASIDE = """
         put_at REAL NOT NULL
     ) STRICT
 """
+# What was kept before nobody noted when counts from the day of the update.
+_NOW = "CAST(strftime('%s', 'now') AS REAL)"
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -181,5 +183,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (_FEATURES, "CREATE INDEX features_by_use ON features (used_at)", _REASONS),
     (_TRIALS,),
     (_PUT_ASIDE,),
+    (
+        "ALTER TABLE turns ADD COLUMN kept_at REAL NOT NULL DEFAULT 0",
+        "ALTER TABLE conversations ADD COLUMN used_at REAL NOT NULL DEFAULT 0",
+        f"UPDATE turns SET kept_at = {_NOW}",  # noqa: S608 - our own text
+        f"UPDATE conversations SET used_at = {_NOW}",  # noqa: S608 - our own text
+        "CREATE INDEX turns_by_time ON turns (kept_at)",
+    ),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

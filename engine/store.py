@@ -3,32 +3,40 @@
 What people say of answers is kept beside it, in `opinions`.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from engine.aside import Aside
+from engine.ballast import Ballast
+from engine.configschema import RetentionConfig
 from engine.conversation import Conversation, Forgotten, Turn
-from engine.database import Database, Row, Statement
+from engine.database import Database, Row, Spares, Statement, Value
 from engine.featurestore import FeatureStore
 from engine.lessons import FORGET_LESSONS, Lessons
 from engine.message import Delivery, Message, Platform, Scope
 from engine.opinions import FORGET_TURNS, Opinions
 from engine.reasons import Reasons, keeping
+from engine.sweep import DEDUPE_SECONDS, Sweep
 from engine.trialstore import TrialStore
 from engine.why import Reason
 
-DEDUPE_SECONDS = 7 * 24 * 3600.0
 EDIT_SECONDS = 60.0
 RETRY_SECONDS = 24 * 3600.0
+OWED_AFTER_RESTORING_SECONDS = (
+    3600.0  # what was older than this when a backup was put back has been answered since
+)
 NUM_TURNS_LOOKED_AT = 1000  # what was used long ago says little about tomorrow
 
 _BODY = TypeAdapter(Message)
 _REFS = TypeAdapter(tuple[str, ...])
 _INPUTS = TypeAdapter(dict[str, str])
+
+_log = logging.getLogger(__name__)
 
 _CONVERSATION = "platform = ? AND workspace = ? AND channel = ? AND conversation = ?"
 
@@ -46,6 +54,8 @@ class Store:
         self.reasons = Reasons(database)
         self.trials = TrialStore(database, clock)
         self.aside = Aside(database, clock)
+        self._sweep = Sweep(database, clock)
+        self._shown: set[str] = set()  # messages that were answered while nothing could be written
         self._database = database
         self._clock = clock
         self._without_trace: set[str] = (
@@ -53,13 +63,18 @@ class Store:
         )  # messages that asked to forget: they hold their author's name until they are settled
 
     @classmethod
-    async def open(cls, path: Path) -> "Store":
-        """Opens or makes the database.
+    async def open(
+        cls, path: Path, *, spares: Spares | None = None, ballast: Ballast | None = None
+    ) -> "Store":
+        """Opens or makes the database; a damaged one is replaced by the newest of `spares`.
 
         Raises:
             StoreFailed: it cannot be used.
         """
-        return cls(await Database.open(path))
+        store = cls(await Database.open(path, spares=spares, ballast=ballast))
+        if store._database.is_restored:
+            await store.after_restoring()
+        return store
 
     async def close(self) -> None:
         await self._database.close()
@@ -67,6 +82,41 @@ class Store:
     @property
     def warning(self) -> str | None:
         return self._database.warning
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can be written just now, as one clause; empty when all is well."""
+        return self._database.trouble
+
+    async def is_well_again(self) -> bool:
+        """Tries whether something can be written, and catches up with what could not be."""
+        if not await self._database.probe():
+            return False
+        for message_id in tuple(self._shown):
+            await self.settle(message_id)
+        return not self.trouble
+
+    async def sweep(self, rules: RetentionConfig) -> int:
+        """Lets go of what is old, in small steps; how many rows that were. The file shrinks."""
+        return await self._sweep.run(rules)
+
+    async def copy_to(self, path: Path) -> None:
+        """Writes a whole copy of the database to `path`, which is not there yet.
+
+        Raises:
+            StoreFailed: it could not be written.
+        """
+        await self._database.copy_to(path)
+
+    async def after_restoring(self) -> None:
+        """What waited for an answer when a backup was made was answered since, unless it came just now."""
+        await self._database.run(
+            Statement(
+                "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL"
+                " WHERE settled_at IS NULL AND accepted_at < ?",
+                (self._clock(), self._clock() - OWED_AFTER_RESTORING_SECONDS),
+            )
+        )
 
     @property
     def num_transactions(self) -> int:
@@ -91,7 +141,8 @@ class Store:
         return bool(inserted)
 
     async def remember_reply(self, message_id: str, refs: tuple[str, ...]) -> None:
-        await self._database.run(
+        """An answer goes on where the disk is full: then a crash may double it."""
+        await self._database.try_to_run(
             Statement(
                 "UPDATE inbox SET reply_refs = ? WHERE id = ? AND settled_at IS NULL",
                 (_REFS.dump_json(refs).decode(), message_id),
@@ -101,11 +152,11 @@ class Store:
     async def settle(self, message_id: str, *, may_be_retried: bool = False) -> None:
         """Lets the content of an answered message go. Its id stays, so that a redelivery is still known.
 
-        So do the references of its answer, for when the message is edited. One that may be retried keeps its content for a day.
+        So do the references of its answer, for when the message is edited. One that may be retried keeps its content for a day. While nothing can be written it is noted in memory.
         """
         now = self._clock()
         leaves_no_trace = message_id in self._without_trace
-        await self._database.run(
+        is_noted = await self._database.try_to_run(
             Statement(
                 "UPDATE inbox SET settled_at = ? WHERE id = ? AND settled_at IS NULL"
                 if may_be_retried
@@ -120,7 +171,11 @@ class Store:
             Statement("DELETE FROM inbox WHERE settled_at < ?", (now - DEDUPE_SECONDS,)),
             leaves_no_trace=leaves_no_trace,
         )
-        self._without_trace.discard(message_id)
+        if is_noted:
+            self._shown.discard(message_id)
+            self._without_trace.discard(message_id)
+        else:
+            self._shown.add(message_id)
 
     async def retriable(self, message_id: str) -> Message | None:
         """One that was settled without an answer and may still be answered."""
@@ -149,12 +204,15 @@ class Store:
         """What was accepted and not settled, in order of arrival."""
         (rows,) = await self._database.run(
             Statement(
-                "SELECT body, address, reply_refs FROM inbox"
+                "SELECT id, body, address, reply_refs FROM inbox"
                 " WHERE platform = ? AND settled_at IS NULL ORDER BY number",
                 (platform.value,),
             )
         )
-        return tuple(_delivery(row) for row in rows)
+        found = [(str(id_), _readable(row)) for id_, *row in rows]
+        for message_id in (id_ for id_, delivery in found if delivery is None):
+            await self.settle(message_id)
+        return tuple(delivery for _, delivery in found if delivery is not None)
 
     async def knows(self, message_id: str) -> bool:
         """Whether it was accepted within the last week, or its answer is still kept."""
@@ -232,19 +290,22 @@ class Store:
     async def keep_turn(
         self, conversation: Conversation, message_id: str, turn: Turn, reason: Reason | None = None
     ) -> None:
-        """Once a message, and not for one that its author has made us forget meanwhile. `reason`: why it was chosen."""
+        """Once a message, and not for one that its author has made us forget meanwhile. `reason`: why it was chosen.
+
+        On a full disk it is not kept: the answer is there all the same.
+        """
         scope = _full(conversation.scope)
-        await self._database.run(
-            _joining(scope),
+        await self._database.try_to_run(
+            _joining(scope, self._clock()),
             Statement(
                 "INSERT OR IGNORE INTO turns"  # noqa: S608 - our own text
-                " (message_id, conversation_number, chapter, author, skill, question, answer, inputs)"
-                f" SELECT ?, number, ?, ?, ?, ?, ?, ? FROM conversations WHERE {_CONVERSATION}"
+                " (message_id, conversation_number, chapter, author, skill, question, answer, inputs, kept_at)"
+                f" SELECT ?, number, ?, ?, ?, ?, ?, ?, ? FROM conversations WHERE {_CONVERSATION}"
                 " AND NOT EXISTS (SELECT 1 FROM inbox WHERE id = ? AND settled_at IS NOT NULL)",
                 (
                     *(message_id, conversation.chapter),
                     *(turn.author_id, turn.skill, turn.question, turn.answer),
-                    _INPUTS.dump_json(dict(turn.inputs)).decode(),
+                    *(_INPUTS.dump_json(dict(turn.inputs)).decode(), self._clock()),
                     *scope,
                     message_id,
                 ),
@@ -262,7 +323,7 @@ class Store:
 
     async def join(self, scope: Scope) -> None:
         """From now on the bot takes part in this conversation."""
-        await self._database.run(_joining(_full(scope)))
+        await self._database.try_to_run(_joining(_full(scope), self._clock()))
 
     async def takes_part(self, scope: Scope) -> bool:
         (found,) = await self._database.run(
@@ -284,7 +345,7 @@ class Store:
     async def begin_chapter(self, scope: Scope) -> None:
         """What was said so far is not seen any more."""
         await self._database.run(
-            _joining(_full(scope)),
+            _joining(_full(scope), self._clock()),
             Statement(f"UPDATE conversations SET chapter = chapter + 1 WHERE {_CONVERSATION}", _full(scope)),  # noqa: S608 - our own text
         )
 
@@ -335,11 +396,21 @@ def _full(scope: Scope) -> tuple[str, str, str, str]:
     return key
 
 
-def _joining(key: tuple[str, str, str, str]) -> Statement:
+def _joining(key: tuple[str, str, str, str], now: float) -> Statement:
     return Statement(
-        "INSERT OR IGNORE INTO conversations (platform, workspace, channel, conversation) VALUES (?, ?, ?, ?)",
-        key,
+        "INSERT INTO conversations (platform, workspace, channel, conversation, used_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET used_at = excluded.used_at",
+        (*key, now),
     )
+
+
+def _readable(row: list[Value]) -> Delivery | None:
+    """None for a message that the disk has spoilt."""
+    try:
+        return _delivery(tuple(row))
+    except ValidationError:
+        _log.warning("A message that waited for its answer cannot be read any more, and is not answered.")
+        return None
 
 
 def _delivery(row: Row) -> Delivery:

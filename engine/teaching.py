@@ -241,7 +241,9 @@ class Teaching:
         return written
 
     async def _written(self, write: Callable[[], Written]) -> Written:
-        """The next answer knows it, wherever it is given."""
+        """The next answer knows it, wherever it is given. The file is not touched while nobody could note who taught it."""
+        if not await self._store.is_well_again():
+            raise TeachingRefused(teachwording.cannot_be_noted(self._store.trouble))
         written = await asyncio.to_thread(write)
         await self._skillbook.refresh()
         return written

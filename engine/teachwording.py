@@ -35,6 +35,13 @@ def cannot_write(path: str, reason: str) -> str:
     )
 
 
+def cannot_be_noted(reason: str) -> str:
+    why = f" ({reason})" if reason else ""
+    return (
+        f"Nothing can be written just now{why}, so nothing was changed. Whoever runs this bot can mend that."
+    )
+
+
 def file_never_rests(path: str) -> str:
     return f"{path} is being saved again and again, so I left it alone. Try once more in a moment."
 

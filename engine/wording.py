@@ -59,6 +59,7 @@ CUT_SHORT = "(Cut here: many messages are in line, so answers are shorter for no
 TOO_MANY_PRESSES = "That was a lot at once: I am still busy with what you pressed before. Wait a moment, then press once more."
 IN_FILE = "The answer is long: all of it is in the file."
 _SHOWN_VALUE_CHARACTERS = 60
+_STORES = {".db": "database", ".zip": "backup"}
 _DONE_WITH = {Right.USE: "use", Right.TEACH: "teach", Right.ADMIN: "manage"}
 
 
@@ -70,7 +71,7 @@ def sentence(error: BaseException) -> str:
         case ModelUnusable():
             return f"The model {error.model} cannot be used: {error.reason}. To mend it, {error.advice}."
         case StoreFailed():
-            what = "database" if Path(error.path).suffix == ".db" else "data folder"
+            what = _STORES.get(Path(error.path).suffix, "data folder")
             return f"The {what} {error.path} cannot be used: {error.reason}. {error.advice}"
         case RequestFailed() | AnswerFailed():
             return _of_failure(error)
@@ -564,9 +565,12 @@ def database_failure(name: str, detail: str) -> tuple[str, str]:
         ),
         "SQLITE_CORRUPT": (
             "it is damaged",
-            "Start the bot again: it moves the file aside and begins a new one.",
+            "Start the bot again: it moves the file aside and goes on with the newest backup.",
         ),
-        "SQLITE_IOERR": ("the disk failed or is full", "Check the disk, then start the bot again."),
+        "SQLITE_IOERR": (
+            "the disk failed or is full",
+            "Check the disk, or free some space; it goes on by itself.",
+        ),
     }
     found = (answer for start, answer in known.items() if name.startswith(start))
     return next(found, (detail, "Start the bot again."))
@@ -579,8 +583,32 @@ def damaged_database(path: Path, moved: Path) -> str:
     )
 
 
+def restored_database(path: Path, moved: Path, backup: str) -> str:
+    return (
+        f"The database {path} was damaged. It is kept as {moved.name}; the bot goes on with the backup {backup} "
+        "and remembers nothing of after it."
+    )
+
+
+def restored_empty_database(path: Path, backup: str) -> str:
+    return f"The database {path} was an empty file. The bot goes on with the backup {backup} and remembers nothing of after it."
+
+
 def empty_database(path: Path) -> str:
     return f"The database {path} was an empty file. The bot begins with a new one and remembers nothing of before."
+
+
+def disk_trouble(reason: str) -> str:
+    """What the bot says to who runs it. `reason` is one clause."""
+    return f"Nothing can be kept: {reason}. Messages are refused until there is room again; it goes on by itself."
+
+
+def disk_well_again() -> str:
+    return "Messages can be kept again."
+
+
+def swept(num_rows: int) -> str:
+    return f"{num_rows:,} old entries of the database were let go (`retention:` in config.yaml)."
 
 
 # The terminal

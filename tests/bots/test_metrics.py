@@ -189,6 +189,7 @@ async def test_health_is_the_engine_and_every_place(tmp_path: Path) -> None:
             "is_well": True,
             "is_leaving": False,
             "is_engine_up": True,
+            "is_database_up": True,
             "places": places,
             "reasons": {},
         }
