@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine import Limits
+from engine import Limits, Platform
 from tests.emulators.discord import DiscordEmulator
 from tests.emulators.discord_bot import running as running_discord
 from tests.emulators.discord_world import Said
@@ -76,7 +76,6 @@ async def test_a_flood_fills_no_memory_and_each_is_told_once_and_all_is_acknowle
         last = await slack.event({"type": "app_home_opened", "user": "U1", "tab": "home", "channel": "DU1"})
         await slack.acked(last)
         watch.look()
-        print(watch.most_bytes, watch.most_tasks, slack.num_flood_acks, Counter(m for m, _ in slack.calls), asyncio.get_running_loop().time())
         assert slack.num_flood_acks == NUM_EVENTS
         assert watch.most_tasks < MAX_TASKS
         assert watch.most_bytes < MAX_GROWTH_BYTES
@@ -84,10 +83,48 @@ async def test_a_flood_fills_no_memory_and_each_is_told_once_and_all_is_acknowle
         release.set()
         model.gate.open()
         await slack.until(lambda: not bot.engine.queue.num_waiting and not bot.engine.queue.num_running)
-        print(asyncio.get_running_loop().time())
         quiet = await slack.say("UQUIET", "C1", f"{ME} is it over?")
         await slack.answer_in("C1", quiet, "is it over?")
     told = Counter(str(call["user"]) for method, call in slack.calls if method == "chat.postEphemeral")
     assert told["UFLOOD"] == 1
     assert set(told.values()) == {1}
+    injected(NUM_EVENTS)
+
+
+@pytest.mark.fault("F14", "20,000 mentions in Discord while the model stands still")
+async def test_a_flood_on_discord_fills_no_memory_and_each_is_told_once(
+    tmp_path: Path, injected: Injected
+) -> None:
+    model = FakeInference(num_slots=4)
+    model.gate.close()
+    watch = Watch()
+    async with DiscordEmulator.start() as discord, running_discord(discord, tmp_path, model) as bot:
+        general = discord._channel("general")
+        for number in range(NUM_EVENTS):
+            person, text = discord.person(flooder(number)), f"<@{discord.bot.id}> number {number}"
+            said = Said(discord._ids.next(), general, person, text, mentions=(discord.bot,))
+            discord.messages[said.id] = said
+            await discord.gateway.dispatch("MESSAGE_CREATE", said.data())
+            if number % 50 == 0:
+                watch.look()
+                discord.gateway.sessions[-1].events.clear()
+                await asyncio.sleep(0)
+        in_line = Limits().waiting_per_channel
+        while len(await bot.engine.left_over(Platform.DISCORD)) > in_line + 4:
+            await asyncio.sleep(0.05)
+        watch.look()
+        quiet = await discord.say("quiet", discord.direct("quiet"), "/queue")
+        await discord.answer_to(quiet, "100 messages in line")
+        assert watch.most_tasks < MAX_TASKS
+        assert watch.most_bytes < MAX_GROWTH_BYTES
+        model.gate.open()
+        while bot.engine.queue.num_waiting or bot.engine.queue.num_running:
+            await asyncio.sleep(0.01)
+        told = Counter(
+            discord.messages[int(one.body["message_reference"]["message_id"])].author.name
+            for one in discord.sent("POST", "/messages")
+            if "already" in str(one.body.get("content"))
+        )
+        assert told["UFLOOD"] == 1
+        assert set(told.values()) == {1}
     injected(NUM_EVENTS)
