@@ -37,7 +37,7 @@ class Running:
     async def run(self, asked: Asked, message: Message, files: tuple[FileRef, ...] = ()) -> None:
         """Answers in the place of an interaction, which is owed a response however often that was said."""
         try:
-            has_entered = self._bounds.messages.enter(message.id, message.author.id)
+            has_entered = self._enter(message)
         except QueueFull as full:
             self._engine.meter.refuse(full)
             await self._replies.whisper(asked, sentence(full))
@@ -59,7 +59,7 @@ class Running:
         """A message: whether it is new and an answer to it has begun."""
         message = delivery.message
         try:
-            has_entered = self._bounds.messages.enter(message.id, message.author.id)
+            has_entered = self._enter(message)
         except QueueFull as full:
             self._engine.meter.refuse(full)
             await self.refuse(delivery, full)
@@ -81,6 +81,17 @@ class Running:
                 await self._desk.surface(delivery).whisper(sentence(full))
         finally:
             self._bounds.notices.leave(key)
+
+    def _enter(self, message: Message) -> bool:
+        """Raises QueueFull before it costs anything, when there is too much under way."""
+        has_entered = self._bounds.messages.enter(message.id, message.author.id)
+        try:
+            if has_entered:
+                self._engine.require_room(message)
+        except QueueFull:
+            self._bounds.messages.leave(message.id)
+            raise
+        return has_entered
 
     def _end(self, delivery: Delivery, *, has_entered: bool) -> None:
         if has_entered:

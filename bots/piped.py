@@ -12,6 +12,9 @@ from bots.terminal_session import TerminalSession, printable
 from engine import CUT, Engine, Event, Finished, sentence
 
 _CHUNK_BYTES = 1 << 16
+_MAX_LINE_BYTES = (
+    4_000_001  # one more than the longest message that config.yaml can allow, in four bytes each
+)
 
 _log = logging.getLogger(__name__)
 
@@ -20,12 +23,14 @@ async def lines_of(descriptor: int) -> AsyncIterator[str]:
     """The lines of a pipe, a file or a terminal, as they come.
 
     Read without Python's own buffer: its lock, held by a thread that waits, would break the end of the process.
+    Of a line that does not end, the beginning is kept: it is too long to be answered anyway.
     """
     rest = b""
     while chunk := await in_daemon_thread(lambda: os.read(descriptor, _CHUNK_BYTES)):
         *lines, rest = (rest + chunk).split(b"\n")
         for line in lines:
             yield line.decode("utf-8", "replace")
+        rest = rest[:_MAX_LINE_BYTES]
     if rest:
         yield rest.decode("utf-8", "replace")
 

@@ -33,6 +33,7 @@ from engine import (
     MissingRight,
     Platform,
     QueueFull,
+    UnderstudyError,
     sentence,
     slack_not_member,
 )
@@ -107,21 +108,26 @@ class Answers:
         self._shown = Shown()
 
     async def keep(self, heard: Heard) -> Delivery | None:
-        """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
+        """Durably; None when the bot is not meant, or has been told before. Raises QueueFull, and what the store raises."""
         if not await self._is_meant(heard) or not self._goes_on(heard.message):
             return None
-        author = heard.message.author
-        if not author.is_bot:
-            author = await self._workspace.people.known(author)
-        return await self.keep_message(replace(heard.message, author=author), heard.address)
+        return await self._kept(heard.message, heard.address, is_known=heard.message.author.is_bot)
 
     async def keep_message(self, message: Message, address: SlackAddress) -> Delivery | None:
-        """One whose author is known already. Raises QueueFull before anything is kept, when there is too much under way."""
-        delivery = Delivery(message, address.to_json())
+        """One whose author is known already. Raises as `keep` does."""
+        return await self._kept(message, address, is_known=True)
+
+    async def _kept(self, message: Message, address: SlackAddress, *, is_known: bool) -> Delivery | None:
+        """Raises QueueFull before it costs anything, when there is too much under way."""
         messages = self._workspace.bounds.messages
         has_entered = messages.enter(message.id, message.author.id)
         is_new = False
         try:
+            if has_entered:
+                self._engine.require_room(message)
+            if not is_known:
+                message = replace(message, author=await self._workspace.people.known(message.author))
+            delivery = Delivery(message, address.to_json())
             is_new = await self._engine.accept(delivery.message, delivery.address)
         finally:
             if has_entered and not is_new:
@@ -136,17 +142,21 @@ class Answers:
 
     def refuse(self, heard: Heard, error: UnderstudyError) -> None:
         """In private, as far as there is room for that too."""
-        if words := self.refusal(heard.message, error):
-            telling = partial(self._whisper, heard, words)
-            try:
-                self._workspace.begin_within(self._workspace.bounds.notices, heard.message.author.id, telling)
-            except QueueFull:
-                _log.warning("Somebody was not told that there is too much to do.")
+        words = self.refusal(heard.message, error)
+        if not words:
+            return
+        person, telling = heard.message.author.id, partial(self._whisper, heard, words)
+        try:
+            self._workspace.begin_within(self._workspace.bounds.notices, person, telling)
+        except QueueFull:
+            if self._workspace.bounds.told.may_tell("", "notices"):
+                _log.warning("More people than can be told are refused, because there is too much to do.")
 
     def _may_tell(self, person: str, error: UnderstudyError) -> bool:
         return self._workspace.bounds.told.may_tell(person, told_of(error))
 
     async def _whisper(self, heard: Heard, words: str) -> None:
+        await self._budgets.notices.turn()
         try:
             await self._thread(heard.message, heard.address).whisper(words)
         except (ApiFailed, MessageGone) as error:

@@ -21,6 +21,7 @@ MAX_STOPS = 19
 MAX_WRITES = 48
 MAX_SESSIONS = 46
 MAX_STATUSES = 55
+MAX_NOTICES = 48  # half of what Slack takes: the other half is for what people press
 MAX_POSTS = 55  # in one channel
 BURST_APPENDS = 6
 BURST_WRITES = 12
@@ -82,6 +83,7 @@ class Budgets:
     writes: Budget
     sessions: Budget
     statuses: Budget
+    notices: Budget
     window_seconds: float = WINDOW_SECONDS
     posts: WeakValueDictionary[str, Budget] = field(default_factory=WeakValueDictionary)
 
@@ -95,6 +97,7 @@ class Budgets:
             writes=Budget(MAX_WRITES, BURST_WRITES, window_seconds),
             sessions=Budget(MAX_SESSIONS, MAX_SESSIONS, window_seconds),
             statuses=Budget(MAX_STATUSES, BURST_STATUSES, window_seconds),
+            notices=Budget(MAX_NOTICES, MAX_NOTICES, window_seconds),
             window_seconds=window_seconds,
         )
 

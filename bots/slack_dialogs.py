@@ -20,7 +20,6 @@ from engine import (
     Author,
     Message,
     Platform,
-    QueueFull,
     Right,
     Scope,
     Skill,
@@ -46,10 +45,8 @@ class Dialogs:
         by = await self._windows.author(pressed.person)
         try:
             await self._press(pressed, by)
-        except QueueFull as full:
-            await self._whisper_once(pressed, sentence(full), told_of(full))
         except UnderstudyError as error:
-            await self._windows.whisper(pressed, sentence(error))
+            await self._whisper_once(pressed, sentence(error), told_of(error))
 
     async def refuse(self, pressed: Pressed) -> None:
         """There is no room for one more press of theirs."""

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from weakref import WeakValueDictionary
 
 from bots.slack_api import Api, ApiFailed, Payload
 from bots.slack_budget import Budget
@@ -41,6 +42,7 @@ class People:
         self._groups: dict[str, tuple[str, ...]] = {}
         self._groups_at: float | None = None
         self._asking = asyncio.Lock()
+        self._being_asked: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._budget = Budget(MAX_LOOK_UPS, MAX_LOOK_UPS)
         self._told: set[str] = set()
 
@@ -76,8 +78,11 @@ class People:
 
     async def _person(self, user: str) -> _Person | None:
         """None: this may not be asked."""
-        if (known := self._remembered(user)) is not None:
-            return known
+        asking = self._being_asked.setdefault(user, asyncio.Lock())
+        async with asking:  # who writes ten times at once is looked up once
+            return self._remembered(user) or await self._looked_up(user)
+
+    async def _looked_up(self, user: str) -> _Person | None:
         await self._budget.turn()
         told = await self._asked("users.info", user=user)
         if told is None:

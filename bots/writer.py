@@ -149,8 +149,10 @@ class Writer:
                 await self._changed.wait()
 
     def _can_wait(self) -> bool:
-        """A draft lets whole answers go first; the next piece of text asks again."""
-        return self._draft.stage is Stage.PARTIAL and any(pace.is_pressed for pace in self._paces)
+        """What is not whole lets whole answers go first, but for a first notice; the next draft asks again."""
+        is_first_notice = self._draft.stage is Stage.NOTICE and not self._shown
+        is_whole = self._draft.stage is Stage.FINAL
+        return not is_whole and not is_first_notice and any(pace.is_pressed for pace in self._paces)
 
     async def _first_look(self) -> None:
         """Gives a fast answer the time to be more than one character, or to make a notice needless."""

@@ -13,6 +13,7 @@ from engine.command import (
     BuiltIn,
     BuiltInCall,
     SkillCall,
+    called,
     cleaned,
     nearest_command,
     read_call,
@@ -269,6 +270,16 @@ class Engine(Desk):
         return Writing(
             replace(skill, sampling=replace(skill.sampling, max_tokens=max_tokens)), is_shortened=True
         )
+
+    def require_room(self, message: Message) -> None:
+        """For a place to ask before it keeps a message that would only be refused.
+
+        Raises:
+            QueueFull: it would have to wait, and the line is full. The bot's own commands wait for nobody.
+        """
+        what = called(cleaned(message), self.skillbook, self.default_skill(message.scope))
+        if isinstance(what, Skill):
+            self.queue.require_room(_origin(message))
 
     def _fitting(self, call: SkillCall) -> Fitting:
         skill, info = call.skill, self.inference.info

@@ -60,16 +60,18 @@ class Line:
         yield from self._background
 
     def add(self, entry: Entry) -> None:
-        """Lets it wait; `start_next` starts it.
+        """Lets it wait; `start_next` starts it. Raises as `require_room` does."""
+        self.require_room(entry)
+        self._lane(entry).add(entry)
 
-        Raises:
-            QueueFull: it cannot start at once, and the line is full.
+    def require_room(self, entry: Entry) -> None:
+        """Raises:
+        QueueFull: it could not start at once, and the line is full.
         """
         lane = self._lane(entry)
         has_room = self._has_room(is_background=entry.is_background)
         if not (has_room and lane.could_start(entry.origin, self._running)):
             lane.refuse_if_full(entry.origin)
-        lane.add(entry)
 
     def start_next(self) -> Entry | None:
         """The next one, started, while there is room for one that is ready."""

@@ -139,10 +139,8 @@ class Queue:
             QueueFull: it would have to wait, and the line is full.
         """
         entry = Entry(origin, max(1, cost_tokens), is_background)
-        try:
-            self._line.add(entry)
-        except QueueFull as full:
-            raise QueueFull(full.max_waiting, full.whose, self._next_of(origin, full.whose)) from None
+        self._require_room(entry)
+        self._line.add(entry)
         ticket = self._tickets[entry] = Ticket(self, entry, self._clock())
         self._go_on()
         return ticket
@@ -158,6 +156,16 @@ class Queue:
         self._go_on()
         self._left.set()
         self._left = asyncio.Event()
+
+    def require_room(self, origin: Origin) -> None:
+        """Raises QueueFull as `enter` would."""
+        self._require_room(Entry(origin, 1))
+
+    def _require_room(self, entry: Entry) -> None:
+        try:
+            self._line.require_room(entry)
+        except QueueFull as full:
+            raise QueueFull(full.max_waiting, full.whose, self._next_of(entry.origin, full.whose)) from None
 
     def _next_of(self, origin: Origin, whose: Whose) -> Waiting | None:
         """Of those that fill this party's share of the line, the one that starts first: then there is room again."""

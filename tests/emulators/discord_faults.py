@@ -47,7 +47,10 @@ TOO_MANY_FOLLOW_UPS = Refusal(
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens to one request. `is_reset` cuts the connection, `after` once the request has been carried out."""
+    """What happens to one request. `is_reset` cuts the connection, `after` once the request has been carried out.
+
+    With `held` nothing else happens to it, but not before that is set.
+    """
 
     method: str
     part: str
@@ -57,6 +60,7 @@ class Fault:
     is_cloudflare: bool = False
     is_reset: bool = False
     after: bool = False
+    held: asyncio.Event | None = None
 
     def response(self) -> web.Response:
         if self.is_cloudflare:

@@ -262,6 +262,10 @@ class DiscordServer:
         fault = next((one for one in self._faults if one.method == request.method and one.part in path), None)
         if fault is not None:
             self._faults.remove(fault)
+            if fault.held is not None:
+                self._notify()
+                await fault.held.wait()
+                return await self._responded(request, path, handler)
             if fault.after:
                 await self._responded(request, path, handler)
             if fault.is_reset and request.transport is not None:

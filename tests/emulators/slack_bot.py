@@ -58,10 +58,14 @@ async def running(
     bots: tuple[str, ...] = (),
     is_waited_for: bool = True,
     limits: Limits | None = None,
+    seconds: float = 20.0,
     book: Skillbook | None = None,
     **engine_parts: Any,
 ) -> AsyncGenerator[Bot]:
-    """`window_seconds` is the bot's idea of Slack's minute. A `book` of real files takes the place of `skills`."""
+    """`window_seconds` is the bot's idea of Slack's minute, and all must be done in `seconds`.
+
+    A `book` of real files takes the place of `skills`.
+    """
     model = model or FakeInference(num_slots=4)
     states: list[str] = []
     store = await Store.open(folder / "understudy.db")
@@ -86,7 +90,7 @@ async def running(
     )
     task = asyncio.create_task(place.run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(seconds):
             if is_waited_for:
                 await slack.connected()
             yield Bot(model, engine, store, states, task)

@@ -6,7 +6,7 @@ import logging
 import socket
 import struct
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
@@ -48,10 +48,12 @@ class Server(Methods):
         self.tiers = Tiers()
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.envelopes: list[Envelope] = []
+        self._by_id: dict[str, Envelope] = {}
         self.responses: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
         self.num_connections = 0
         self.num_downloads = 0
+        self.num_flood_acks = 0
         self._num_responses: Counter[str] = Counter()
         self._pressed: dict[str, Posted] = {}
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
@@ -122,7 +124,10 @@ class Server(Methods):
         return link
 
     def _take_ack(self, told: dict[str, Any]) -> None:
-        envelope = next(one for one in self.envelopes if one.id == told["envelope_id"])
+        if told["envelope_id"] not in self._by_id:
+            self.num_flood_acks += 1
+            return
+        envelope = self._by_id[told["envelope_id"]]
         if not envelope.acks:
             envelope.seconds = asyncio.get_running_loop().time() - envelope.sent_at
         envelope.acks.append(told.get("payload"))
@@ -201,6 +206,7 @@ class Server(Methods):
     async def _tell(self, kind: str, body: dict[str, Any]) -> Envelope:
         envelope = Envelope(f"envelope-{next(self._numbers)}", body)
         self.envelopes.append(envelope)
+        self._by_id[envelope.id] = envelope
         await self.until(lambda: bool(self._sockets))
         await self._send(envelope, kind)
         return envelope
@@ -221,6 +227,15 @@ class Server(Methods):
         envelope.sent_at = asyncio.get_running_loop().time()
         link = list(self._sockets)[-1]
         await link.send_json({**payload, "payload": envelope.body})
+
+    async def flood(self, bodies: Iterable[dict[str, Any]], kind: str = "events_api") -> None:
+        """Tells of very many things at once and keeps none of them; `num_flood_acks` counts what comes back."""
+        await self.until(lambda: bool(self._sockets))
+        socket = list(self._sockets)[-1]
+        for number, body in enumerate(bodies):
+            payload = {"envelope_id": f"flood-{number}", "type": kind, "payload": body}
+            await socket.send_json(payload | {"accepts_response_payload": kind != "events_api"})
+            await asyncio.sleep(0)
 
     async def refresh(self) -> None:
         """Slack asks to change to a new connection."""
