@@ -18,11 +18,24 @@ from bots.piped import answer_lines, lines_of
 from bots.places import KINDS, Place, PlaceKind
 from bots.reloads import ReloadNews, change_lines
 from bots.setup import Setup
+from bots.signals import Leave
 from bots.status_line import say_work
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput
 from bots.terminal_session import printable
-from engine import Engine, Reload, Remeasuring, Skillbook, StoreFailed, UnderstudyError, engine_line, sentence
+from engine import (
+    Engine,
+    Reload,
+    Remeasuring,
+    Skillbook,
+    StoreFailed,
+    UnderstudyError,
+    answers_under_way,
+    engine_line,
+    sentence,
+)
+
+DRAIN_SECONDS = 20.0
 
 EXIT_FINE = 0
 EXIT_FAILED = 1
@@ -83,8 +96,14 @@ async def _chat_in_pipe(engine: Engine) -> int:
 # run
 
 
-async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[PlaceKind] = KINDS) -> int:
-    """Serves the places whose tokens are there until a signal, or until none of them goes on.
+async def run(
+    setup: Setup,
+    open_model: ModelOpener,
+    say: Say,
+    kinds: Sequence[PlaceKind] = KINDS,
+    leave: Leave | None = None,
+) -> int:
+    """Serves the places whose tokens are there until it is to leave, or until none of them goes on.
 
     Raises:
         NoPlaces: there is no token at all.
@@ -92,6 +111,7 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
         FileFaults: the port of the metrics cannot be had.
     """
     ready = _ready(setup, kinds, say)
+    leave = leave or Leave()
     with setup.data.claimed(Use.PLACES) as database:
         if database is None:
             raise _in_use(setup.data.path)
@@ -107,7 +127,9 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
             are_up, reasons = standing.are_up, standing.said
             metrics.show(Figures(engine, model.name, are_up, reasons=reasons, loop=watch))
             async with _saying_work(engine, say), _remeasuring(engine, say):
-                await _serve(places, standing, say)
+                with leave.heeds() as is_to_leave:
+                    if await _serve_until(is_to_leave, places, standing, say, engine):
+                        return EXIT_FINE
     say("No place is left to answer in.")
     return EXIT_FAILED
 
@@ -200,6 +222,37 @@ class Standing:
         self.are_up[name] = False
         if error is not None:
             self.said[name] = f"It ended with {type(error).__name__}; the log says more."
+
+
+async def _serve_until(
+    is_to_leave: asyncio.Event,
+    places: Sequence[tuple[PlaceKind, Place]],
+    standing: Standing,
+    say: Say,
+    engine: Engine,
+) -> bool:
+    """Whether it is to leave; what is under way then is brought to its end first, for a while."""
+    serving = asyncio.create_task(_serve(places, standing, say), name="places")
+    leaving = asyncio.create_task(is_to_leave.wait(), name="leaving")
+    try:
+        await asyncio.wait((serving, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done():
+            await _drain(engine, say)
+        return leaving.done()
+    finally:
+        leaving.cancel()
+        serving.cancel()
+        await asyncio.gather(serving, leaving, return_exceptions=True)
+
+
+async def _drain(engine: Engine, say: Say) -> None:
+    """Nothing new is begun. What is not done in time is answered after the next start, in the same messages."""
+    engine.leave()
+    if engine.num_begun:
+        say(f"Ending: {answers_under_way(engine.num_begun, DRAIN_SECONDS)}")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await engine.idle()
 
 
 async def _serve(places: Sequence[tuple[PlaceKind, Place]], standing: Standing, say: Say) -> None:

@@ -49,6 +49,11 @@ class DataFolder:
         """What decides the answers of each skill with choices, in words."""
         return self.path / "methods"
 
+    @property
+    def seen_models(self) -> Path:
+        """The sha256 of the model files that were used."""
+        return self.path / "models.json"
+
     def database(self, use: Use) -> Path:
         return self.path / f"{use}.db"
 

@@ -19,7 +19,7 @@ import discord
 import yarl
 
 from bots.closures import Closures
-from bots.discord_answer import AnswerDesk, message_named
+from bots.discord_answer import AnswerDesk, is_owed_a_response, message_named
 from bots.discord_api import (
     ApiFailed,
     Forbidden,
@@ -49,18 +49,23 @@ from bots.discord_lessons import LessonDesk
 from bots.discord_reading import Reader
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
+from bots.hops import Hops
+from bots.intake import Bounds, Intake
 from bots.markup import for_discord
 from bots.reply import deliver
 from bots.shown import Shown
 from bots.surface import Busy, File, MessageGone
 from engine import (
+    TOO_MANY_PRESSES,
     Author,
     Delivery,
     DiscordConfig,
     Engine,
     FilesConfig,
     JsonValue,
+    Message,
     Platform,
+    QueueFull,
     Secrets,
     discord_reads,
     sentence,
@@ -90,6 +95,8 @@ REFUSED = (
     "Reset Token, and put it into DISCORD_TOKEN, in the environment or in .env."
 )
 
+_log = logging.getLogger(__name__)
+
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _WORN_CODES = (10015, 10062, 50027)  # unknown webhook, unknown interaction, invalid webhook token
 _CLOSED_CODES = {
@@ -118,9 +125,11 @@ class DiscordPlace:
         on_state: Callable[[str], None],
         *,
         files: FilesConfig = FILES,
+        bots: tuple[str, ...] = (),
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._engine = engine
+        self._bots = frozenset(bots)
         self._config = config
         self._files = files
         self._token = secrets.discord_token
@@ -156,6 +165,7 @@ class DiscordPlace:
             self._files,
             self._sync,
             self._on_state,
+            bots=self._bots,
             interval_seconds=self._interval,
         )
         try:
@@ -195,6 +205,7 @@ class Client(discord.Client):
         sync: CommandSync,
         on_state: Callable[[str], None],
         *,
+        bots: frozenset[str] = frozenset(),
         interval_seconds: float,
     ) -> None:
         super().__init__(
@@ -207,6 +218,7 @@ class Client(discord.Client):
         self._engine = engine
         self._sync = sync
         self._on_state = on_state
+        self._bots, self._hops = bots, Hops()
         self._opens_threads = config.create_thread
         self._api = DiscordApi(self, self._doubt, on_state)
         self._desk = AnswerDesk(self._api, interval_seconds)
@@ -222,7 +234,9 @@ class Client(discord.Client):
         self._shown = Shown()
         self._closures = Closures("Discord", on_state, engine.meter.close)
         replies = Replies(self._api)
-        self._running = Running(engine, replies, self._desk, self._answer)
+        self._bounds = Bounds.of(engine.queue.limits, engine.queue.num_slots)
+        self._replies = replies
+        self._running = Running(engine, replies, self._desk, self._answer, self._bounds)
         lessons = LessonDesk(engine, replies)
         buttons = ButtonDesk(engine, replies, self._running, lessons, self._askers.get)
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
@@ -272,24 +286,58 @@ class Client(discord.Client):
     # What people say
 
     async def on_message(self, message: discord.Message) -> None:
+        if self._may_be_meant(message):
+            await self._within(self._bounds.arriving, self._take(message))
+
+    async def _take(self, message: discord.Message) -> None:
         if not await self._is_meant(message):
             return
-        delivery = await self._heard(message)
-        if await self._running.begin(delivery, self._engine.accept(delivery.message, delivery.address)):
-            self._begin(self._show_typing(message.channel))
+        heard = await self._heard(message)
+        if self._goes_on(heard.message) and await self._running.hear(heard):
+            self._show_typing(message)
+
+    def _goes_on(self, message: Message) -> bool:
+        """False: another bot has been answered here often enough."""
+        if not message.author.is_bot:
+            self._hops.person_spoke(message.scope)
+            return True
+        may_answer = self._hops.may_answer(message.scope, message.id)
+        if not may_answer and self._bounds.told.may_tell(message.author.id, "hops"):
+            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
+        return may_answer
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
         message = event.message
         is_fresh = message.created_at.timestamp() > discord.utils.utcnow().timestamp() - EDITED_SECONDS
-        if message.edited_at is None or not is_fresh or not await self._is_meant(message):
+        is_edit = message.edited_at is not None and not _is_of_bot(message)
+        if is_edit and is_fresh and self._may_be_meant(message):
+            await self._within(self._bounds.arriving, self._take_edited(message))
+
+    async def _take_edited(self, message: discord.Message) -> None:
+        if not await self._is_meant(message):
             return
         heard = await self._heard(message)
         delivery = await self._engine.edited(heard.message, heard.address)
         if delivery is not None:
             self._answer(delivery)
-        elif await self._running.begin(heard, self._engine.accept(heard.message, heard.address)):
-            self._begin(self._show_typing(message.channel))
+        elif await self._running.hear(heard):
+            self._show_typing(message)
+
+    async def _within(self, intake: Intake, work: Coroutine[None, None, None]) -> None:
+        """What there is no room for is let go: Discord does not tell it again."""
+        key = object()
+        try:
+            intake.enter(key, "")
+        except QueueFull:
+            work.close()
+            if self._bounds.told.may_tell("", "arriving"):
+                _log.warning("More arrives from Discord than can be kept: some of it is not answered.")
+            return
+        try:
+            await work
+        finally:
+            intake.leave(key)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
         await self._deleted(event.message_id)
@@ -305,8 +353,30 @@ class Client(discord.Client):
         await self._engine.deleted(message_key(message_id))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        if interaction.type.value in set(Kind):
-            await self._interactions.handle(_asked(interaction))
+        if interaction.type.value not in set(Kind):
+            return
+        asked = _asked(interaction)
+        try:
+            self._bounds.presses.enter(interaction.id, asked.author.id)
+        except QueueFull:
+            await self._refuse_press(asked)
+            return
+        try:
+            await self._interactions.handle(asked)
+        finally:
+            self._bounds.presses.leave(interaction.id)
+
+    async def _refuse_press(self, asked: Asked) -> None:
+        """Once a minute in words; else Discord says that it did not work."""
+        person, key = asked.author.id, asked.address.interaction_id
+        if not self._bounds.told.may_tell(person, TOO_MANY_PRESSES):
+            return
+        with suppress(QueueFull):
+            self._bounds.notices.enter(key, person)
+            try:
+                await self._replies.whisper(asked, TOO_MANY_PRESSES)
+            finally:
+                self._bounds.notices.leave(key)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Says hello once, where it may."""
@@ -320,11 +390,16 @@ class Client(discord.Client):
                 await self._api.call("POST", "/channels/{channel_id}/messages", body, channel_id=channel.id)
                 return
 
+    def _may_be_meant(self, message: discord.Message) -> bool:
+        """A person spoke, or another bot that is let in."""
+        is_let_in = str(message.author.id) in self._bots and message.author.id != self._own_id
+        return (is_let_in or not _is_of_bot(message)) and message.type in _SPOKEN
+
     async def _is_meant(self, message: discord.Message) -> bool:
         """Said to the bot: in private, by name, or where it takes part and nobody else is meant."""
-        if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
-            return False
         mentioned = [user.id for user in message.mentions]
+        if _is_of_bot(message):
+            return self._own_id in mentioned
         if isinstance(message.channel, discord.DMChannel) or self._own_id in mentioned:
             return True
         if not self._reads_everything or mentioned or message.role_mentions:
@@ -341,7 +416,8 @@ class Client(discord.Client):
         room = _room_of(message)
         root_id = message.id if room.is_one_conversation else await self._root(message)
         text = readable(message.content, self._own_id, _names(message))
-        heard = from_text(message.id, room, root_id, _author(message.author), text)
+        author = replace(_author(message.author), is_bot=_is_of_bot(message))
+        heard = from_text(message.id, room, root_id, author, text)
         is_text_channel = isinstance(message.channel, discord.TextChannel)
         opens_thread = self._opens_threads and is_text_channel and root_id == message.id
         files = tuple(
@@ -376,14 +452,22 @@ class Client(discord.Client):
             return await message.channel.fetch_message(reference.message_id)
         return None
 
-    async def _show_typing(self, channel: discord.abc.Messageable) -> None:
+    async def _type(self, channel: discord.abc.Messageable) -> None:
         if self._api.ban_seconds:
             return
         with suppress(*_TROUBLE):
             await channel.typing()
 
     def _answer(self, delivery: Delivery) -> None:
-        self._begin(self._deliver(delivery))
+        """What comes while the bot ends is answered after its next start."""
+        if not self._engine.is_leaving:
+            self._bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
+            self._engine.begin()
+            self._begin(self._deliver(delivery)).add_done_callback(lambda _: self._engine.end())
+
+    def _show_typing(self, message: discord.Message) -> None:
+        if not self._engine.is_leaving:
+            self._begin(self._type(message.channel))
 
     async def _deliver(self, delivery: Delivery) -> None:
         key = delivery.message.id
@@ -402,14 +486,17 @@ class Client(discord.Client):
                     complete=partial(self._reader.complete, delivery),
                     on_closed=self._closures.note,
                     on_shown=note_shown,
+                    told=None if is_owed_a_response(delivery) else self._bounds.told,
                 )
         finally:
             self._askers.pop(key, None)
+            self._bounds.messages.leave(key)
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._end)
+        return task
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -539,6 +626,11 @@ def _author(user: discord.User | discord.Member) -> Author:
     roles = user.roles if isinstance(user, discord.Member) else []
     groups = tuple(str(role.id) for role in roles if not role.is_default())
     return Author(str(user.id), user.display_name, groups)
+
+
+def _is_of_bot(message: discord.Message) -> bool:
+    """Another bot's or ourselves', or what came through a webhook."""
+    return message.author.bot or message.webhook_id is not None
 
 
 def _names(message: discord.Message) -> dict[int, str]:

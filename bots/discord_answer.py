@@ -315,5 +315,10 @@ class AnswerDesk:
         return self._paces.setdefault(channel_id, Pace(self._interval_seconds))
 
 
+def is_owed_a_response(delivery: Delivery) -> bool:
+    """Something stands there that says "is thinking"."""
+    return isinstance(read_address(delivery.address), InteractionAddress)
+
+
 def _written_in(address: MessageAddress) -> int:
     return address.message_id if address.opens_thread else address.channel_id

@@ -11,9 +11,18 @@ from bots.kept_figures import kept_standings
 from bots.opening import ModelOpener, OpenModel, Progress
 from bots.setup import Setup
 from engine import Config, StoreFailed, fallen, identity_of, of_no_use, sentence, size
-from engine.inference import InferenceError, ModelInfo, ModelUnusable, Speed, Status, available_memory_bytes
+from engine.inference import (
+    InferenceError,
+    ModelInfo,
+    ModelUnusable,
+    Speed,
+    Status,
+    TemplateInfo,
+    available_memory_bytes,
+)
 
 _SLOW_TOKENS_PER_SECOND = 5.0
+_MAX_SHOWN_TRIGGERS = 3
 
 
 async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progress) -> AsyncIterator[Check]:
@@ -23,6 +32,8 @@ async def examine_model(setup: Setup, open_model: ModelOpener, progress: Progres
         async with open_model(_without_saving(setup), progress) as model:
             info = model.inference.info
             yield _file(model)
+            if info.has_chat_template:
+                yield _template(info.template)
             yield _build(info)
             yield _context(config, info)
             yield _cache(config, info)
@@ -64,6 +75,20 @@ def _file(model: OpenModel) -> Check:
     return Check("Model", Mark.OK, found)
 
 
+def _template(template: TemplateInfo) -> Check:
+    facts: dict[str, Fact] = {"template_sha256": template.sha256, "template_name": template.name}
+    found = f"sha256 {template.sha256[:16]}..."
+    if template.name:
+        return Check("Template", Mark.OK, f"{found}, known from {template.name}", facts=facts)
+    if template.triggers:
+        shown = ", ".join(template.triggers[:_MAX_SHOWN_TRIGGERS])
+        found = f"{found}, not a known one; it makes its words depend on {shown}"
+        advice = "Of what people say it is shown nothing here. If nothing explains it, take the model from its maker."
+        return Check("Template", Mark.WARN, found, advice, facts)
+    advice = "It cannot reach out of its sandbox, nor see what people say. The maker of the model can say whether it is theirs."
+    return Check("Template", Mark.WARN, f"{found}, not a known one", advice, facts)
+
+
 def _build(info: ModelInfo) -> Check:
     build = f"llama-cpp-python {version('llama-cpp-python')}, {info.backend}"
     if info.num_gpu_layers == 0:
@@ -90,6 +115,10 @@ def _context(config: Config, info: ModelInfo) -> Check:
         "slots": info.num_slots,
         "slots_from": _origin(wanted.slots),
     }
+    if info.planned_context_tokens > info.context_tokens:
+        advice = "Free some memory, or set engine.slots lower in config.yaml."
+        short = f"{found}; there was no memory for {info.planned_context_tokens}"
+        return Check("Context", Mark.WARN, short, advice, facts)
     if info.context_tokens > info.trained_context_tokens:
         advice = f"Set engine.context_tokens to {info.trained_context_tokens} at most."
         learned = f"{found}; the model learned {info.trained_context_tokens}"

@@ -49,8 +49,12 @@ class Figures:
 
     @property
     def is_well(self) -> bool:
-        """The model is loaded, and no place has ended."""
-        return self.is_engine_up and all(self._places.values())
+        """The model is loaded, no place has ended, and the bot is not about to end."""
+        return self.is_engine_up and all(self._places.values()) and not self.is_leaving
+
+    @property
+    def is_leaving(self) -> bool:
+        return self._engine.is_leaving
 
     def families(self) -> Iterator[Family]:
         """Everything, as it is now."""
@@ -101,6 +105,11 @@ class Figures:
         )
         oldest = Sample(queue.oldest_wait_seconds)
         yield gauge("understudy_queue_oldest_wait_seconds", "How long the oldest of people waits.", oldest)
+        yield gauge(
+            "understudy_pressure",
+            "What is left out for all that is to do: 0 nothing, 1 drafts, 2 long texts, 3 background, 4 new messages, 5 writing.",
+            Sample(int(self._engine.pressure)),
+        )
         yield gauge("understudy_running", "Answers being written.", Sample(queue.num_running))
         yield gauge("understudy_slots", "Answers that can be written at a time.", Sample(queue.num_slots))
 

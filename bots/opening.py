@@ -10,7 +10,7 @@ from pathlib import Path
 from bots.blocking import in_daemon_thread
 from bots.setup import Setup
 from engine import Engine, Store, Warmth
-from engine.inference import STARTER, Inference, ModelFile, ModelUnusable, Worker, find_model
+from engine.inference import STARTER, Inference, ModelFile, ModelUnusable, SeenFiles, Worker, find_model
 
 Progress = Callable[[str], None]
 
@@ -42,6 +42,7 @@ async def _find(setup: Setup, model: str, progress: Progress, *, is_for_vectors:
             hf_token=setup.secrets.hf_token,
             progress=progress,
             is_for_vectors=is_for_vectors,
+            seen=SeenFiles(setup.data.seen_models, is_accepting=setup.accepts_models),
         )
     )
 
@@ -128,7 +129,9 @@ async def open_engine(
             methods_folder=setup.data.methods,
             model_name=model_name,
         )
-        warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
+        warmth = Warmth(
+            inference, setup.skillbook, store, pinned=setup.config.pinned_skills, calm=engine.calm
+        )
         watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")
         warming = _in_background(warmth.keep, "a skill is read when it is first used")
         learning = _in_background(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bots import logs
 from bots.data_folder import DataFolder
 from engine import Config, Fault, FileFaults, Secrets, Skillbook, read_config, read_environment, read_secrets
 
@@ -13,9 +14,12 @@ DEFAULT_CONFIG = Path("config.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Setup:
+    """`accepts_models`: a model file that was replaced since its first use is taken as it is now."""
+
     config: Config
     secrets: Secrets
     skillbook: Skillbook
+    accepts_models: bool = False
 
     @property
     def data(self) -> DataFolder:
@@ -37,7 +41,9 @@ def read_setup(config_path: Path) -> Setup:
     config = read_config(config_path, environ)
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
-    return Setup(config, read_secrets(environ), skillbook)
+    secrets = read_secrets(environ)
+    logs.hide(secrets)
+    return Setup(config, secrets, skillbook)
 
 
 def read_setup_to_converse(config_path: Path) -> Setup:

@@ -22,6 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
 from bots.closures import Closures
+from bots.hops import Hops
+from bots.intake import Bounds
 from bots.slack_answers import Answers, Workspace
 from bots.slack_api import ApiFailed, Payload, Upload
 from bots.slack_budget import Budgets
@@ -124,11 +126,13 @@ class SlackPlace:
         *,
         files: FilesConfig,
         admins: tuple[str, ...] = (),
+        bots: tuple[str, ...] = (),
         budgets: Callable[[], Budgets] = Budgets.of_a_workspace,
     ) -> None:
         self._engine = engine
         self._files = files
         self._admins = admins
+        self._bots = frozenset(bots)
         self._secrets = secrets
         self._api_url = config.api_url
         self._bot_token = secrets.slack_bot_token or ""
@@ -158,8 +162,11 @@ class SlackPlace:
             api = WebApi(web, session, self._api_url, self._bot_token, self._doubts)
             people, streaming = People(api, identity), Streaming(self._budgets())
             closures = Closures("Slack", self._on_state, self._engine.meter.close)
+            queue = self._engine.queue
+            bounds = Bounds.of(queue.limits, queue.num_slots)
             workspace = Workspace(
-                self._engine, api, identity, people, streaming, self._files, session, tasks, closures
+                *(self._engine, api, identity, people, streaming, self._files, session, tasks),
+                *(closures, bounds, Hops(), self._bots),
             )
             answers, home = Answers(workspace), Home(workspace)
             windows = Windows(workspace)

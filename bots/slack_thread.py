@@ -52,6 +52,7 @@ class Recipient:
 
     team: str
     user: str
+    is_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class Thread:
         self._recipient = recipient
         self._message_id = message_id
         self._attached: set[str] = set()
+
+    @property
+    def can_stream(self) -> bool:
+        """Slack wants a stream to be for a person."""
+        return not self._recipient.is_bot
 
     def measure(self, text: str) -> int:
         return len(text)
@@ -111,7 +117,9 @@ class Thread:
             raise fault from error
 
     async def whisper(self, text: str) -> None:
-        """Raises MessageGone, or ApiFailed where Slack does not say anything in private."""
+        """Raises MessageGone, or ApiFailed where Slack does not say anything in private: to another bot, nothing is said."""
+        if self._recipient.is_bot:
+            return
         try:
             await self._api.call(
                 "chat.postEphemeral",

@@ -20,6 +20,7 @@ from engine.errors import (
     NotAllowed,
     NotHere,
     PromptTooLong,
+    PutAside,
     QueueFull,
     Superseded,
     UnderstudyError,
@@ -76,6 +77,8 @@ def end_of(error: BaseException | None) -> End:
             return End(Outcome.CANCELLED)
         case AnswerStopped() | MessageDeleted() | Superseded():
             return End(Outcome.CANCELLED, _word(error))
+        case PutAside(__cause__=None):  # it was so before
+            return End(Outcome.REFUSED, _word(error))
         case _ if isinstance(error, _REFUSALS):
             return End(Outcome.REFUSED, _word(error))
         case UnderstudyError(__cause__=RequestFailed() as cause):

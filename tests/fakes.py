@@ -47,12 +47,15 @@ from engine.inference import (
     Scores,
     Speed,
     Status,
+    TemplateInfo,
     Usage,
     WordPlaces,
     WordStates,
 )
 from engine.message import Author, Message, Platform, Scope
 from engine.skill import TEXT_INPUT, Example, Input, Memory, Skill, SkillSampling, Takes
+
+KNOWN_TEMPLATE = TemplateInfo("ef" * 32, "Fake")
 
 
 class Gate:
@@ -156,6 +159,7 @@ class FakeInference:
         embedding_length: int = 0,
         sha256: str = "ab" * 32,
         is_background_seen: bool = False,
+        template: TemplateInfo = KNOWN_TEMPLATE,
     ) -> None:
         self.gate = Gate(self._notify)
         self.requests: list[Request] = []
@@ -192,6 +196,7 @@ class FakeInference:
             embedding_length=embedding_length,
             sha256=sha256,
             embedding_sha256="cd" * 32 if embedding_length else "",
+            template=template,
         )
         self.embedded: list[str] = []
 

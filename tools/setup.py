@@ -7,10 +7,12 @@ import argparse
 import hashlib
 import os
 import platform
+import re
 import runpy
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -25,6 +27,8 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 MARKS = VENV / "made-from"
 EMBEDDING = REQUIREMENTS / "embedding.txt"
 CONVERTER = ROOT / "tools" / "embedding.py"
+LLAMA = REQUIREMENTS / "llama.txt"
+VOCABULARY = re.compile(r"/vendor/llama\.cpp/models/(ggml-vocab-[\w-]+\.gguf|templates/[\w.-]+\.jinja)$")
 STARTERS = ROOT / "engine" / "inference" / "starters.py"
 
 PIP_FAILED = "pip could not do it"
@@ -93,6 +97,8 @@ def set_up(*, is_dev: bool, cuda: str) -> None:
     )
     once("understudy", lock_key(ROOT / "pyproject.toml"), lambda: install_ourselves(is_dev=is_dev))
     once("embedding", "".join(map(lock_key, (EMBEDDING, CONVERTER, STARTERS))), try_embedding)
+    if is_dev:
+        try_vocabularies()
 
 
 def make_venv() -> None:
@@ -202,6 +208,55 @@ def make_embedding(folder: Path, starters: dict[str, str]) -> Path:
     if result.returncode != 0:
         raise SetupError(f"{CONVERTER.name} failed:\n{result.stderr.strip()}")
     return made
+
+
+def try_vocabularies() -> None:
+    """One attempt a checkout: the tests that need them say so and are skipped."""
+    key = lock_key(LLAMA)
+    if vocabularies_folder().is_dir() or is_made("vocabularies", key):
+        return
+    try:
+        place_vocabularies()
+    except (SetupError, OSError, tarfile.TarError) as error:
+        print(
+            f"  The vocabularies of other models could not be brought ({in_short(error)}); "
+            "the tests that need them are skipped.",
+            flush=True,
+        )
+    mark("vocabularies", key)
+
+
+def vocabularies_folder() -> Path:
+    """Where tests find real vocabularies without weights, and chat templates: those of the llama.cpp that is locked."""
+    return cache_folder("vocabularies") / lock_key(LLAMA)[:16]
+
+
+def place_vocabularies() -> None:
+    """Takes them out of the sources of llama.cpp, which pip checks against the lock.
+
+    Raises:
+        SetupError: the sources cannot be fetched.
+    """
+    folder = vocabularies_folder()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as scratch:
+        say("Fetching real vocabularies for the tests (68 MB)")
+        sources, found = Path(scratch) / "sources", Path(scratch) / "found"
+        fetch_sources(sources)
+        found.mkdir()
+        with tarfile.open(next(sources.glob("*.tar.gz"))) as archive:
+            for member in archive:
+                if member.isfile() and VOCABULARY.search(member.name):
+                    content = archive.extractfile(member)
+                    if content is not None:
+                        (found / Path(member.name).name).write_bytes(content.read())
+        if not folder.is_dir():  # another checkout may have been quicker
+            found.rename(folder)
+
+
+def fetch_sources(folder: Path) -> None:
+    wanted = ("--quiet", "--retries", "1", "--no-deps", "--require-hashes", "--no-binary", ":all:")
+    pip("download", *wanted, "-d", str(folder), "-r", str(LLAMA))
 
 
 def is_whole(path: Path, sha256: str) -> bool:

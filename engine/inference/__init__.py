@@ -5,6 +5,7 @@ from engine.inference.client import Worker
 from engine.inference.errors import InferenceError, ModelUnusable, RequestFailed
 from engine.inference.gguf import STARTER, ModelFile, find_model
 from engine.inference.memory import available_memory_bytes
+from engine.inference.seenfiles import SeenFiles
 from engine.inference.wire import (
     CacheType,
     ChatMessage,
@@ -21,6 +22,7 @@ from engine.inference.wire import (
     Sampling,
     Scores,
     Status,
+    TemplateInfo,
     Usage,
 )
 from engine.inference.wordstates import WordPlaces, WordStates
@@ -46,8 +48,10 @@ __all__ = [
     "Role",
     "Sampling",
     "Scores",
+    "SeenFiles",
     "Speed",
     "Status",
+    "TemplateInfo",
     "Usage",
     "WordPlaces",
     "WordStates",

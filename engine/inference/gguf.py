@@ -14,6 +14,7 @@ from engine.inference.errors import ModelUnusable
 from engine.inference.filekind import NUM_BYTES_LOOKED_AT, wrong_kind
 from engine.inference.ggufheader import FETCH_AGAIN, Header, PartName, read_header
 from engine.inference.hub import HUB_PREFIX, fetch, hub_form_of
+from engine.inference.seenfiles import SeenFiles
 from engine.inference.starters import (
     CHAT_FILE,
     CHAT_NAME,
@@ -49,11 +50,18 @@ class ModelFile:
 
 
 def find_model(
-    model: str, *, models_dir: Path, hf_token: str | None, progress: Progress, is_for_vectors: bool = False
+    model: str,
+    *,
+    models_dir: Path,
+    hf_token: str | None,
+    progress: Progress,
+    is_for_vectors: bool = False,
+    seen: SeenFiles | None = None,
 ) -> ModelFile:
     """The checked file that `model` means: `starter`, a path, or `hf:OWNER/REPO/FILE.gguf`, which is fetched once. Blocks.
 
-    One that makes vectors and writes no text is taken only with `is_for_vectors`, and `starter` is then another one.
+    One that makes vectors and writes no text is taken only with `is_for_vectors`, and `starter` is then another one. A file of which
+    nothing else says what its sha256 must be is taken when it is new, and afterwards only as it was: `seen` remembers.
 
     Raises:
         ModelUnusable: there is no such file, or it cannot be used.
@@ -65,7 +73,7 @@ def find_model(
             found = fetch(model, models_dir=models_dir, token=hf_token, progress=progress)
         else:
             found = _existing(model)
-        return _checked(found, progress, is_for_vectors=is_for_vectors)
+        return _checked(found, progress, seen, is_for_vectors=is_for_vectors)
     except OSError as error:
         path = str(error.filename or model)
         reason = f"the file cannot be read ({(error.strerror or str(error)).lower()})"
@@ -153,11 +161,11 @@ def _advice_of_choice(names: list[str], otherwise: str) -> str:
     return f"name one that is there: {shown}" if names else otherwise
 
 
-def _checked(path: Path, progress: Progress, *, is_for_vectors: bool) -> ModelFile:
+def _checked(path: Path, progress: Progress, seen: SeenFiles | None, *, is_for_vectors: bool) -> ModelFile:
     paths = _parts(path)
     headers = [_checked_header(part) for part in paths]
     _check_purpose(path, headers, is_for_vectors=is_for_vectors)
-    digests = [_checked_sha256(part, progress) for part in paths]
+    digests = [_checked_sha256(part, progress, seen) for part in paths]
     sha256 = digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     part = PartName.of(path.name)
     return ModelFile(path, sha256, part.name if part else path.stem, is_starter=False)
@@ -217,7 +225,7 @@ def _wrong_purpose(header: Header, *, is_for_vectors: bool) -> str | None:
     return None
 
 
-def _checked_sha256(path: Path, progress: Progress) -> str:
+def _checked_sha256(path: Path, progress: Progress, seen: SeenFiles | None) -> str:
     try:
         expected = expected_sha256(path)
     except ValueError as error:
@@ -226,4 +234,26 @@ def _checked_sha256(path: Path, progress: Progress) -> str:
     if expected not in (None, sha256):
         reason = f"the file is damaged: its sha256 is not the one in {sidecar_of(path).name}"
         raise ModelUnusable(str(path), reason, f"remove {path} and fetch it again")
+    if expected is None and seen is not None:
+        _check_unchanged(path, sha256, seen, progress)
     return sha256
+
+
+def _check_unchanged(path: Path, sha256: str, seen: SeenFiles, progress: Progress) -> None:
+    try:
+        before = seen.before(path, sha256)
+    except ValueError as error:
+        advice = f"remove {seen.path}: the model is then taken as it is now"
+        raise ModelUnusable(
+            str(path), f"what it was at its first use is not known any more: {error}", advice
+        ) from error
+    except OSError as error:
+        progress(f"Its sha256 cannot be kept in {seen.path} ({(error.strerror or str(error)).lower()}).")
+        return
+    if before is not None:
+        reason = (
+            f"the file is not the one that was first used on {before.since}: "
+            f"its sha256 was {before.sha256[:16]}... and is {sha256[:16]}..."
+        )
+        advice = "if you replaced it yourself, run `understudy doctor --accept-model`; if not, fetch it again from where it came"
+        raise ModelUnusable(str(path), reason, advice)

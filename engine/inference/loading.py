@@ -11,13 +11,16 @@ from engine.inference.context import Context
 from engine.inference.cost import StepCost
 from engine.inference.embedder import Embedder
 from engine.inference.intake import Intake
+from engine.inference.knowntemplates import known_name, template_sha256
 from engine.inference.llama import LlamaError, backend_name, build_name, supports_gpu
 from engine.inference.model import Model
 from engine.inference.prefixfiles import PrefixFiles
+from engine.inference.sandbox import TemplateFailed
 from engine.inference.scheduler import Scheduler
 from engine.inference.states import States
 from engine.inference.template import ChatTemplate
-from engine.inference.wire import Load, ModelInfo
+from engine.inference.triggers import triggers
+from engine.inference.wire import Load, ModelInfo, TemplateInfo
 
 _MAX_BATCH_TOKENS = 512
 _MAX_STATE_SHARE = 0.1  # of the memory that is free
@@ -28,9 +31,9 @@ _MAX_DISK_SHARE = 0.05  # of the disk that is free
 class Loaded:
     def __init__(self, load: Load) -> None:
         """Raises LlamaError when it cannot be loaded."""
-        self.model, self.context = _model_and_context(load)
+        self.model, self.context, self._planned_tokens = _model_and_context(load)
+        self.template = _checked_template(self.model)
         self.speeds = tuning.measured_speeds(self.context, load, tuning.usable_cores())
-        self.template = ChatTemplate(self.model.chat_template, self.model)
         self.intake = Intake(
             self.model, self.template, slot_tokens=self.context.slot_tokens, is_drafting=load.is_drafting
         )
@@ -60,17 +63,36 @@ class Loaded:
             num_gpu_layers=model.num_gpu_layers,
             backend=backend_name(),
             has_chat_template=model.chat_template is not None,
+            template=_template_info(model.chat_template),
             cache_type=self.context.cache_type,
             has_flash_attention=self.context.has_flash_attention,
             cache_bytes=int(tuning.cache_bytes(self.context, model.values_per_token)),
             embedding_length=self.embedder.length if self.embedder else 0,
+            planned_context_tokens=max(self._planned_tokens, self.context.slot_tokens),
             sha256=self._sha256,
             embedding_sha256=self._embedding_sha256,
         )
 
 
-def _model_and_context(load: Load) -> tuple[Model, Context]:
-    """Offloads as many layers as fit: all, or fewer by a quarter each time the card has no room."""
+def _template_info(source: str | None) -> TemplateInfo:
+    if source is None:
+        return TemplateInfo()
+    return TemplateInfo(template_sha256(source), known_name(source), triggers(source))
+
+
+def _checked_template(model: Model) -> ChatTemplate:
+    try:
+        template = ChatTemplate(model.chat_template, model)
+        template.check()
+    except TemplateFailed as error:
+        raise LlamaError(f"its chat template {error}") from error
+    return template
+
+
+def _model_and_context(load: Load) -> tuple[Model, Context, int]:
+    """Offloads as many layers as fit: all, or fewer by a quarter each time the card has no room. The number is how many tokens
+    a slot was to hold.
+    """
     for gpu_layers in _layers_to_try(load):
         is_last = gpu_layers in (0, load.gpu_layers)
         try:
@@ -80,7 +102,7 @@ def _model_and_context(load: Load) -> tuple[Model, Context]:
                 raise
             continue
         try:
-            return model, _context(model, load)
+            return model, *_context(model, load)
         except LlamaError:
             num_layers = model.num_layers
             model.close()
@@ -95,22 +117,23 @@ def _layers_to_try(load: Load) -> list[int]:
     return [-1, 64, 48, 32, 24, 16, 8, 0] if supports_gpu() else [0]
 
 
-def _context(model: Model, load: Load) -> Context:
+def _context(model: Model, load: Load) -> tuple[Context, int]:
     """The planned cache, or a smaller one: what is free on a card is known only by trying."""
     has_gpu = model.num_gpu_layers > 0
     plan = tuning.cache_plan(load, model, has_gpu=has_gpu, free_bytes=tuning.free_memory_bytes())
     for smaller in _smaller(plan, load):
         try:
-            return _opened(model, smaller)
+            return _opened(model, smaller), plan.slot_tokens
         except LlamaError:
             continue
-    return _opened(model, plan)
+    return _opened(model, plan), plan.slot_tokens
 
 
 def _smaller(plan: tuning.CachePlan, load: Load) -> Iterator[tuning.CachePlan]:
     """The plan itself, then with half the context each time, where config leaves that open."""
     yield plan
-    while load.context_tokens is None and plan.slot_tokens > tuning.MIN_SLOT_TOKENS:
+    is_open = load.context_tokens is None or load.may_shrink
+    while is_open and plan.slot_tokens > tuning.MIN_SLOT_TOKENS:
         plan = replace(plan, slot_tokens=plan.slot_tokens // 2)
         yield plan
 

@@ -1,21 +1,18 @@
 """From chat messages to token ids, through the model's own chat template. Knows no skill and no person.
 
 The template's text is read with the model's special tokens, people's text never: a message that says `<|im_end|>` is
-a message that says so, and does not end a turn.
+a message that says so, and does not end a turn. The template itself sees of a message who speaks and nothing of what is said.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from functools import lru_cache
 from itertools import pairwise
-from typing import NoReturn, Protocol
-
-from jinja2 import TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from typing import Protocol
 
 from engine.inference.errors import RequestFailed
+from engine.inference.sandbox import Sandbox, TemplateFailed, TemplateRefused
 from engine.inference.tokentree import num_common
 from engine.inference.wire import ChatMessage, FailureCode, Prompt, Role
 
@@ -27,9 +24,19 @@ CHATML = (
 
 # Content stands for itself as a private-use character pair while the template is rendered, and is put in afterwards.
 _OPEN, _CLOSE = "\ue0f0", "\ue0f1"
+_MAX_PLACES = 4  # how often a template may say one message
 _PAIRS_DROPPED_TOGETHER = 4
 _MAX_CACHED_CONTENTS = 2048
-_PLACE = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
+_PLACE = re.compile(f"{_OPEN}(\\d{{1,6}}){_CLOSE}")
+# What begins and ends turns in the older families, whose vocabularies have no tokens of their own for it.
+_PLAIN_MARK = re.compile(r"<<?/?\w+>>?|<\|[^|<>\s]+\|>|\[/?[A-Z_]+\]|#{2,} ?\w+:?")
+_NOTHING = "\u200b"  # a space of no width: what is written stays to be read, and is no mark any more
+# Conversations as prompts are made of them.
+_PROBES = (
+    (Role.USER,),
+    (Role.SYSTEM, Role.USER),
+    (Role.SYSTEM, Role.USER, Role.ASSISTANT, Role.USER),
+)
 
 
 class Vocabulary(Protocol):
@@ -61,18 +68,38 @@ class Fitted:
 
 class ChatTemplate:
     def __init__(self, source: str | None, vocabulary: Vocabulary) -> None:
-        """`source` is Jinja text from the model file; None takes ChatML."""
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = _refuse
-        environment.globals["strftime_now"] = lambda form: datetime.now().astimezone().strftime(form)
-        self._template = environment.from_string(source or CHATML)
+        """`source` is Jinja text from the model file; None takes ChatML.
+
+        Raises:
+            TemplateFailed: it is no template.
+        """
+        self._sandbox = Sandbox(source or CHATML)
         self._vocabulary = vocabulary
-        user_defined = sorted(
-            (text for text in vocabulary.markers.values() if len(text) > 1), key=len, reverse=True
-        )
-        self._marker = re.compile("|".join(map(re.escape, user_defined))) if user_defined else None
+        user_defined = [text for text in vocabulary.markers.values() if len(text) > 1]
+        self._marker = _any_of(user_defined)
+        self._plain_marks: set[str] = set()
+        self._plain_mark = _any_of(())
         # A skill's examples are the same texts in every prompt.
         self._content_tokens = lru_cache(_MAX_CACHED_CONTENTS)(self.plain_tokens)
+
+    def check(self) -> None:
+        """Runs it as prompts will, and learns how it marks turns.
+
+        Raises:
+            TemplateFailed: it takes no conversation, or leaves out what people say.
+        """
+        for messages in _PROBES:
+            rendered = self._attempt(messages, is_open=True)
+            if f"{_OPEN}{len(messages) - 1}{_CLOSE}" not in rendered:
+                raise TemplateFailed("leaves out what people say")
+            self._learn_marks(rendered)
+
+    def _learn_marks(self, rendered: str) -> None:
+        """A mark that the vocabulary has no token for is text: people's text must not be able to be it."""
+        marks = {mark for part in _PLACE.split(rendered)[::2] for mark in _PLAIN_MARK.findall(part)}
+        vocabulary = self._vocabulary
+        self._plain_marks |= marks - {vocabulary.bos_text, vocabulary.eos_text, *vocabulary.markers.values()}
+        self._plain_mark = _any_of(self._plain_marks)
 
     def fit(self, prompt: Prompt, *, max_tokens: int) -> Fitted:
         """Tokens of `prompt` with as many of its newest turns as fit into `max_tokens`.
@@ -132,34 +159,41 @@ class ChatTemplate:
         return tokens if bos is None or tokens[:1] == [bos] else [bos, *tokens]
 
     def _rendered(self, messages: Sequence[ChatMessage], *, is_open: bool) -> str:
-        named = [(message.role, f"{_OPEN}{index}{_CLOSE}") for index, message in enumerate(messages)]
+        try:
+            return self._attempt([message.role for message in messages], is_open=is_open)
+        except TemplateFailed as error:
+            detail = f"the model's chat template {error}"
+            raise RequestFailed(FailureCode.BAD_CONSTRAINT, detail) from error
+
+    def _attempt(self, roles: Sequence[Role], *, is_open: bool) -> str:
+        named = [(role, f"{_OPEN}{index}{_CLOSE}") for index, role in enumerate(roles)]
         try:
             return self._render(named, is_open=is_open)
-        except TemplateError as error:
+        except TemplateRefused:
             if not named or named[0][0] is not Role.SYSTEM:
-                raise RequestFailed(
-                    FailureCode.BAD_CONSTRAINT, f"the model's chat template says: {error}"
-                ) from error
+                raise
         # Some templates have no place for a system message: it goes in front of the first user's.
-        try:
-            return self._render(_without_system(named), is_open=is_open)
-        except TemplateError as error:
-            raise RequestFailed(
-                FailureCode.BAD_CONSTRAINT, f"the model's chat template says: {error}"
-            ) from error
+        return self._render(_without_system(named), is_open=is_open)
 
     def _render(self, named: list[tuple[Role, str]], *, is_open: bool) -> str:
-        return self._template.render(
-            messages=[{"role": str(role), "content": content} for role, content in named],
-            add_generation_prompt=is_open,
-            bos_token=self._vocabulary.bos_text,
-            eos_token=self._vocabulary.eos_text,
-            enable_thinking=False,
-        )
+        values = {
+            "messages": [{"role": str(role), "content": content} for role, content in named],
+            "add_generation_prompt": is_open,
+            "bos_token": self._vocabulary.bos_text,
+            "eos_token": self._vocabulary.eos_text,
+            "enable_thinking": False,
+        }
+        rendered = self._sandbox.render(values)
+        given = {place for _, content in named for place in _PLACE.findall(content)}
+        places = _PLACE.findall(rendered)
+        if len(places) > _MAX_PLACES * len(given) or not given.issuperset(places):
+            raise TemplateFailed("makes up messages")
+        return rendered
 
     def plain_tokens(self, text: str) -> list[int]:
         """Tokens of people's text, none of which is a marker of the model."""
         markers = self._vocabulary.markers
+        text = self._plain_mark.sub(lambda found: f"{found[0]}{_NOTHING}", text)
         tokens = self._vocabulary.tokenize(text, parse_special=False)
         if not any(token in markers for token in tokens):
             return tokens
@@ -172,8 +206,14 @@ class ChatTemplate:
         return [token for token in tokens if token not in markers]
 
     def _cut(self, text: str) -> list[str]:
-        cuts = [found.start() + 1 for found in self._marker.finditer(text)] if self._marker else []
-        return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]
+        cuts = {found.start() + 1 for found in self._marker.finditer(text)}
+        return [text[start:end] for start, end in pairwise([0, *sorted(cuts), len(text)])]
+
+
+def _any_of(texts: Iterable[str]) -> "re.Pattern[str]":
+    """Finds the first character of each of `texts`, also where they overlap; nothing at all where there are none."""
+    longest_first = sorted(texts, key=len, reverse=True)
+    return re.compile(f"(?={'|'.join(map(re.escape, longest_first))})." if longest_first else "(?!)")
 
 
 def _without_system(named: list[tuple[Role, str]]) -> list[tuple[Role, str]]:
@@ -182,7 +222,3 @@ def _without_system(named: list[tuple[Role, str]]) -> list[tuple[Role, str]]:
         return [(Role.USER, system)]
     (role, first), *others = rest
     return [(role, f"{system}\n\n{first}"), *others]
-
-
-def _refuse(reason: str) -> NoReturn:
-    raise TemplateError(reason)
