@@ -72,6 +72,7 @@ MAX_CHAIN = 100  # messages; most are in discord.py's cache
 MAX_RETRY_SECONDS = 60.0
 READY_SECONDS = 2.0  # between two of the servers that Discord names after the login
 EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
+CLOCK_SECONDS = 2 * 3600.0  # by which the machine's clock may be wrong
 CLOUDFLARE_SECONDS = 120.0
 AUTHENTICATION_FAILED = 4004
 
@@ -240,8 +241,7 @@ class Client(discord.Client):
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
         message = event.message
-        is_fresh = message.created_at.timestamp() > discord.utils.utcnow().timestamp() - EDITED_SECONDS
-        if message.edited_at is None or not is_fresh or not await self._is_meant(message):
+        if not _is_edited_just_now(message) or not await self._is_meant(message):
             return
         heard = await self._heard(message)
         delivery = await self._engine.edited(heard.message, heard.address)
@@ -423,6 +423,13 @@ def _meaning(error: discord.HTTPException) -> Exception:
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Busy(CLOUDFLARE_SECONDS)  # discord.py itself waits for the limits it understands
     return Refused(error.status, error.code)
+
+
+def _is_edited_just_now(message: discord.Message) -> bool:
+    """Soon after it was written, by Discord's own clock; ours only keeps out what is old."""
+    written_at, edited_at = message.created_at.timestamp(), message.edited_at
+    is_old = written_at < discord.utils.utcnow().timestamp() - EDITED_SECONDS - CLOCK_SECONDS
+    return edited_at is not None and not is_old and edited_at.timestamp() < written_at + EDITED_SECONDS
 
 
 def _room_of(message: discord.Message) -> Room:
