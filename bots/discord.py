@@ -79,6 +79,7 @@ MAX_CHAIN = 100  # messages; most are in discord.py's cache
 MAX_RETRY_SECONDS = 60.0
 READY_SECONDS = 2.0  # between two of the servers that Discord names after the login
 EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
+CLOCK_SECONDS = 2 * 3600.0  # by which the machine's clock may be wrong
 CLOUDFLARE_SECONDS = 120.0
 HEARTBEAT_SECONDS = 60.0  # without a word from Discord; it asks for a sign of life every 41
 LOOK_SECONDS = 1.0
@@ -309,9 +310,7 @@ class Client(discord.Client):
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
         message = event.message
-        is_fresh = message.created_at.timestamp() > discord.utils.utcnow().timestamp() - EDITED_SECONDS
-        is_edit = message.edited_at is not None and not _is_of_bot(message)
-        if is_edit and is_fresh and self._may_be_meant(message):
+        if _is_edited_just_now(message) and not _is_of_bot(message) and self._may_be_meant(message):
             await self._within(self._bounds.arriving, self._take_edited(message))
 
     async def _take_edited(self, message: discord.Message) -> None:
@@ -594,6 +593,13 @@ def _meaning(error: discord.HTTPException) -> Exception:
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return _Banned()  # discord.py itself waits for the limits it understands
     return Refused(error.status, error.code)
+
+
+def _is_edited_just_now(message: discord.Message) -> bool:
+    """Soon after it was written, by Discord's own clock; ours only keeps out what is old."""
+    written_at, edited_at = message.created_at.timestamp(), message.edited_at
+    is_old = written_at < discord.utils.utcnow().timestamp() - EDITED_SECONDS - CLOCK_SECONDS
+    return edited_at is not None and not is_old and edited_at.timestamp() < written_at + EDITED_SECONDS
 
 
 def _room_of(message: discord.Message) -> Room:

@@ -49,7 +49,10 @@ class Desk:
         Raises:
             StoreFailed: it could not be kept; the platform should not be told that it arrived.
         """
-        return await self._store.accept(cleaned(message), address)
+        is_new = await self._store.accept(cleaned(message), address)
+        if is_new:
+            self._underway.accept(message.id)
+        return is_new
 
     async def remember_reply(self, message_id: str, refs: tuple[str, ...]) -> None:
         """Notes which of the platform's messages show the answer, so that a restart edits them instead of posting anew."""
@@ -178,7 +181,7 @@ class Desk:
         more than a minute old.
         """
         message = cleaned(message)
-        if not await self._store.is_fresh(message.id):
+        if not self._underway.is_fresh(message.id) and not await self._store.is_fresh(message.id):
             return None
         await self._underway.supersede(message.id, message.text)
         return await self._store.take_back(message, address)

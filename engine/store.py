@@ -224,10 +224,15 @@ class Store:
 
     async def is_fresh(self, message_id: str) -> bool:
         """Whether it was accepted within the last minute."""
+        now = self._clock()
         (found,) = await self._database.run(
             Statement(
-                "SELECT 1 FROM inbox WHERE id = ? AND accepted_at >= ?",
-                (message_id, self._clock() - EDIT_SECONDS),
+                "SELECT 1 FROM inbox WHERE id = ? AND accepted_at BETWEEN ? AND ?",
+                (
+                    message_id,
+                    now - EDIT_SECONDS,
+                    now + EDIT_SECONDS,
+                ),  # a clock that was set back makes nothing fresh
             )
         )
         return bool(found)

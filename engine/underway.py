@@ -60,6 +60,18 @@ class Underway:
         self._early: dict[str, UnderstudyError] = {}
         self._newest: dict[str, tuple[float, str]] = {}
         self._deleted: dict[str, float] = {}
+        self._accepted: dict[str, float] = {}
+
+    def accept(self, message_id: str) -> None:
+        """It has just come."""
+        limit = _now() - REMEMBERED_SECONDS
+        while self._accepted and next(iter(self._accepted.values())) < limit:
+            del self._accepted[next(iter(self._accepted))]
+        self._accepted[message_id] = _now()
+
+    def is_fresh(self, message_id: str) -> bool:
+        """Whether it came within the last minute of this process, whatever the machine's clock says."""
+        return self._accepted.get(message_id, -REMEMBERED_SECONDS) > _now() - REMEMBERED_SECONDS
 
     @contextmanager
     def answer(self, message_id: str, text: str) -> Iterator[Stoppable]:

@@ -1,5 +1,6 @@
 """The worker's real process with a fault in it: lines of Python that run before it begins, in its own rooms."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.inference import client
+from tests import processes
 
 _PROCESS = client._PROCESS
 _ROOT = _PROCESS.parent.parent.parent
@@ -44,4 +46,43 @@ def worker_with(lines: str, folder: Path) -> Iterator[None]:
     path.write_text(_BEFORE + lines + _AFTER)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(client, "_PROCESS", path)
+        yield
+
+
+# A model that takes its time: so long for each step, and no step while there is a file with that name.
+SLOW = """
+from engine.inference.scheduler import Scheduler
+step = Scheduler.step
+def slow(self):
+    time.sleep({seconds})
+    while Path({held!r}).exists():
+        time.sleep(0.005)
+    return step(self)
+Scheduler.step = slow
+"""
+
+_UNDERSTUDY = """\
+#!{python}
+import sys
+from pathlib import Path
+from bots import app
+from bots.__main__ import main
+from engine.inference import client
+client._PROCESS = Path({process!r})
+app.DRAIN_SECONDS = {drain_seconds}
+sys.exit(main())
+"""
+
+
+@contextmanager
+def understudy_with(lines: str, folder: Path, *, drain_seconds: float = 20.0) -> Iterator[None]:
+    """Every `understudy` that is started in the block has such a worker."""
+    with worker_with(lines, folder), pytest.MonkeyPatch.context() as patch:
+        path = folder / f"understudy-{next(_numbers)}"
+        process = str(client._PROCESS)
+        path.write_text(
+            _UNDERSTUDY.format(python=sys.executable, process=process, drain_seconds=drain_seconds)
+        )
+        path.chmod(0o700)
+        patch.setattr(processes, "UNDERSTUDY", path)
         yield

@@ -5,6 +5,7 @@ The client starts it. It ends when its standard input does.
 
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -196,6 +197,9 @@ class Worker:
 
 
 def main() -> int:
+    # systemd may tell every process of a service to end: the client is the one that knows when.
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, signal.SIG_IGN)
     # Native code prints where it likes: the pipe to the parent moves away from file descriptor 1.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
