@@ -25,56 +25,55 @@ WORDS = st.lists(
 ).map(" ".join)
 
 
+def flat(pairs: list[tuple[str, str]]) -> tuple[ChatMessage, ...]:
+    return tuple(
+        message
+        for said, answered in pairs
+        for message in (ChatMessage(Role.USER, said), ChatMessage(Role.ASSISTANT, answered))
+    )
+
+
+PROMPTS = st.builds(
+    lambda system, examples, turns, last: Prompt(
+        (ChatMessage(Role.SYSTEM, system), *flat(examples)), flat(turns), ChatMessage(Role.USER, last)
+    ),
+    WORDS,
+    st.lists(st.tuples(WORDS, WORDS), max_size=2),
+    st.lists(st.tuples(WORDS, WORDS), max_size=12),
+    WORDS,
+)
+
+
 @pytest.fixture(scope="module")
 def engine(tiny_model: Path) -> Iterator[InProcess]:
     with in_process(tiny_model, slots=1, context_tokens=CONTEXT_TOKENS) as opened:
         yield opened
 
 
-def message(role: Role, text: str) -> ChatMessage:
-    return ChatMessage(role, text)
-
-
 @pytest.mark.fault(
     "F34", "prompts of all sizes for a context of 256 tokens, through the model's own vocabulary"
 )
 @settings(max_examples=200)
-@given(
-    system=WORDS,
-    num_examples=st.integers(0, 3),
-    turns=st.lists(st.tuples(WORDS, WORDS), max_size=12),
-    last=WORDS,
-    max_tokens=st.integers(1, 4000),
-)
+@given(prompt=PROMPTS, max_tokens=st.integers(1, 4000))
 def test_it_fits_with_its_newest_turns_or_is_refused_because_nothing_could_be_left_out(
-    engine: InProcess,
-    system: str,
-    num_examples: int,
-    turns: list[tuple[str, str]],
-    last: str,
-    max_tokens: int,
+    engine: InProcess, prompt: Prompt, max_tokens: int
 ) -> None:
-    examples = (message(Role.USER, "in"), message(Role.ASSISTANT, "out")) * num_examples
-    fixed = (message(Role.SYSTEM, system), *examples)
-    spoken = tuple(
-        one for pair in turns for one in (message(Role.USER, pair[0]), message(Role.ASSISTANT, pair[1]))
-    )
-    newest = message(Role.USER, last)
-    asked = Request(Prompt(fixed, spoken, newest), Sampling(max_tokens=max_tokens))
     template, room = engine.loaded.template, engine.context.slot_tokens
     kept_free = min(max_tokens, room // 2)
-    alone = template.fit(Prompt(fixed, (), newest), max_tokens=100_000).tokens
-    try:
-        sequence = engine.loaded.intake.sequence(1, asked)
-    except RequestFailed as failed:
-        assert failed.code is FailureCode.PROMPT_TOO_LONG
-        assert len(alone) == failed.num_tokens > failed.max_tokens == room - kept_free
+    alone = template.fit(Prompt(prompt.fixed, (), prompt.last), max_tokens=100_000).tokens
+    asked = Request(prompt, Sampling(max_tokens=max_tokens))
+    if len(alone) + kept_free > room:
+        with pytest.raises(RequestFailed) as caught:
+            engine.loaded.intake.sequence(1, asked)
+        assert caught.value.code is FailureCode.PROMPT_TOO_LONG
+        assert (caught.value.num_tokens, caught.value.max_tokens) == (len(alone), room - kept_free)
         return
+    sequence = engine.loaded.intake.sequence(1, asked)
     sequence.task.sampler.close()
     assert len(sequence.prompt.tokens) + kept_free <= room
     dropped = sequence.prompt.num_dropped_turns
     assert dropped % 2 == 0
-    left = Prompt(fixed, spoken[dropped:], newest)
+    left = Prompt(prompt.fixed, prompt.turns[dropped:], prompt.last)
     assert sequence.prompt.tokens == template.fit(left, max_tokens=100_000).tokens
 
 
@@ -86,19 +85,19 @@ async def test_the_conversation_goes_on_and_the_message_is_refused_with_both_num
 ) -> None:
     worker = await Worker.start(tiny_model, name="tiny", slots=1, context_tokens=CONTEXT_TOKENS, threads=1)
     spoken: tuple[ChatMessage, ...] = ()
-    fixed = (message(Role.SYSTEM, "Be kind."),)
+    fixed = (ChatMessage(Role.SYSTEM, "Be kind."),)
     most_dropped = 0
     try:
         for number in range(24):
-            last = message(Role.USER, f"question {number} " * 6)
+            last = ChatMessage(Role.USER, f"question {number} " * 6)
             text, end = await whole(worker, Request(Prompt(fixed, spoken, last), Sampling(max_tokens=12)))
             assert end.reason in {FinishReason.STOP, FinishReason.LENGTH, FinishReason.LOOP}
             assert end.usage.num_prompt_tokens <= CONTEXT_TOKENS
             most_dropped = max(most_dropped, end.usage.num_dropped_turns)
-            spoken += (last, message(Role.ASSISTANT, text))
+            spoken += (last, ChatMessage(Role.ASSISTANT, text))
         assert most_dropped > 20
         with pytest.raises(RequestFailed) as caught:
-            await whole(worker, Request(Prompt(fixed, (), message(Role.USER, "long " * 500))))
+            await whole(worker, Request(Prompt(fixed, (), ChatMessage(Role.USER, "long " * 500))))
         assert caught.value.num_tokens > caught.value.max_tokens > 0
         assert worker.num_restarts == 0
     finally:
