@@ -8,9 +8,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError
 
 from engine.jsontree import Schema, compact, fitting, json_of, listing, mapping, ordered
-from engine.patterns import PatternFault, check_pattern
+from engine.patterns import check_pattern
 from engine.shape import Location, line_of, named
 from engine.skill import JsonValue
+from engine.ways import PatternFault
 from engine.yamlfile import FaultList, MapNode, Node, shown
 
 MAX_SCHEMA_CHARACTERS = 16_000
