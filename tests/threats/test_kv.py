@@ -321,3 +321,25 @@ def test_whether_somebody_said_it_before_cannot_be_told_from_what_is_computed(
         town.step()
     assert guess.num_cached == other.num_cached == nobody.num_cached == len(first.sequence.fixed)
     town.check_admissions()
+
+
+@pytest.mark.threat(
+    "S10", "/forget while the one who is to be forgotten is answered, and the same words again"
+)
+def test_what_was_to_be_forgotten_is_computed_anew_even_for_who_said_it(engine: InProcess) -> None:
+    town = Town(engine, 0)
+    known = said(engine, "ada")
+    town.fixed.add(known.sequence.fixed)
+    while engine.scheduler.has_work:
+        town.step()
+    again = said(engine, "ada")
+    town.step()
+    assert again.num_cached > len(again.sequence.fixed)  # else forgetting would say nothing
+    town.forget()
+    while engine.scheduler.has_work:
+        town.step()
+    after = said(engine, "ada")
+    while engine.scheduler.has_work:
+        town.step()
+    assert after.num_cached == len(after.sequence.fixed)
+    town.check_admissions()
