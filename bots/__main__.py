@@ -17,6 +17,7 @@ from bots import (
     app,
     check,
     doctor,
+    put_aside,
     skills_command,
     skills_curve,
     skills_report,
@@ -25,10 +26,10 @@ from bots import (
 )
 from bots.finding import as_json, as_line, is_fine
 from bots.kept_figures import kept_standings
-from bots.logs import set_up_logging
+from bots.logs import set_up_logging, shown
 from bots.opening import ModelOpener, open_model
 from bots.setup import DEFAULT_CONFIG, Setup, read_setup, read_setup_to_converse
-from bots.signals import until_signal
+from bots.signals import Leave, until_signal
 from bots.slack import push_manifest
 from bots.slack_manifest import install_link, manifest_yaml, without_slash_command
 from bots.slack_push import PushFailed
@@ -53,7 +54,8 @@ _RUN = """Answer in every place whose tokens are in the environment or in `.env`
   Slack    SLACK_BOT_TOKEN and SLACK_APP_TOKEN   docs/slack.md
   Discord  DISCORD_TOKEN                         docs/discord.md
 
-Ends in order on Ctrl-C or SIGTERM: what was not answered is answered after the next start. A second one ends it at once.
+Ends in order on Ctrl-C or SIGTERM: nothing new is begun, what is being answered has 20 seconds, and what is left is answered
+after the next start. A second one ends it at once.
 Only one `understudy run` may use a data_dir."""
 
 
@@ -104,6 +106,10 @@ def build_parser() -> argparse.ArgumentParser:
     doctor_parser.add_argument(
         "--accept-model", action="store_true", help="take the model file as it is now: you replaced it"
     )
+    add(
+        "put-aside",
+        "say how many messages are not answered any more, as the model's process died of them twice",
+    ).add_argument("--clear", action="store_true", help="let them be tried again")
     _add_skills(add("skills", "list, show, try and write skills"), common)
     add(
         "slack-manifest",
@@ -140,6 +146,7 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
     )
     teach.add_argument("name", metavar="NAME")
     teach.add_argument("file", metavar="FILE", type=Path)
+    _add_care(teach)
     curve = verbs.add_parser(
         "curve", help="draw how right it is with ever more of its examples", parents=[common]
     )
@@ -173,6 +180,25 @@ def _add_skills(parser: _Parser, common: _Parser) -> None:
     diff.add_argument("number", metavar="N", type=int)
 
 
+def _add_care(teach: _Parser) -> None:
+    """The skill is measured without the file's examples and with them, unless somebody says otherwise."""
+    care = teach.add_mutually_exclusive_group()
+    care.add_argument(
+        "--even-if-worse",
+        dest="care",
+        action="store_const",
+        const=skills_teaching.Care.EVEN_IF_WORSE,
+        help="an admin's word: teach it also where it makes the skill measurably worse",
+    )
+    care.add_argument(
+        "--no-measure",
+        dest="care",
+        action="store_const",
+        const=skills_teaching.Care.UNMEASURED,
+        help="do not measure what it does to the skill: no model is loaded",
+    )
+
+
 # One function a command. Each returns the exit code.
 
 
@@ -183,7 +209,14 @@ def _chat(arguments: argparse.Namespace, opener: ModelOpener) -> int:
 
 def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     setup = read_setup_to_converse(arguments.config)
-    return asyncio.run(until_signal(app.run(setup, opener, _say), signal.SIGTERM, signal.SIGINT))
+    return asyncio.run(_serve(setup, opener))
+
+
+async def _serve(setup: Setup, opener: ModelOpener) -> int:
+    leave = Leave()
+    return await until_signal(
+        app.run(setup, opener, _say, leave=leave), signal.SIGTERM, signal.SIGINT, leave=leave
+    )
 
 
 def _check(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
@@ -227,13 +260,7 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
             path = skills_command.write_new(setup.config.skills_dir, arguments.name)
             _say(f"{os.path.relpath(path)} is there: change it, then try it with /{arguments.name}.")
         case "teach":
-            written = skills_teaching.teach_file(setup, arguments.name, arguments.file)
-            num_taught = len(written.new.examples) - len(written.old.examples)
-            _say(
-                f"/{written.new.name} has learned {num_taught} examples and has {len(written.new.examples)} now."
-            )
-            if written.warning:
-                _complain(written.warning)
+            return _teach(setup, opener, arguments)
         case "curve":
             return _curve(setup, opener, arguments)
         case "report":
@@ -250,6 +277,26 @@ def _skills(arguments: argparse.Namespace, opener: ModelOpener) -> int:
                 _say(line)
             for fault in setup.skillbook.faults:
                 _complain(str(fault))
+    return app.EXIT_FINE
+
+
+def _teach(setup: Setup, opener: ModelOpener, arguments: argparse.Namespace) -> int:
+    care = arguments.care or skills_teaching.Care.MEASURED
+    try:
+        with app.loading_status() as progress:
+            written = asyncio.run(
+                skills_teaching.teach_file(setup, opener, progress, arguments.name, arguments.file, care=care)
+            )
+    except InferenceError as error:
+        _complain(_told(error))
+        _complain("Nothing was taught. With `--no-measure` it is taught without a model.")
+        return app.EXIT_UNUSABLE
+    if written is None:
+        _complain("It was stopped while it was measured: nothing was taught.")
+        return _EXIT_INTERRUPTED
+    skills_command.print_page(skills_teaching.as_taught(written, care))
+    if written.warning:
+        _complain(written.warning)
     return app.EXIT_FINE
 
 
@@ -309,6 +356,12 @@ async def _try(setup: Setup, opener: ModelOpener, name: str, text: str) -> str:
         return (await skills_command.answer_once(setup, opener, progress, name, text)).text
 
 
+def _put_aside(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
+    setup = read_setup(arguments.config)
+    _say(asyncio.run(put_aside.look(setup.data, is_clearing=arguments.clear)))
+    return app.EXIT_FINE
+
+
 def _slack_manifest(arguments: argparse.Namespace, _opener: ModelOpener) -> int:
     setup = read_setup(arguments.config)
     skills = setup.skillbook.skills
@@ -343,16 +396,17 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace, ModelOpener], int]] = {
     "check": _check,
     "doctor": _doctor,
     "skills": _skills,
+    "put-aside": _put_aside,
     "slack-manifest": _slack_manifest,
 }
 
 
 def _say(line: str) -> None:
-    print(printable(line), flush=True)
+    print(shown(printable(line)), flush=True)
 
 
 def _complain(line: str) -> None:
-    print(printable(line), file=sys.stderr, flush=True)
+    print(shown(printable(line)), file=sys.stderr, flush=True)
 
 
 def main(argv: Sequence[str] | None = None, *, opener: ModelOpener = open_model) -> int:

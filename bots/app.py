@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bots.data_folder import Use
+from bots.loopwatch import watching_loop
 from bots.metrics import MetricsServer, serving_metrics
 from bots.metrics_figures import Figures
 from bots.opening import ModelOpener, OpenModel, Progress, open_engine
@@ -17,11 +18,24 @@ from bots.piped import answer_lines, lines_of
 from bots.places import KINDS, Place, PlaceKind
 from bots.reloads import ReloadNews, change_lines
 from bots.setup import Setup
+from bots.signals import Leave
 from bots.status_line import say_work
 from bots.terminal import Greeting, Terminal
 from bots.terminal_input import TerminalInput
 from bots.terminal_session import printable
-from engine import Engine, Reload, Remeasuring, Skillbook, StoreFailed, UnderstudyError, engine_line, sentence
+from engine import (
+    Engine,
+    Reload,
+    Remeasuring,
+    Skillbook,
+    StoreFailed,
+    UnderstudyError,
+    answers_under_way,
+    engine_line,
+    sentence,
+)
+
+DRAIN_SECONDS = 20.0
 
 EXIT_FINE = 0
 EXIT_FAILED = 1
@@ -82,8 +96,14 @@ async def _chat_in_pipe(engine: Engine) -> int:
 # run
 
 
-async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[PlaceKind] = KINDS) -> int:
-    """Serves the places whose tokens are there until a signal, or until none of them goes on.
+async def run(
+    setup: Setup,
+    open_model: ModelOpener,
+    say: Say,
+    kinds: Sequence[PlaceKind] = KINDS,
+    leave: Leave | None = None,
+) -> int:
+    """Serves the places whose tokens are there until it is to leave, or until none of them goes on.
 
     Raises:
         NoPlaces: there is no token at all.
@@ -91,20 +111,25 @@ async def run(setup: Setup, open_model: ModelOpener, say: Say, kinds: Sequence[P
         FileFaults: the port of the metrics cannot be had.
     """
     ready = _ready(setup, kinds, say)
+    leave = leave or Leave()
     with setup.data.claimed(Use.PLACES) as database:
         if database is None:
             raise _in_use(setup.data.path)
         async with (
+            watching_loop() as watch,
             serving_metrics(setup.config.metrics.port) as metrics,
             open_model(setup, say) as model,
             open_engine(setup, model.inference, database, model.name) as engine,
         ):
             _say_start(model, engine, metrics, say)
-            places = [(kind, kind.open(setup, engine, say)) for kind in ready]
-            are_up = {kind.name: True for kind in ready}
-            metrics.show(Figures(engine, model.name, are_up))
+            standing = Standing(ready)
+            places = [(kind, kind.open(setup, engine, standing.hears(kind.name, say))) for kind in ready]
+            are_up, reasons = standing.are_up, standing.said
+            metrics.show(Figures(engine, model.name, are_up, reasons=reasons, loop=watch))
             async with _saying_work(engine, say), _remeasuring(engine, say):
-                await _serve(places, are_up, say)
+                with leave.heeds() as is_to_leave:
+                    if await _serve_until(is_to_leave, places, standing, say, engine):
+                        return EXIT_FINE
     say("No place is left to answer in.")
     return EXIT_FAILED
 
@@ -179,16 +204,69 @@ def _in_use(folder: Path) -> StoreFailed:
     return StoreFailed(str(folder), "another `understudy run` uses it", advice)
 
 
-async def _serve(places: Sequence[tuple[PlaceKind, Place]], are_up: dict[str, bool], say: Say) -> None:
-    """Until every place has ended by itself; one that fails takes no other with it. `are_up` says by name which go on."""
-    await asyncio.gather(*(_run_place(kind.name, place, are_up, say) for kind, place in places))
+class Standing:
+    """Which places go on, and what each of them said last: of one that has ended, the reason."""
+
+    def __init__(self, kinds: Sequence[PlaceKind]) -> None:
+        self.are_up = {kind.name: True for kind in kinds}
+        self.said: dict[str, str] = {}
+
+    def hears(self, name: str, say: Say) -> Say:
+        def hear(line: str) -> None:
+            self.said[name] = line
+            say(line)
+
+        return hear
+
+    def end(self, name: str, error: Exception | None) -> None:
+        self.are_up[name] = False
+        if error is not None:
+            self.said[name] = f"It ended with {type(error).__name__}; the log says more."
 
 
-async def _run_place(name: str, place: Place, are_up: dict[str, bool], say: Say) -> None:
+async def _serve_until(
+    is_to_leave: asyncio.Event,
+    places: Sequence[tuple[PlaceKind, Place]],
+    standing: Standing,
+    say: Say,
+    engine: Engine,
+) -> bool:
+    """Whether it is to leave; what is under way then is brought to its end first, for a while."""
+    serving = asyncio.create_task(_serve(places, standing, say), name="places")
+    leaving = asyncio.create_task(is_to_leave.wait(), name="leaving")
+    try:
+        await asyncio.wait((serving, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if leaving.done():
+            await _drain(engine, say)
+        return leaving.done()
+    finally:
+        leaving.cancel()
+        serving.cancel()
+        await asyncio.gather(serving, leaving, return_exceptions=True)
+
+
+async def _drain(engine: Engine, say: Say) -> None:
+    """Nothing new is begun. What is not done in time is answered after the next start, in the same messages."""
+    engine.leave()
+    if engine.num_begun:
+        say(f"Ending: {answers_under_way(engine.num_begun, DRAIN_SECONDS)}")
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            await engine.idle()
+
+
+async def _serve(places: Sequence[tuple[PlaceKind, Place]], standing: Standing, say: Say) -> None:
+    """Until every place has ended by itself; one that fails takes no other with it."""
+    await asyncio.gather(*(_run_place(kind.name, place, standing, say) for kind, place in places))
+
+
+async def _run_place(name: str, place: Place, standing: Standing, say: Say) -> None:
+    failure: Exception | None = None
     try:
         await place.run()
     except Exception as error:  # noqa: BLE001 - the top of a place
         _log.debug("%s failed", name, exc_info=error)
+        failure = error
         say(f"{name}: ended. {sentence(error)}")
     finally:
-        are_up[name] = False
+        standing.end(name, failure)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bots.setup import environment_of, skill_name_faults
-from engine import Fault, FileFaults, Skillbook, not_in_their_text, read_config
+from engine import Fault, FileFaults, Skillbook, has_key, not_in_their_text, read_config
 
 _MAX_SHOWN = 8
 
@@ -27,11 +27,23 @@ def _remarks(skillbook: Skillbook) -> list[str]:
     """What is no fault, and still not what somebody meant."""
     found = [(skill.name, not_in_their_text(skill)) for skill in skillbook.skills]
     return [
-        f"{name}: {_counted(len(numbers), 'example')} ({', '.join(map(str, numbers[:_MAX_SHOWN]))}) "
-        "with a `span` value that is not in its text, word for word: it teaches nothing."
-        for name, numbers in found
-        if numbers
+        *(remark for name in skillbook.names for remark in _key_remarks(skillbook.folder / f"{name}.yaml")),
+        *(
+            f"{name}: {_counted(len(numbers), 'example')} ({', '.join(map(str, numbers[:_MAX_SHOWN]))}) "
+            "with a `span` value that is not in its text, word for word: it teaches nothing."
+            for name, numbers in found
+            if numbers
+        ),
     ]
+
+
+def _key_remarks(path: Path) -> list[str]:
+    """What stands in a skill can be had said by whoever may use it. The key itself is not shown."""
+    lines = path.read_text("utf-8", "replace").splitlines()
+    numbers = [number for number, line in enumerate(lines, 1) if has_key(line)]
+    listed = ", ".join(map(str, numbers[:_MAX_SHOWN]))
+    what = f"{path}:{listed}: looks like a key or a password, and whoever may use the skill can read it"
+    return [f"{what}; take it out, and make a new one."] if numbers else []
 
 
 def _counted(number: int, noun: str) -> str:

@@ -18,7 +18,8 @@ import aiohttp
 import discord
 import yarl
 
-from bots.discord_answer import AnswerDesk
+from bots.closures import Closures
+from bots.discord_answer import AnswerDesk, is_owed_a_response, message_named
 from bots.discord_api import (
     ApiFailed,
     Forbidden,
@@ -48,17 +49,23 @@ from bots.discord_lessons import LessonDesk
 from bots.discord_reading import Reader
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
+from bots.hops import Hops
+from bots.intake import Bounds, Intake
 from bots.markup import for_discord
 from bots.reply import deliver
+from bots.shown import Shown
 from bots.surface import Busy, File, MessageGone
 from engine import (
+    TOO_MANY_PRESSES,
     Author,
     Delivery,
     DiscordConfig,
     Engine,
     FilesConfig,
     JsonValue,
+    Message,
     Platform,
+    QueueFull,
     Secrets,
     discord_reads,
     sentence,
@@ -73,6 +80,11 @@ MAX_RETRY_SECONDS = 60.0
 READY_SECONDS = 2.0  # between two of the servers that Discord names after the login
 EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
 CLOUDFLARE_SECONDS = 120.0
+HEARTBEAT_SECONDS = 60.0  # without a word from Discord; it asks for a sign of life every 41
+LOOK_SECONDS = 1.0
+LOST_SECONDS = (
+    120.0  # discord.py pauses ever longer, up to a quarter of an hour; after this long we begin again
+)
 AUTHENTICATION_FAILED = 4004
 
 FILES = FilesConfig()
@@ -83,8 +95,20 @@ REFUSED = (
     "Reset Token, and put it into DISCORD_TOKEN, in the environment or in .env."
 )
 
+_log = logging.getLogger(__name__)
+
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _WORN_CODES = (10015, 10062, 50027)  # unknown webhook, unknown interaction, invalid webhook token
+_CLOSED_CODES = {
+    10003: "unknown_channel",
+    10004: "unknown_server",
+    50001: "missing_access",
+    50007: "direct_messages_off",
+    50013: "missing_permissions",
+    50083: "thread_archived",
+    160005: "thread_locked",
+}
+_RIGHTS = "Give its role View Channel, Send Messages and Send Messages in Threads there, if it is to answer."
 _TROUBLE = (OSError, aiohttp.ClientError, discord.DiscordException)  # OSError: also time-outs
 _FAILED = (ApiFailed, MessageGone, Busy)
 
@@ -101,9 +125,11 @@ class DiscordPlace:
         on_state: Callable[[str], None],
         *,
         files: FilesConfig = FILES,
+        bots: tuple[str, ...] = (),
         interval_seconds: float = INTERVAL_SECONDS,
     ) -> None:
         self._engine = engine
+        self._bots = frozenset(bots)
         self._config = config
         self._files = files
         self._token = secrets.discord_token
@@ -139,16 +165,33 @@ class DiscordPlace:
             self._files,
             self._sync,
             self._on_state,
+            bots=self._bots,
             interval_seconds=self._interval,
         )
         try:
             async with client:
-                await client.start(self._token or "")
+                await self._watch(client, asyncio.ensure_future(client.start(self._token or "")))
         except AttributeError:
             # discord.py 2.7 trips over its own retry when the very first connection to the gateway fails
             if client.ws is not None:
                 raise
             raise ConnectionError(f"no gateway at {self._config.gateway_url}") from None
+
+    async def _watch(self, client: "Client", working: asyncio.Future[None]) -> None:
+        """Returns when the login must be made anew. Raises what `working` raises."""
+        loop = asyncio.get_running_loop()
+        seen_at = loop.time()
+        try:
+            while not working.done() and not client.is_doubted:
+                await asyncio.wait({working}, timeout=LOOK_SECONDS)
+                seen_at = seen_at if client.is_lost else loop.time()
+                if loop.time() - seen_at > LOST_SECONDS:
+                    raise ConnectionError(f"no connection for {LOST_SECONDS:g} seconds")
+            if working.done():
+                working.result()
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
 
 
 class Client(discord.Client):
@@ -162,6 +205,7 @@ class Client(discord.Client):
         sync: CommandSync,
         on_state: Callable[[str], None],
         *,
+        bots: frozenset[str] = frozenset(),
         interval_seconds: float,
     ) -> None:
         super().__init__(
@@ -169,12 +213,14 @@ class Client(discord.Client):
             allowed_mentions=NO_MENTIONS,
             max_ratelimit_timeout=30.0,
             guild_ready_timeout=READY_SECONDS,
+            heartbeat_timeout=HEARTBEAT_SECONDS,
         )
         self._engine = engine
         self._sync = sync
         self._on_state = on_state
+        self._bots, self._hops = bots, Hops()
         self._opens_threads = config.create_thread
-        self._api = DiscordApi(self)
+        self._api = DiscordApi(self, self._doubt, on_state)
         self._desk = AnswerDesk(self._api, interval_seconds)
         self._reader = Reader(
             engine,
@@ -185,13 +231,22 @@ class Client(discord.Client):
             reads_everything=lambda: self._reads_everything,
         )
         self._askers: dict[str, str] = {}
+        self._shown = Shown()
+        self._closures = Closures("Discord", on_state, engine.meter.close)
         replies = Replies(self._api)
-        self._running = Running(engine, replies, self._desk, self._answer)
+        self._bounds = Bounds.of(engine.queue.limits, engine.queue.num_slots)
+        self._replies = replies
+        self._running = Running(engine, replies, self._desk, self._answer, self._bounds)
         lessons = LessonDesk(engine, replies)
         buttons = ButtonDesk(engine, replies, self._running, lessons, self._askers.get)
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._is_lost = True
+        self.is_lost = True
+        self.is_doubted = False
+
+    def _doubt(self) -> None:
+        """A call was refused as if nobody knew the token: the next login finds out."""
+        self.is_doubted = True
 
     async def setup_hook(self) -> None:
         """Before the gateway opens: whatever it brings later is not among what was left over."""
@@ -211,16 +266,16 @@ class Client(discord.Client):
         await super().close()
 
     async def on_connect(self) -> None:
-        self._is_lost = False
+        self.is_lost = False
         self._on_state(f"Discord: connected as {self.user}.")
 
     async def on_disconnect(self) -> None:
-        if not self._is_lost and not self.is_closed():
+        if not self.is_lost and not self.is_closed():
             self._on_state("Discord: the connection is lost. Trying again.")
-        self._is_lost = True
+        self.is_lost = True
 
     async def on_resumed(self) -> None:
-        self._is_lost = False
+        self.is_lost = False
         self._on_state("Discord: connected again.")
 
     async def on_error(self, event_method: str, /, *_args: object, **_kwargs: object) -> None:
@@ -231,35 +286,97 @@ class Client(discord.Client):
     # What people say
 
     async def on_message(self, message: discord.Message) -> None:
+        if self._may_be_meant(message):
+            await self._within(self._bounds.arriving, self._take(message))
+
+    async def _take(self, message: discord.Message) -> None:
         if not await self._is_meant(message):
             return
-        delivery = await self._heard(message)
-        if await self._running.begin(delivery, self._engine.accept(delivery.message, delivery.address)):
-            self._begin(_show_typing(message.channel))
+        heard = await self._heard(message)
+        if self._goes_on(heard.message) and await self._running.hear(heard):
+            self._show_typing(message)
+
+    def _goes_on(self, message: Message) -> bool:
+        """False: another bot has been answered here often enough."""
+        if not message.author.is_bot:
+            self._hops.person_spoke(message.scope)
+            return True
+        may_answer = self._hops.may_answer(message.scope, message.id)
+        if not may_answer and self._bounds.told.may_tell(message.author.id, "hops"):
+            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
+        return may_answer
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
         message = event.message
         is_fresh = message.created_at.timestamp() > discord.utils.utcnow().timestamp() - EDITED_SECONDS
-        if message.edited_at is None or not is_fresh or not await self._is_meant(message):
+        is_edit = message.edited_at is not None and not _is_of_bot(message)
+        if is_edit and is_fresh and self._may_be_meant(message):
+            await self._within(self._bounds.arriving, self._take_edited(message))
+
+    async def _take_edited(self, message: discord.Message) -> None:
+        if not await self._is_meant(message):
             return
         heard = await self._heard(message)
         delivery = await self._engine.edited(heard.message, heard.address)
         if delivery is not None:
             self._answer(delivery)
-        elif await self._running.begin(heard, self._engine.accept(heard.message, heard.address)):
-            self._begin(_show_typing(message.channel))
+        elif await self._running.hear(heard):
+            self._show_typing(message)
+
+    async def _within(self, intake: Intake, work: Coroutine[None, None, None]) -> None:
+        """What there is no room for is let go: Discord does not tell it again."""
+        key = object()
+        try:
+            intake.enter(key, "")
+        except QueueFull:
+            work.close()
+            if self._bounds.told.may_tell("", "arriving"):
+                _log.warning("More arrives from Discord than can be kept: some of it is not answered.")
+            return
+        try:
+            await work
+        finally:
+            intake.leave(key)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        await self._engine.deleted(message_key(event.message_id))
+        await self._deleted(event.message_id)
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         for message_id in event.message_ids:
-            await self._engine.deleted(message_key(message_id))
+            await self._deleted(message_id)
+
+    async def _deleted(self, message_id: int) -> None:
+        """A message that was for the bot, or one of the bot's own: its answer stops."""
+        if (key := self._shown.answer_of(str(message_id))) is not None:
+            self._engine.stop(key)
+        await self._engine.deleted(message_key(message_id))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
-        if interaction.type.value in set(Kind):
-            await self._interactions.handle(_asked(interaction))
+        if interaction.type.value not in set(Kind):
+            return
+        asked = _asked(interaction)
+        try:
+            self._bounds.presses.enter(interaction.id, asked.author.id)
+        except QueueFull:
+            await self._refuse_press(asked)
+            return
+        try:
+            await self._interactions.handle(asked)
+        finally:
+            self._bounds.presses.leave(interaction.id)
+
+    async def _refuse_press(self, asked: Asked) -> None:
+        """Once a minute in words; else Discord says that it did not work."""
+        person, key = asked.author.id, asked.address.interaction_id
+        if not self._bounds.told.may_tell(person, TOO_MANY_PRESSES):
+            return
+        with suppress(QueueFull):
+            self._bounds.notices.enter(key, person)
+            try:
+                await self._replies.whisper(asked, TOO_MANY_PRESSES)
+            finally:
+                self._bounds.notices.leave(key)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         """Says hello once, where it may."""
@@ -273,11 +390,16 @@ class Client(discord.Client):
                 await self._api.call("POST", "/channels/{channel_id}/messages", body, channel_id=channel.id)
                 return
 
+    def _may_be_meant(self, message: discord.Message) -> bool:
+        """A person spoke, or another bot that is let in."""
+        is_let_in = str(message.author.id) in self._bots and message.author.id != self._own_id
+        return (is_let_in or not _is_of_bot(message)) and message.type in _SPOKEN
+
     async def _is_meant(self, message: discord.Message) -> bool:
         """Said to the bot: in private, by name, or where it takes part and nobody else is meant."""
-        if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
-            return False
         mentioned = [user.id for user in message.mentions]
+        if _is_of_bot(message):
+            return self._own_id in mentioned
         if isinstance(message.channel, discord.DMChannel) or self._own_id in mentioned:
             return True
         if not self._reads_everything or mentioned or message.role_mentions:
@@ -294,7 +416,8 @@ class Client(discord.Client):
         room = _room_of(message)
         root_id = message.id if room.is_one_conversation else await self._root(message)
         text = readable(message.content, self._own_id, _names(message))
-        heard = from_text(message.id, room, root_id, _author(message.author), text)
+        author = replace(_author(message.author), is_bot=_is_of_bot(message))
+        heard = from_text(message.id, room, root_id, author, text)
         is_text_channel = isinstance(message.channel, discord.TextChannel)
         opens_thread = self._opens_threads and is_text_channel and root_id == message.id
         files = tuple(
@@ -329,27 +452,51 @@ class Client(discord.Client):
             return await message.channel.fetch_message(reference.message_id)
         return None
 
+    async def _type(self, channel: discord.abc.Messageable) -> None:
+        if self._api.ban_seconds:
+            return
+        with suppress(*_TROUBLE):
+            await channel.typing()
+
     def _answer(self, delivery: Delivery) -> None:
-        self._begin(self._deliver(delivery))
+        """What comes while the bot ends is answered after its next start."""
+        if not self._engine.is_leaving:
+            self._bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
+            self._engine.begin()
+            self._begin(self._deliver(delivery)).add_done_callback(lambda _: self._engine.end())
+
+    def _show_typing(self, message: discord.Message) -> None:
+        if not self._engine.is_leaving:
+            self._begin(self._type(message.channel))
 
     async def _deliver(self, delivery: Delivery) -> None:
         key = delivery.message.id
         self._askers[key] = delivery.message.author.id
+
+        def note_shown(refs: tuple[str, ...]) -> None:
+            self._shown.note(key, *map(message_named, refs))
+
         try:
-            await deliver(
-                self._engine,
-                delivery,
-                self._desk.surface(delivery),
-                self._desk.pace(delivery),
-                complete=partial(self._reader.complete, delivery),
-            )
+            with self._shown.answer(key):
+                await deliver(
+                    self._engine,
+                    delivery,
+                    self._desk.surface(delivery),
+                    self._desk.pace(delivery),
+                    complete=partial(self._reader.complete, delivery),
+                    on_closed=self._closures.note,
+                    on_shown=note_shown,
+                    told=None if is_owed_a_response(delivery) else self._bounds.told,
+                )
         finally:
             self._askers.pop(key, None)
+            self._bounds.messages.leave(key)
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._end)
+        return task
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -369,8 +516,18 @@ class Client(discord.Client):
 class DiscordApi:
     """By hand, as the library's own ways leave out parts of what a message may say, and want objects for ids."""
 
-    def __init__(self, client: discord.Client) -> None:
+    def __init__(
+        self, client: discord.Client, doubt: Callable[[], None], on_state: Callable[[str], None]
+    ) -> None:
         self._client = client
+        self._doubt = doubt
+        self._on_state = on_state
+        self._banned_until = 0.0
+
+    @property
+    def ban_seconds(self) -> float:
+        """How long nothing may be sent. Whoever goes on is banned for longer."""
+        return max(0.0, self._banned_until - asyncio.get_running_loop().time())
 
     async def call(
         self,
@@ -383,12 +540,34 @@ class DiscordApi:
         majors: dict[str, Any] = {**parameters}
         route = discord.http.Route(method, path, **majors)
         request = self._client.http.request
-        if file is not None:
-            return await _done(request(route, form=multipart(body or {}, file)))
-        return await _done(request(route) if body is None else request(route, json=body))
+        if self.ban_seconds:
+            raise Busy(self.ban_seconds)
+        try:
+            if file is not None:
+                return await _done(request(route, form=multipart(body or {}, file)))
+            return await _done(request(route) if body is None else request(route, json=body))
+        except Refused as refused:
+            if refused.status == HTTPStatus.UNAUTHORIZED:
+                self._doubt()
+            raise
+        except _Banned as banned:
+            self._note_ban()
+            raise Busy(self.ban_seconds) from banned
+
+    def _note_ban(self) -> None:
+        if not self.ban_seconds:
+            self._on_state(
+                "Discord: Cloudflare refuses this machine's address, for too many requests. "
+                f"Nothing is sent for {CLOUDFLARE_SECONDS:g} seconds."
+            )
+            self._banned_until = asyncio.get_running_loop().time() + CLOUDFLARE_SECONDS
 
     async def fetch(self, url: str, max_bytes: int) -> bytes:
         return await download(url, max_bytes)
+
+
+class _Banned(Exception):
+    """Not Discord refuses, but what stands before it."""
 
 
 async def _done(call: Awaitable[T]) -> T:
@@ -406,14 +585,14 @@ async def _done(call: Awaitable[T]) -> T:
 
 
 def _meaning(error: discord.HTTPException) -> Exception:
-    if error.status == HTTPStatus.UNAUTHORIZED or error.code in _WORN_CODES:
+    if error.code in _WORN_CODES:
         return TokenWorn()
-    if error.status == HTTPStatus.FORBIDDEN:
-        return Forbidden()
+    if error.status == HTTPStatus.FORBIDDEN or error.code in _CLOSED_CODES:
+        return Forbidden(_CLOSED_CODES.get(error.code, "forbidden"), _RIGHTS)
     if error.status == HTTPStatus.NOT_FOUND:
         return MessageGone()
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return Busy(CLOUDFLARE_SECONDS)  # discord.py itself waits for the limits it understands
+        return _Banned()  # discord.py itself waits for the limits it understands
     return Refused(error.status, error.code)
 
 
@@ -449,17 +628,17 @@ def _author(user: discord.User | discord.Member) -> Author:
     return Author(str(user.id), user.display_name, groups)
 
 
+def _is_of_bot(message: discord.Message) -> bool:
+    """Another bot's or ourselves', or what came through a webhook."""
+    return message.author.bot or message.webhook_id is not None
+
+
 def _names(message: discord.Message) -> dict[int, str]:
     return {
         **{user.id: user.display_name for user in message.mentions},
         **{role.id: role.name for role in message.role_mentions},
         **{channel.id: channel.name for channel in message.channel_mentions},
     }
-
-
-async def _show_typing(channel: discord.abc.Messageable) -> None:
-    with suppress(*_TROUBLE):
-        await channel.typing()
 
 
 def _closed(code: int) -> str:

@@ -281,6 +281,11 @@ def _message(ref: str) -> str:
     return ref if ref == _ORIGINAL else ref[1:]
 
 
+def message_named(ref: str) -> str:
+    """The id of the message that a reference names; of a response it is not known."""
+    return ref.removeprefix(_IN_THREAD).removeprefix("@")
+
+
 class AnswerDesk:
     """Gives each delivery the way back to where it came from, and each channel one pace."""
 
@@ -308,6 +313,11 @@ class AnswerDesk:
 
     def _channel_pace(self, channel_id: int) -> Pace:
         return self._paces.setdefault(channel_id, Pace(self._interval_seconds))
+
+
+def is_owed_a_response(delivery: Delivery) -> bool:
+    """Something stands there that says "is thinking"."""
+    return isinstance(read_address(delivery.address), InteractionAddress)
 
 
 def _written_in(address: MessageAddress) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bots.surface import File, MessageGone
+from bots.surface import Closed, File, MessageGone
 from engine import JsonValue
 
 EPHEMERAL = 1 << 6
@@ -14,7 +14,7 @@ _NO_PREVIEWS = 1 << 2
 _NO_MENTIONS: JsonValue = {"parse": []}
 
 
-class Forbidden(MessageGone):
+class Forbidden(Closed):
     """The bot may not do this here."""
 
 

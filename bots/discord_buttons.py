@@ -34,6 +34,8 @@ class ButtonDesk:
         match part.action:
             case Action.STOP:
                 await self._stop(asked, part.about)
+            case Action.RETRY:
+                await self._retry(asked, part.about)
             case Action.AGAIN:
                 await self._again(asked, part.about)
             case Action.GOOD:
@@ -61,6 +63,16 @@ class ButtonDesk:
             await self._replies.nothing(asked)
         else:
             await self._replies.whisper(asked, DiscordWord.NOTHING_TO_STOP)
+
+    async def _retry(self, asked: Asked, message_id: str) -> None:
+        """Who pressed twice is answered once."""
+        delivery = await self._engine.retry(message_id, asked.author)
+        if delivery is None and self._asker(message_id) is None:
+            await self._replies.whisper(asked, DiscordWord.NOT_KNOWN)
+            return
+        await self._replies.nothing(asked)
+        if delivery is not None:
+            self._running.go_on(delivery)
 
     async def _again(self, asked: Asked, message_id: str) -> None:
         new_id = interaction_key(asked.address.interaction_id)

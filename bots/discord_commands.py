@@ -40,6 +40,7 @@ FILE_OPTION = "file"
 
 _CHAT_INPUT, _MESSAGE = 1, 3
 _STRING, _ATTACHMENT = 3, 11
+_MAY_BE_EMPTY = (BuiltIn.UNDO, BuiltIn.PROPOSALS)
 _SERVERS, _BOT_DIRECT_MESSAGES, _OTHER_DIRECT_MESSAGES = 0, 1, 2
 _OF_A_SERVER, _OF_A_PERSON = 0, 1
 _EVERYWHERE: "Payload" = {
@@ -96,6 +97,7 @@ class SyncedCommands:
 
     def remember(self, application_id: int, commands: CommandList) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.touch(mode=0o600)
         self._path.write_text(f"{application_id} {commands.fingerprint}\n", "utf-8")
 
 
@@ -159,7 +161,7 @@ class CommandSync:
 def _built_in_commands() -> tuple[Payload, ...]:
     about = _option(Input(HELP_OPTION, HELP_ARGUMENT), is_required=False, is_completed=True)
     options = {
-        name: [_option(Input(TEXT_OPTION, told), is_required=name is not BuiltIn.UNDO, is_completed=False)]
+        name: [_option(Input(TEXT_OPTION, told), is_required=name not in _MAY_BE_EMPTY, is_completed=False)]
         for name, told in ARGUMENTS.items()
     }
     return tuple(

@@ -38,6 +38,7 @@ class Action(StrEnum):
     NOT_GOOD = "not-good"
     AGAIN = "again"
     STOP = "stop"
+    RETRY = "retry"
     CORRECT = "correct"  # the window behind "not good"
     USE = "use"  # on a message: which skill, and the text
     FILL = "fill"  # the button that opens the window of a skill's inputs
@@ -101,6 +102,8 @@ def _under_answer(controls: Controls, message_id: str) -> list[JsonValue]:
         return []
     if controls.can_stop:
         return [_button(Action.STOP, message_id, DiscordWord.STOP, _GREY)]
+    if controls.can_retry:
+        return [_button(Action.RETRY, message_id, DiscordWord.RETRY, _GREY)]
     if not controls.can_rate:
         return []
     teach = _button(Action.TEACH_ME, message_id, DiscordWord.TEACH_ME, _GREEN)

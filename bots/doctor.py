@@ -14,6 +14,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bots import logs
 from bots.data_folder import DataFolder, Use
 from bots.discord_check import message_content_line
 from bots.doctor_model import examine_model
@@ -23,7 +24,7 @@ from bots.metrics_reader import NotUnderstudy, ask_running
 from bots.opening import ModelOpener, Progress
 from bots.places import KINDS, PlaceKind
 from bots.setup import Setup, environment_of, skill_name_faults
-from engine import FileFaults, Skillbook, Store, StoreFailed, read_config, read_secrets, size
+from engine import FileFaults, Skillbook, Store, StoreFailed, messages, read_config, read_secrets, size
 
 _LITTLE_DISK_BYTES = 1 << 30
 _ENV_FILE = ".env"
@@ -49,6 +50,7 @@ async def examine(
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
     setup = Setup(config, read_secrets(environ), skillbook, accepts_models)
+    logs.hide(setup.secrets)
     for check in (*_skills(setup, config_path), *_tokens(setup, config_path)):
         yield check
     if setup.secrets.discord_token is not None:
@@ -128,9 +130,16 @@ async def _database(data: DataFolder) -> Check:
             if not database.exists():
                 return Check("Database", Mark.OK, f"{library}; made when `understudy run` first starts")
             store = await Store.open(database)
+            num_aside = await store.aside.number()
             await store.close()
             if store.warning:
                 return Check("Database", Mark.WARN, f"{library}; {store.warning}")
+            if num_aside:
+                found = (
+                    f"{library}; put aside, as the model's process died of them twice: {messages(num_aside)}"
+                )
+                advice = "`understudy put-aside --clear` lets them be tried again; llama.log in the data folder may say why."
+                return Check("Database", Mark.WARN, found, advice)
             return Check("Database", Mark.OK, f"{library}; {database}, {size(database.stat().st_size)}")
     except StoreFailed as error:
         return Check("Database", Mark.FAIL, f"{error.path}: {error.reason}", error.advice)

@@ -115,6 +115,10 @@ def _context(config: Config, info: ModelInfo) -> Check:
         "slots": info.num_slots,
         "slots_from": _origin(wanted.slots),
     }
+    if info.planned_context_tokens > info.context_tokens:
+        advice = "Free some memory, or set engine.slots lower in config.yaml."
+        short = f"{found}; there was no memory for {info.planned_context_tokens}"
+        return Check("Context", Mark.WARN, short, advice, facts)
     if info.context_tokens > info.trained_context_tokens:
         advice = f"Set engine.context_tokens to {info.trained_context_tokens} at most."
         learned = f"{found}; the model learned {info.trained_context_tokens}"

@@ -49,8 +49,10 @@ class MetricsServer:
         figures = self._figures
         told = {
             "is_well": figures is not None and figures.is_well,
+            "is_leaving": figures is not None and figures.is_leaving,
             "is_engine_up": figures is not None and figures.is_engine_up,
             "places": {} if figures is None else dict(figures.places),
+            "reasons": {} if figures is None else dict(figures.reasons),
         }
         return web.Response(
             status=200 if told["is_well"] else 503,

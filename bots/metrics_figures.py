@@ -6,16 +6,30 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bots import __version__
+from bots.loopwatch import LoopWatch
 from bots.metrics_text import Family, Sample, counter, gauge, histogram
 from engine import Engine, Histogram
 from engine.inference import Status
 
 
 class Figures:
-    """What a running Understudy tells of itself. `places` says by name which of them still run; its owner keeps it true."""
+    """What a running Understudy tells of itself. `places` says by name which of them still run; its owner keeps it true.
 
-    def __init__(self, engine: Engine, model_name: str, places: Mapping[str, bool]) -> None:
+    `reasons` says by name why a place has ended, `loop` how late the event loop is.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        model_name: str,
+        places: Mapping[str, bool],
+        *,
+        reasons: Mapping[str, str] | None = None,
+        loop: LoopWatch | None = None,
+    ) -> None:
         self._engine, self._places = engine, places
+        self._reasons = {} if reasons is None else reasons
+        self._loop = loop or LoopWatch()
         self._model_name = Path(model_name).name  # never a path of this machine
         self._rising = _Rising()
         self._started_at = time.monotonic()
@@ -25,13 +39,22 @@ class Figures:
         return self._places
 
     @property
+    def reasons(self) -> Mapping[str, str]:
+        """Of the places that have ended."""
+        return {name: self._reasons.get(name, "") for name, is_up in self._places.items() if not is_up}
+
+    @property
     def is_engine_up(self) -> bool:
         return self._engine.inference.is_up
 
     @property
     def is_well(self) -> bool:
-        """The model is loaded, and no place has ended."""
-        return self.is_engine_up and all(self._places.values())
+        """The model is loaded, no place has ended, and the bot is not about to end."""
+        return self.is_engine_up and all(self._places.values()) and not self.is_leaving
+
+    @property
+    def is_leaving(self) -> bool:
+        return self._engine.is_leaving
 
     def families(self) -> Iterator[Family]:
         """Everything, as it is now."""
@@ -61,6 +84,16 @@ class Figures:
         )
         places = (Sample(int(is_up), {"place": name}) for name, is_up in self._places.items())
         yield gauge("understudy_place_up", "1 while a place is served, 0 once it has ended.", *places)
+        yield counter(
+            "understudy_closed_total",
+            "Answers given up because the bot may not write where they belong.",
+            *(
+                Sample(count, {"place": place, "cause": cause})
+                for (place, cause), count in self._engine.meter.closed.items()
+            ),
+        )
+        lag = Sample(self._loop.lag_seconds)
+        yield gauge("understudy_loop_lag_seconds", "How late the event loop was, at most, in a minute.", lag)
 
     def _line(self) -> Iterator[Family]:
         queue = self._engine.queue
@@ -72,6 +105,11 @@ class Figures:
         )
         oldest = Sample(queue.oldest_wait_seconds)
         yield gauge("understudy_queue_oldest_wait_seconds", "How long the oldest of people waits.", oldest)
+        yield gauge(
+            "understudy_pressure",
+            "What is left out for all that is to do: 0 nothing, 1 drafts, 2 long texts, 3 background, 4 new messages, 5 writing.",
+            Sample(int(self._engine.pressure)),
+        )
         yield gauge("understudy_running", "Answers being written.", Sample(queue.num_running))
         yield gauge("understudy_slots", "Answers that can be written at a time.", Sample(queue.num_slots))
 

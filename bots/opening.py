@@ -129,7 +129,9 @@ async def open_engine(
             methods_folder=setup.data.methods,
             model_name=model_name,
         )
-        warmth = Warmth(inference, setup.skillbook, store, pinned=setup.config.pinned_skills)
+        warmth = Warmth(
+            inference, setup.skillbook, store, pinned=setup.config.pinned_skills, calm=engine.calm
+        )
         watching = _in_background(setup.skillbook.watch, "a saved skill is read at the next start")
         warming = _in_background(warmth.keep, "a skill is read when it is first used")
         learning = _in_background(

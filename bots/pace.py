@@ -1,10 +1,14 @@
 """When the next write may go to a place. Knows no text and no platform."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 LONGEST_INTERVAL_SECONDS = 8.0
 STRETCH = 1.5
 EASE = 0.9
+# With so many writes in line, a draft would keep somebody's whole answer waiting.
+PRESSED = 5
 
 
 class Pace:
@@ -19,9 +23,27 @@ class Pace:
         self._interval_seconds = interval_seconds
         self._free_at = 0.0
         self._line = asyncio.Lock()  # asyncio's lock is first come, first served
+        self._num_in_line = 0
+
+    @property
+    def is_pressed(self) -> bool:
+        """More is to be written than there is time for: what is not whole can wait."""
+        return self._num_in_line >= PRESSED
 
     async def turn(self) -> None:
         """Returns when it is the caller's turn to start one write."""
+        with self._counted():
+            await self._turn()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._num_in_line += 1
+        try:
+            yield
+        finally:
+            self._num_in_line -= 1
+
+    async def _turn(self) -> None:
         loop = asyncio.get_running_loop()
         async with self._line:
             while (left := self._free_at - loop.time()) > 0:  # noqa: ASYNC110 - a `hold` may move the time while we sleep

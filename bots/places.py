@@ -39,6 +39,7 @@ def _open_slack(setup: Setup, engine: Engine, on_state: OnState) -> Place:
         setup.secrets,
         on_state,
         files=config.files,
+        bots=config.access.bots,
         admins=tuple(one for one in config.access.admin if one.startswith(("U", "W"))),
     )
 
@@ -52,6 +53,7 @@ def _open_discord(setup: Setup, engine: Engine, on_state: OnState) -> Place:
         state_dir=config.data_dir,
         on_state=on_state,
         files=config.files,
+        bots=config.access.bots,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bots import logs
 from bots.data_folder import DataFolder
 from engine import Config, Fault, FileFaults, Secrets, Skillbook, read_config, read_environment, read_secrets
 
@@ -40,7 +41,9 @@ def read_setup(config_path: Path) -> Setup:
     config = read_config(config_path, environ)
     skillbook = Skillbook(config.skills_dir)
     skillbook.load()
-    return Setup(config, read_secrets(environ), skillbook)
+    secrets = read_secrets(environ)
+    logs.hide(secrets)
+    return Setup(config, secrets, skillbook)
 
 
 def read_setup_to_converse(config_path: Path) -> Setup:

@@ -3,19 +3,26 @@
 import asyncio
 import getpass
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markdown import Markdown
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text as Styled
 
 from bots.data_folder import Use
+from bots.measuring_bar import Step, to_the_end
+from bots.opening import ModelOpener, Progress, open_engine
 from bots.setup import Setup
 from bots.skills_command import found
 from engine import (
+    NOT_MEASURED,
     Author,
     Change,
     Deed,
@@ -25,31 +32,71 @@ from engine import (
     Shelf,
     Store,
     TeachingRefused,
+    Weighing,
     Written,
+    effect_lines,
+    file_makes_worse,
     open_shelf,
     read_examples,
+    too_few,
     unified,
 )
 
+_BETTER, _WORSE = "It is better with it.", "Taught all the same, as you asked."
 _DEEDS = {Deed.TAUGHT: "taught", Deed.UNDONE: "taken back", Deed.CREATED: "made"}
 
 
-def teach_file(setup: Setup, name: str, file: Path) -> Written:
-    """Teaches every example of the file, or none.
+class Care(StrEnum):
+    """What is asked of a file's examples before they are taught."""
+
+    MEASURED = "measured"  # and refused where they make the skill worse
+    EVEN_IF_WORSE = "even if worse"
+    UNMEASURED = "unmeasured"
+
+
+async def teach_file(
+    setup: Setup, open_model: ModelOpener, progress: Progress, name: str, file: Path, *, care: Care
+) -> Written | None:
+    """Teaches every example of the file, or none. None: Ctrl-C stopped the measuring, and nothing was taught.
 
     Raises:
         FileFaults: every fault of it, with its line.
-        UnderstudyError: there is no such skill, or its file cannot be edited.
+        UnderstudyError: there is no such skill, its file cannot be edited, or the examples make it measurably worse.
+        InferenceError: the model cannot be asked.
     """
     skill = found(setup.skillbook, name)
     examples = read_examples(file, skill)
     shelf = _shelf(setup)
-    written = shelf.write(skill.name, shelf.add(skill.name, examples))
-    asyncio.run(_keep(setup, written, len(examples)))
+    edit = shelf.add(skill.name, examples)
+    edited = shelf.preview(skill.name, edit)
+    unmeasured = NOT_MEASURED if care is Care.UNMEASURED else too_few(edited.old)
+    with setup.data.terminal_database() as database:
+        if unmeasured is not None:
+            written = replace(shelf.write(skill.name, edit), effect=unmeasured)
+        else:
+            async with (
+                open_model(setup, progress) as model,
+                open_engine(setup, model.inference, database, model.name, is_alone=True) as engine,
+            ):
+                progress("")
+                weighing = engine.weighing(edited.old, edited.new)
+                if not await to_the_end(_steps(weighing), weighing.num_answers):
+                    return None
+                if weighing.effect.is_worse and care is not Care.EVEN_IF_WORSE:
+                    raise TeachingRefused(file_makes_worse(skill.name, weighing.effect))
+                written = replace(shelf.write(skill.name, edit), effect=weighing.effect)
+                await weighing.keep()
+        await _keep(database, written, len(examples))
     return written
 
 
-async def _keep(setup: Setup, written: Written, num_examples: int) -> None:
+async def _steps(weighing: Weighing) -> AsyncGenerator[Step, None]:
+    async with aclosing(weighing.steps()) as steps:
+        async for number in steps:
+            yield number, "Measuring" if number <= weighing.num_answers // 2 else "Measuring with the file"
+
+
+async def _keep(database: Path, written: Written, num_examples: int) -> None:
     """Who taught it, in the terminal's database."""
     name = _login()
     lesson = Lesson(
@@ -59,12 +106,24 @@ async def _keep(setup: Setup, written: Written, num_examples: int) -> None:
         scope=Scope(Platform.TERMINAL, "local", "terminal", "file"),
         author=Author(name, name),
     )
-    with setup.data.terminal_database() as database:
-        store = await Store.open(database)
-        try:
-            await store.lessons.keep(lesson)
-        finally:
-            await store.close()
+    store = await Store.open(database)
+    try:
+        await store.lessons.keep(lesson)
+    finally:
+        await store.close()
+
+
+def as_taught(written: Written, care: Care) -> RenderableType:
+    """What the skill has now, and what that does to it."""
+    name, num_now = written.new.name, len(written.new.examples)
+    num_taught = num_now - len(written.old.examples)
+    learned = f"{num_taught} example{'' if num_taught == 1 else 's'}"
+    told = f"/{name} has learned {learned} and has {num_now} now."
+    if care is Care.UNMEASURED:
+        lines = [f"Not measured, as you asked. `understudy skills test {name}` says how good it is."]
+    else:
+        lines = effect_lines(written.effect, (_BETTER, _WORSE))
+    return Markdown("\n\n".join([told, *lines]))
 
 
 def _login() -> str:

@@ -8,6 +8,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import aiohttp
@@ -20,13 +21,16 @@ from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.web.async_client import AsyncWebClient
 from slack_sdk.web.async_slack_response import AsyncSlackResponse
 
+from bots.closures import Closures
+from bots.hops import Hops
+from bots.intake import Bounds
 from bots.slack_answers import Answers, Workspace
 from bots.slack_api import ApiFailed, Payload, Upload
 from bots.slack_budget import Budgets
 from bots.slack_desk import Ack, Desk
 from bots.slack_dialogs import Dialogs
 from bots.slack_events import Identity
-from bots.slack_faults import REFUSALS
+from bots.slack_faults import REFUSALS, TOKEN_REFUSALS
 from bots.slack_files import is_slacks
 from bots.slack_home import Home
 from bots.slack_lessons import Lessons
@@ -39,11 +43,15 @@ from engine import Engine, FilesConfig, JsonValue, Reload, Secrets, Skill, Slack
 
 CALL_SECONDS = 30.0
 CONNECT_SECONDS = 10.0
-PING_SECONDS = 3.0  # a dead connection is seen after two to four of them
-WATCH_SECONDS = 5.0
+PING_SECONDS = 3.0  # a half-open connection is seen within two of them
+LOOK_SECONDS = 1.0
+WATCH_SECONDS = 5.0  # without a connection until the SDK is helped
 OPEN_SECONDS = 10.0
 LOST_SECONDS = 30.0  # the SDK reconnects by itself; after this long we begin again
+FIRST_PAUSE_SECONDS = 1.0  # between two tries, then twice as long each time
 MAX_PAUSE_SECONDS = 60.0
+
+BOT_TOKEN, APP_TOKEN = "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"
 
 # These take no JSON.
 READ_METHODS = frozenset(("conversations.history", "conversations.replies", "users.info", "usergroups.list"))
@@ -74,6 +82,38 @@ class SlackRefused(Exception):
     """Slack does not let us in, and asking again will not help. Its text is a sentence for who runs the bot."""
 
 
+@dataclass
+class _Doubts:
+    """Tokens that Slack refused in the middle of the work, by name. Each is asked for again before the place ends."""
+
+    names: set[str] = field(default_factory=set)
+
+    def note(self, error: Exception, name: str) -> None:
+        if isinstance(error, SlackApiError) and _code(error) in TOKEN_REFUSALS:
+            self.names.add(name)
+
+
+class _Door(AsyncWebClient):
+    """Asks for the address of each connection, less and less often until one stands: the SDK asks every three seconds, for ever."""
+
+    def __init__(self, web: AsyncWebClient, doubts: _Doubts) -> None:
+        super().__init__(base_url=web.base_url, session=web.session, retry_handlers=[], logger=_sdk_log)
+        self._doubts = doubts
+        self._pause_seconds = 0.0
+
+    def note_connection(self) -> None:
+        self._pause_seconds = 0.0
+
+    async def apps_connections_open(self, *, app_token: str, **arguments: object) -> AsyncSlackResponse:
+        await asyncio.sleep(self._pause_seconds)
+        self._pause_seconds = min(max(FIRST_PAUSE_SECONDS, self._pause_seconds * 2), MAX_PAUSE_SECONDS)
+        try:
+            return await super().apps_connections_open(app_token=app_token, **arguments)
+        except SlackApiError as error:
+            self._doubts.note(error, APP_TOKEN)
+            raise
+
+
 class SlackPlace:
     name = "slack"
 
@@ -86,17 +126,20 @@ class SlackPlace:
         *,
         files: FilesConfig,
         admins: tuple[str, ...] = (),
+        bots: tuple[str, ...] = (),
         budgets: Callable[[], Budgets] = Budgets.of_a_workspace,
     ) -> None:
         self._engine = engine
         self._files = files
         self._admins = admins
+        self._bots = frozenset(bots)
         self._secrets = secrets
         self._api_url = config.api_url
         self._bot_token = secrets.slack_bot_token or ""
         self._app_token = secrets.slack_app_token or ""
         self._on_state = on_state
         self._budgets = budgets
+        self._doubts = _Doubts()
         self._connected = "Slack: connected."
         self._last_state = ""
 
@@ -116,9 +159,15 @@ class SlackPlace:
         )
         identity = await self._sign_in(web)
         async with asyncio.TaskGroup() as tasks:
-            api = WebApi(web, session, self._api_url, self._bot_token)
+            api = WebApi(web, session, self._api_url, self._bot_token, self._doubts)
             people, streaming = People(api, identity), Streaming(self._budgets())
-            workspace = Workspace(self._engine, api, identity, people, streaming, self._files, session, tasks)
+            closures = Closures("Slack", self._on_state, self._engine.meter.close)
+            queue = self._engine.queue
+            bounds = Bounds.of(queue.limits, queue.num_slots)
+            workspace = Workspace(
+                *(self._engine, api, identity, people, streaming, self._files, session, tasks),
+                *(closures, bounds, Hops(), self._bots),
+            )
             answers, home = Answers(workspace), Home(workspace)
             windows = Windows(workspace)
             lessons = Lessons(workspace, windows, home)
@@ -147,12 +196,12 @@ class SlackPlace:
         return partial(_push, session, self._api_url, self._secrets)
 
     async def _sign_in(self, web: AsyncWebClient) -> Identity:
-        for name, token in (("SLACK_BOT_TOKEN", self._bot_token), ("SLACK_APP_TOKEN", self._app_token)):
+        for name, token in ((BOT_TOKEN, self._bot_token), (APP_TOKEN, self._app_token)):
             if not token:
                 raise SlackRefused(
                     f"Slack: needs {name}, in the environment or in .env. docs/slack.md says how to get it."
                 )
-        told = await self._reach(web.auth_test, "SLACK_BOT_TOKEN")
+        told = await self._reach(web.auth_test, BOT_TOKEN)
         granted = str(told.headers.get("x-oauth-scopes") or "").replace(" ", "").split(",")
         self._look_at_scopes([scope for scope in granted if scope])
         self._connected = f"Slack: connected as @{told.get('user')} in {told.get('team')}."
@@ -173,22 +222,25 @@ class SlackPlace:
             )
 
     async def _stay_connected(self, app: AsyncApp, web: AsyncWebClient) -> None:
+        door = _Door(web, self._doubts)
+
         async def open_address() -> AsyncSlackResponse:
-            return await web.apps_connections_open(app_token=self._app_token)
+            return await door.apps_connections_open(app_token=self._app_token)
 
         while True:
-            opened = await self._reach(open_address, "SLACK_APP_TOKEN")
+            opened = await self._reach(open_address, APP_TOKEN)
+            self._doubts.names.discard(APP_TOKEN)
             handler = AsyncSocketModeHandler(
-                app, self._app_token, logger=_sdk_log, web_client=web, ping_interval=PING_SECONDS
+                app, self._app_token, logger=_sdk_log, web_client=door, ping_interval=PING_SECONDS
             )
             handler.client.wss_uri = str(opened["url"])
             try:
-                await self._hold(handler.client)
+                await self._hold(handler.client, door, web)
             finally:
                 await handler.close_async()  # type: ignore[no-untyped-call]  # the SDK's
 
-    async def _hold(self, client: SocketModeClient) -> None:
-        """Returns when there has been no connection for too long."""
+    async def _hold(self, client: SocketModeClient, door: _Door, web: AsyncWebClient) -> None:
+        """Returns when there has been no connection for too long, or when Slack refuses to open another."""
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 await client.connect()  # type: ignore[no-untyped-call]  # the SDK's
@@ -197,21 +249,29 @@ class SlackPlace:
             return
         loop = asyncio.get_running_loop()
         seen_at = loop.time()
-        while loop.time() - seen_at < LOST_SECONDS:
+        while loop.time() - seen_at < LOST_SECONDS and APP_TOKEN not in self._doubts.names:
+            await self._ask_for_doubts(web)
             if await client.is_connected():
                 seen_at = loop.time()
+                door.note_connection()
                 self._tell(self._connected)
-            else:
+            elif loop.time() - seen_at >= WATCH_SECONDS:
                 # The SDK would try the address that failed again and again; each is good for one try.
                 client.wss_uri = None
                 self._tell("Slack: the connection is lost; trying again.")
-            await asyncio.sleep(WATCH_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _ask_for_doubts(self, web: AsyncWebClient) -> None:
+        """Raises SlackRefused when Slack does not know the bot's token any more."""
+        if BOT_TOKEN in self._doubts.names:
+            await self._reach(web.auth_test, BOT_TOKEN)
+            self._doubts.names.discard(BOT_TOKEN)
 
     async def _reach(
         self, call: Callable[[], Awaitable[AsyncSlackResponse]], token_name: str
     ) -> AsyncSlackResponse:
         """Calls until there is an answer, at growing intervals."""
-        pause = 1.0
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 return await call()
@@ -246,7 +306,14 @@ def _app(web: AsyncWebClient, identity: Identity, desk: Desk) -> AsyncApp:
 
     # With `authorize`, Bolt asks Slack nothing for an event; otherwise it acknowledges and drops what it cannot check.
     client = AsyncWebClient(base_url=web.base_url, session=web.session, retry_handlers=[], logger=_sdk_log)
-    app = AsyncApp(name="understudy", client=client, authorize=authorize, logger=_sdk_log)
+    # Bolt would also drop the news that somebody has deleted a message of ours. What the bot says itself is known here.
+    app = AsyncApp(
+        name="understudy",
+        client=client,
+        authorize=authorize,
+        logger=_sdk_log,
+        ignoring_self_events_enabled=False,
+    )
     app.middleware(take)
     return app
 
@@ -262,9 +329,15 @@ class WebApi:
     """The calls of `bots.slack_api.Api` through the SDK."""
 
     def __init__(
-        self, web: AsyncWebClient, session: aiohttp.ClientSession, api_url: str, bot_token: str
+        self,
+        web: AsyncWebClient,
+        session: aiohttp.ClientSession,
+        api_url: str,
+        bot_token: str,
+        doubts: _Doubts | None = None,
     ) -> None:
         self._web = web
+        self._doubts = doubts or _Doubts()
         self._session = session
         self._api_url = api_url
         self._bot_token = bot_token
@@ -277,6 +350,7 @@ class WebApi:
             else:
                 response = await self._web.api_call(method, json=given)
         except FAILURES as error:
+            self._doubts.note(error, BOT_TOKEN)
             raise _failed(error) from error
         return response.data if isinstance(response.data, dict) else {}
 

@@ -2,12 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
+from functools import partial
 
 import aiohttp
 
+from bots.closures import Closures
+from bots.hops import Hops
+from bots.intake import Bounds, Intake, told_of
 from bots.reply import deliver
+from bots.shown import Shown
 from bots.slack_api import Api, ApiFailed
 from bots.slack_events import Claim, Heard, Identity, SlackAddress, in_thread, message_id, readable
 from bots.slack_faults import NEEDS_MEMBER
@@ -27,10 +32,14 @@ from engine import (
     Message,
     MissingRight,
     Platform,
+    QueueFull,
+    sentence,
     slack_not_member,
 )
 
 OPEN_TRIES = 3
+
+Work = Callable[[], Coroutine[None, None, object]]
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +56,39 @@ class Workspace:
     files: FilesConfig
     session: aiohttp.ClientSession
     tasks: asyncio.TaskGroup
+    closures: Closures
+    bounds: Bounds
+    hops: Hops
+    bots: frozenset[str] = frozenset()
+
+    def begin_within(self, intake: Intake, person: str, work: Work) -> None:
+        """Raises QueueFull when there is no room for it; it is then not begun."""
+        key = object()
+        intake.enter(key, person)
+        self.begin(_until_done(intake, key, work))
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
         try:
             self.tasks.create_task(work)
         except RuntimeError:  # the place is closing
             work.close()
+
+    def begin_answer(self, work: Coroutine[None, None, None]) -> None:
+        """The engine knows of it until it has ended, whatever ends it."""
+        try:
+            task = self.tasks.create_task(work)
+        except RuntimeError:
+            work.close()
+        else:
+            self.engine.begin()
+            task.add_done_callback(lambda _: self.engine.end())
+
+
+async def _until_done(intake: Intake, key: object, work: Work) -> None:
+    try:
+        await work()
+    finally:
+        intake.leave(key)
 
 
 class Answers:
@@ -68,27 +104,70 @@ class Answers:
         self._budgets = workspace.streaming.budgets
         self._sessions = Sessions(workspace.api, self._budgets.sessions)
         self._answering: dict[str, Message] = {}
+        self._shown = Shown()
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises what the store raises."""
-        if not await self._is_meant(heard):
+        if not await self._is_meant(heard) or not self._goes_on(heard.message):
             return None
-        author = await self._workspace.people.known(heard.message.author)
+        author = heard.message.author
+        if not author.is_bot:
+            author = await self._workspace.people.known(author)
         return await self.keep_message(replace(heard.message, author=author), heard.address)
 
     async def keep_message(self, message: Message, address: SlackAddress) -> Delivery | None:
-        """One whose author is known already."""
+        """One whose author is known already. Raises QueueFull before anything is kept, when there is too much under way."""
         delivery = Delivery(message, address.to_json())
-        return delivery if await self._engine.accept(delivery.message, delivery.address) else None
+        messages = self._workspace.bounds.messages
+        has_entered = messages.enter(message.id, message.author.id)
+        is_new = False
+        try:
+            is_new = await self._engine.accept(delivery.message, delivery.address)
+        finally:
+            if has_entered and not is_new:
+                messages.leave(message.id)
+        return delivery if is_new else None
+
+    def refusal(self, message: Message, full: QueueFull) -> str:
+        """What its author is to be told; nothing, when they were told a moment ago."""
+        self._engine.meter.refuse(full)
+        return sentence(full) if self._may_tell(message.author.id, full) else ""
+
+    def refuse(self, heard: Heard, full: QueueFull) -> None:
+        """In private, as far as there is room for that too."""
+        if words := self.refusal(heard.message, full):
+            telling = partial(self._whisper, heard, words)
+            try:
+                self._workspace.begin_within(self._workspace.bounds.notices, heard.message.author.id, telling)
+            except QueueFull:
+                _log.warning("Somebody was not told that there is too much to do.")
+
+    def _may_tell(self, person: str, full: QueueFull) -> bool:
+        return self._workspace.bounds.told.may_tell(person, told_of(full))
+
+    async def _whisper(self, heard: Heard, words: str) -> None:
+        try:
+            await self._thread(heard.message, heard.address).whisper(words)
+        except (ApiFailed, MessageGone) as error:
+            _log.warning("Somebody was not told that there is too much to do: %s", error)
 
     async def begin_left_over(self) -> None:
         for delivery in await self._engine.left_over(Platform.SLACK):
-            self.begin(delivery)
+            self.begin(await self._with_known_author(delivery))
+
+    async def _with_known_author(self, delivery: Delivery) -> Delivery:
+        """Who was taken for a guest because Slack did not say may be none."""
+        message = delivery.message
+        if not message.author.is_guest:
+            return delivery
+        author = await self._workspace.people.known(message.author)
+        return replace(delivery, message=replace(message, author=author))
 
     def begin(self, delivery: Delivery) -> None:
-        if self.is_open:
+        if self.is_open and not self._engine.is_leaving:
+            self._workspace.bounds.messages.let_in(delivery.message.id, delivery.message.author.id)
             self._answering[delivery.message.id] = delivery.message
-            self._workspace.begin(self._answer(delivery))
+            self._workspace.begin_answer(self._answer(delivery))
 
     async def answer_edited(self, heard: Heard) -> None:
         """Again, in the same messages, if the edited message is one that was answered just now."""
@@ -105,10 +184,27 @@ class Answers:
             if (message.scope.channel, message.scope.conversation) == (channel, thread_ts):
                 self._engine.stop(key)
 
+    async def deleted(self, deleted_id: str) -> None:
+        """A message that was for the bot, or one of the bot's own: its answer stops, and nothing of it is written again."""
+        if (key := self._shown.answer_of(deleted_id)) is not None:
+            self._engine.stop(key)
+        await self._engine.deleted(deleted_id)
+
     def asker(self, message_id: str) -> str | None:
         """Whose answer is under way; None where none is."""
         message = self._answering.get(message_id)
         return None if message is None else message.author.id
+
+    def _goes_on(self, message: Message) -> bool:
+        """False: another bot has been answered here often enough."""
+        hops = self._workspace.hops
+        if not message.author.is_bot:
+            hops.person_spoke(message.scope)
+            return True
+        may_answer = hops.may_answer(message.scope, message.id)
+        if not may_answer and self._workspace.bounds.told.may_tell(message.author.id, "hops"):
+            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
+        return may_answer
 
     async def _is_meant(self, heard: Heard) -> bool:
         if heard.claim is Claim.ADDRESSED or self._engine.skillbook.get(heard.bare_command) is not None:
@@ -130,6 +226,7 @@ class Answers:
             _log.exception("An answer in Slack failed: %s", delivery.message.id)
         finally:
             self._answering.pop(delivery.message.id, None)
+            self._workspace.bounds.messages.leave(delivery.message.id)
 
     async def _answer_in_thread(self, delivery: Delivery, address: SlackAddress) -> None:
         thread = self._thread(delivery.message, address)
@@ -142,7 +239,21 @@ class Answers:
         async def complete(message: Message) -> Message:
             return await self._completed(message, address, thread)
 
-        await deliver(self._engine, delivery, thread, complete=complete, make_pen=make_pen)
+        def note_shown(refs: tuple[str, ...]) -> None:
+            team, key = delivery.message.scope.workspace, delivery.message.id
+            self._shown.note(key, *(message_id(team, address.channel, ref) for ref in refs))
+
+        with self._shown.answer(delivery.message.id):
+            await deliver(
+                self._engine,
+                delivery,
+                thread,
+                complete=complete,
+                make_pen=make_pen,
+                on_closed=self._workspace.closures.note,
+                on_shown=note_shown,
+                told=self._workspace.bounds.told,
+            )
         if self.is_open:
             self._workspace.begin(status.end())
 
@@ -185,7 +296,8 @@ class Answers:
         ])  # fmt: skip
 
     def _thread(self, message: Message, address: SlackAddress) -> Thread:
-        recipient = Recipient(address.team or self._workspace.identity.team, message.author.id)
+        asker = message.author
+        recipient = Recipient(address.team or self._workspace.identity.team, asker.id, is_bot=asker.is_bot)
         return Thread(self._workspace.api, address.channel, address.thread_ts, recipient, message.id)
 
     def _status(self, address: SlackAddress) -> Status:
@@ -247,3 +359,6 @@ class Answers:
         await surface.notice()
         await deliver(self._engine, delivery, surface)
         await surface.flush()
+        await self._engine.let_go(
+            delivery.message.id
+        )  # nobody else was to see it, and it has no thread to go on in

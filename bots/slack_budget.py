@@ -32,16 +32,16 @@ class Budget(Pace):
     """At most `max_calls` in any `window_seconds`; after `burst` of them the rest come at even distances."""
 
     def __init__(self, max_calls: int, burst: int, window_seconds: float = WINDOW_SECONDS) -> None:
+        super().__init__(0.0)
         self._window_seconds = window_seconds
         self._burst = burst
         self._refill_seconds = window_seconds / max_calls
         self._calls: deque[float] = deque(maxlen=max_calls)
         self._full_at = 0.0  # when the bucket will be full again
         self._held_until = 0.0
-        self._line = asyncio.Lock()  # asyncio's lock is first come, first served
 
-    async def turn(self) -> None:
-        """Returns when it is the caller's turn to start one call. Cancelled, it leaves the line and takes nothing."""
+    async def _turn(self) -> None:
+        """Cancelled, it leaves the line and takes nothing."""
         loop = asyncio.get_running_loop()
         async with self._line:
             while (left := self.delay(loop.time())) > 0:  # noqa: ASYNC110 - a `hold` may move the time while we sleep

@@ -17,6 +17,7 @@ class Action(StrEnum):
     RATE = "rate"
     AGAIN = "again"
     STOP = "stop"
+    RETRY = "retry"
     TRY = "try"
     CHOOSE_SKILL = "choose_skill"
     WHY = "why"
@@ -37,6 +38,8 @@ def controls(given: Controls, message_id: str) -> tuple[Block, ...]:
     """Under a message. `message_id` is the question's."""
     if given.can_stop:
         return stop(message_id)
+    if given.can_retry:
+        return (actions([button(SlackWord.RETRY, Action.RETRY, message_id)]),)
     rating = feedback(message_id, has_reason=given.has_reason, can_teach=given.can_teach)
     return (*(rating if given.can_rate else ()), *decisions(given.proposals))
 

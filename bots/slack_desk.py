@@ -4,17 +4,30 @@ Everything is taken within the three seconds that Slack gives: what is slower go
 """
 
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bots.slack_answers import Answers, Workspace
+from bots.intake import Intake
+from bots.slack_answers import Answers, Work, Workspace
 from bots.slack_dialogs import Dialogs
 from bots.slack_events import Heard, read_command, read_deleted, read_edited, read_event
 from bots.slack_home import Home
 from bots.slack_interactions import Pressed, Shortcut, Submitted, read_interaction
-from engine import Delivery, JsonValue, Platform, Scope, StoreFailed, UnderstudyError, sentence
+from engine import (
+    TOO_MANY_PRESSES,
+    Delivery,
+    JsonValue,
+    Platform,
+    QueueFull,
+    Scope,
+    StoreFailed,
+    UnderstudyError,
+    sentence,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +39,9 @@ class Ack:
     status: int = 200
     text: str = ""
     payload: Mapping[str, JsonValue] | None = None
+
+
+NOT_NOW = Ack(status=503)
 
 
 class _Event(BaseModel):
@@ -47,9 +63,22 @@ class Desk:
         self._answers = answers
         self._dialogs = dialogs
         self._home = home
+        self._bounds = workspace.bounds
 
     async def take(self, body: Mapping[str, object]) -> Ack:
-        """Returns when it is kept or begun, so that Slack can be told."""
+        """Returns when it is kept or begun, so that Slack can be told. What there is no room for is to come once more."""
+        arriving, key = self._bounds.arriving, object()
+        try:
+            arriving.enter(key, "")
+        except QueueFull:
+            self._log_once("More arrives from Slack than can be kept: it is asked to send some of it again.")
+            return NOT_NOW
+        try:
+            return await self._take(body)
+        finally:
+            arriving.leave(key)
+
+    async def _take(self, body: Mapping[str, object]) -> Ack:
         if "command" in body:
             return await self._take_command(body)
         if (interaction := read_interaction(body)) is not None:
@@ -60,21 +89,24 @@ class Desk:
         heard = read_command(body, self._workspace.identity, self._engine.skillbook.names)
         try:
             self._begin(await self._answers.keep(heard))
+        except QueueFull as full:
+            return Ack(text=self._answers.refusal(heard.message, full))
         except UnderstudyError as error:
             _log.error("A command from Slack could not be kept: %s", sentence(error))
             return Ack(text=sentence(error))  # it is not sent again, so its person is told
         return Ack()
 
     async def _take_event(self, event: object) -> Ack:
-        heard = read_event(event, self._workspace.identity)
+        heard = read_event(event, self._workspace.identity, self._workspace.bots)
         if heard is None:
-            self._take_news(event)
-            return Ack()
+            return self._take_news(event)
         return await self._take_message(heard)
 
     async def _take_message(self, heard: Heard) -> Ack:
         try:
             self._begin(await self._answers.keep(heard))
+        except QueueFull as full:
+            self._answers.refuse(heard, full)
         except UnderstudyError as error:
             _log.error("A message from Slack could not be kept: %s", sentence(error))
             return Ack(status=500)
@@ -84,15 +116,31 @@ class Desk:
         if delivery is not None:
             self._answers.begin(delivery)
 
-    def _take_news(self, event: object) -> None:
+    def _take_news(self, event: object) -> Ack:
         """What is no message: nothing of it is lost for good when it is lost."""
         identity = self._workspace.identity
-        if (deleted := read_deleted(event, identity)) is not None:
-            self._workspace.begin(self._safely(self._engine.deleted(deleted)))
-        elif (edited := read_edited(event, identity)) is not None:
-            self._workspace.begin(self._safely(self._answers.answer_edited(edited)))
-        else:
-            self._take_other(event)
+        try:
+            if (deleted := read_deleted(event, identity)) is not None:
+                self._carry_out(self._bounds.news, partial(self._answers.deleted, deleted))
+            elif (edited := read_edited(event, identity)) is not None:
+                self._carry_out(self._bounds.news, partial(self._answers.answer_edited, edited))
+            else:
+                self._take_other(event)
+        except QueueFull:
+            self._log_once(
+                "More is edited and deleted in Slack than can be looked at: it is to tell once more."
+            )
+            return NOT_NOW
+        return Ack()
+
+    def _carry_out(self, intake: Intake, work: Work, person: str = "") -> None:
+        """Raises QueueFull."""
+        self._workspace.begin_within(intake, person, partial(self._safely, work))
+
+    def _log_once(self, words: str) -> None:
+        """A minute."""
+        if self._bounds.told.may_tell("", words):
+            _log.warning(words)
 
     def _take_other(self, event: object) -> None:
         try:
@@ -102,11 +150,12 @@ class Desk:
         identity = self._workspace.identity
         match told.type:
             case "app_home_opened":
-                self._workspace.begin(self._safely(self._home.opened(told.user, told.tab, told.channel)))
+                opened = partial(self._home.opened, told.user, told.tab, told.channel)
+                self._carry_out(self._bounds.presses, opened, told.user)
             case "agent_session_stopped":
                 self._answers.stop_in(told.channel or told.channel_id, told.thread_ts)
             case "member_joined_channel" if told.user == identity.bot_user:
-                self._workspace.begin(self._safely(self._welcome(told.channel)))
+                self._carry_out(self._bounds.news, partial(self._welcome, told.channel))
 
     async def _welcome(self, channel: str) -> None:
         scope = Scope(Platform.SLACK, self._workspace.identity.team, channel, "")
@@ -118,25 +167,36 @@ class Desk:
             case Submitted():
                 return await self._submit(interaction)
             case Shortcut():
-                self._workspace.begin(self._safely(self._dialogs.open_for(interaction)))
+                return self._press(interaction, partial(self._dialogs.open_for, interaction))
             case Pressed():
-                self._workspace.begin(self._safely(self._dialogs.press(interaction)))
+                return self._press(interaction, partial(self._dialogs.press, interaction))
+
+    def _press(self, pressed: Pressed | Shortcut, work: Work) -> Ack:
+        """Whoever presses faster than it can be done is told so once; beyond that Slack says that it did not work."""
+        person = pressed.person.user
+        try:
+            self._carry_out(self._bounds.presses, work, person)
+        except QueueFull:
+            if isinstance(pressed, Shortcut) or not self._bounds.told.may_tell(person, TOO_MANY_PRESSES):
+                return NOT_NOW
+            with suppress(QueueFull):
+                self._carry_out(self._bounds.notices, partial(self._dialogs.refuse, pressed), person)
         return Ack()
 
     async def _submit(self, submitted: Submitted) -> Ack:
         """What is wrong is shown in the window, which stays open."""
         try:
             errors = await self._dialogs.submit(submitted)
-        except StoreFailed as error:
+        except (StoreFailed, QueueFull) as error:
             errors = {next(iter(submitted.values), ""): sentence(error)}
         if errors:
             told: dict[str, JsonValue] = {**errors}
             return Ack(payload={"response_action": "errors", "errors": told})
         return Ack()
 
-    async def _safely(self, work: Coroutine[None, None, object]) -> None:
+    async def _safely(self, work: Work) -> None:
         """The top of a task: one that fails must not end the others."""
         try:
-            await work
+            await work()
         except Exception:  # noqa: BLE001
             _log.exception("Something that Slack told was not carried out")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bots import slack_blocks
+from bots.intake import told_of
 from bots.slack_answers import Answers, Workspace
 from bots.slack_blocks import Dialog
 from bots.slack_controls import Action, Rating
@@ -15,9 +16,11 @@ from bots.slack_interactions import Pressed, Shortcut, Submitted, Target
 from bots.slack_lessons import Lessons
 from bots.slack_windows import NotRead, Windows
 from engine import (
+    TOO_MANY_PRESSES,
     Author,
     Message,
     Platform,
+    QueueFull,
     Right,
     Scope,
     Skill,
@@ -43,8 +46,19 @@ class Dialogs:
         by = await self._windows.author(pressed.person)
         try:
             await self._press(pressed, by)
+        except QueueFull as full:
+            await self._whisper_once(pressed, sentence(full), told_of(full))
         except UnderstudyError as error:
             await self._windows.whisper(pressed, sentence(error))
+
+    async def refuse(self, pressed: Pressed) -> None:
+        """There is no room for one more press of theirs."""
+        await self._windows.whisper(pressed, TOO_MANY_PRESSES)
+
+    async def _whisper_once(self, pressed: Pressed, words: str, about: str = "") -> None:
+        """A button that is pressed again and again says the same once a minute."""
+        if self._workspace.bounds.told.may_tell(pressed.person.user, about or f"{words} {pressed.value}"):
+            await self._windows.whisper(pressed, words)
 
     async def _press(self, pressed: Pressed, by: Author) -> None:
         match pressed.action:
@@ -54,6 +68,8 @@ class Dialogs:
                 await self._again(pressed, by)
             case Action.STOP:
                 await self._stop(pressed, by)
+            case Action.RETRY:
+                await self._retry(pressed, by)
             case Action.TRY:
                 await self._try(pressed, by)
             case Action.CHOOSE_SKILL:
@@ -69,17 +85,17 @@ class Dialogs:
         if word != Rating.GOOD:
             await self._lessons.ask_for_right(pressed, about, by)
         elif await self._engine.answered(about) is None:
-            await self._windows.whisper(pressed, SlackWord.NO_ANSWER_THERE)
+            await self._whisper_once(pressed, SlackWord.NO_ANSWER_THERE)
         else:
             await self._engine.rate(about, by, Verdict.GOOD)
-            await self._windows.whisper(pressed, SlackWord.THANKS_GOOD)
+            await self._whisper_once(pressed, SlackWord.THANKS_GOOD)
 
     async def _again(self, pressed: Pressed, by: Author) -> None:
         """The same press is the same message, however often Slack tells of it."""
         new_id = f"{pressed.value}:again:{pressed.trigger_id}"
         message = await self._engine.again(pressed.value, new_id, by)
         if message is None:
-            await self._windows.whisper(pressed, SlackWord.NO_ANSWER_THERE)
+            await self._whisper_once(pressed, SlackWord.NO_ANSWER_THERE)
             return
         thread_ts = pressed.thread_ts or message.scope.conversation
         await self._ask(message, SlackAddress(pressed.channel, thread_ts, team=pressed.person.team))
@@ -91,7 +107,15 @@ class Dialogs:
         if asker in (None, by.id) or self._engine.may(by, scope, Right.ADMIN):
             self._engine.stop(pressed.value)
         else:
-            await self._windows.whisper(pressed, SlackWord.NOT_YOURS_TO_STOP)
+            await self._whisper_once(pressed, SlackWord.NOT_YOURS_TO_STOP)
+
+    async def _retry(self, pressed: Pressed, by: Author) -> None:
+        """Who pressed twice is answered once."""
+        delivery = await self._engine.retry(pressed.value, by)
+        if delivery is not None:
+            self._answers.begin(delivery)
+        elif self._answers.asker(pressed.value) is None:
+            await self._windows.whisper(pressed, SlackWord.NO_ANSWER_THERE)
 
     async def _try(self, pressed: Pressed, by: Author) -> None:
         skill = self._engine.skillbook.get(pressed.value)

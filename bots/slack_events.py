@@ -100,7 +100,7 @@ class _Event(BaseModel):
     type: str
     channel: str
     ts: str
-    user: str
+    user: str = ""
     text: str = ""
     subtype: str | None = None
     thread_ts: str | None = None
@@ -155,12 +155,14 @@ class _Command(BaseModel):
     response_url: str = ""
 
 
-def read_event(event: object, identity: Identity) -> Heard | None:
-    """None for everything that no person has just said to somebody who might be the bot."""
+def read_event(event: object, identity: Identity, bots: Collection[str] = ()) -> Heard | None:
+    """None for everything that no person has just said to somebody who might be the bot. `bots` are those that may ask, by id."""
     try:
         said = _Event.model_validate(event)
     except ValidationError:
         return None
+    if said.bot_id:
+        return _from_bot(said, identity, bots)
     if not _is_spoken(said, identity):
         return None
     text = readable(said.text, identity.bot_user)
@@ -169,6 +171,23 @@ def read_event(event: object, identity: Identity) -> Heard | None:
         return None
     bare = _BARE_COMMAND.match(text)
     return Heard(_message(said, text, identity), _address(said), claim, bare.group(1).lower() if bare else "")
+
+
+def _from_bot(said: "_Event", identity: Identity, bots: Collection[str]) -> Heard | None:
+    """Another bot is heard when it is let in and names this one, and in no other way."""
+    listed = next((one for one in (said.bot_id, said.user) if one and one in bots), None)
+    is_spoken = said.type in ("app_mention", "message") and said.subtype in (*_SPOKEN_SUBTYPES, "bot_message")
+    if listed is None or said.user == identity.bot_user or not is_spoken:
+        return None
+    if _mentions(said.text, identity.bot_user) is None:
+        return None
+    message = _message(said, readable(said.text, identity.bot_user), identity)
+    bot = Author(listed, listed, is_bot=True)
+    return Heard(replace(message, author=bot), _address(said), Claim.ADDRESSED)
+
+
+def _mentions(text: str, bot_user: str) -> re.Match[str] | None:
+    return re.search(rf"<@{re.escape(bot_user)}[|>]", text)
 
 
 def read_edited(event: object, identity: Identity) -> Heard | None:
@@ -279,14 +298,12 @@ def _seen(markup: re.Match[str]) -> str:
 
 
 def _is_spoken(said: _Event, identity: Identity) -> bool:
-    is_bot = said.bot_id or said.bot_profile or said.user in (SLACKBOT, identity.bot_user)
+    is_bot = said.bot_id or said.bot_profile or said.user in ("", SLACKBOT, identity.bot_user)
     return said.type in ("app_mention", "message") and said.subtype in _SPOKEN_SUBTYPES and not is_bot
 
 
 def _claim(said: _Event, text: str, identity: Identity) -> Claim | None:
-    is_mentioned = said.type == "app_mention" or re.search(
-        rf"<@{re.escape(identity.bot_user)}[|>]", said.text
-    )
+    is_mentioned = said.type == "app_mention" or _mentions(said.text, identity.bot_user)
     if said.channel_type == "im" or is_mentioned:
         return Claim.ADDRESSED
     if _BARE_COMMAND.match(text):

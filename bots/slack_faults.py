@@ -1,7 +1,12 @@
 """What Slack's error names mean for an answer and for the bot. Knows no SDK and no network."""
 
 from bots.slack_api import ApiFailed
-from bots.surface import Busy, MessageGone, Uncertain
+from bots.surface import Busy, Closed, MessageGone, Uncertain
+
+# The token itself is not, or no longer, known.
+TOKEN_REFUSALS = frozenset(
+    ("account_inactive", "invalid_auth", "not_authed", "token_expired", "token_revoked")
+)
 
 # Asking again with the same token will not help.
 REFUSALS = frozenset((
@@ -19,23 +24,35 @@ REFUSALS = frozenset((
     "token_revoked",
 ))  # fmt: skip
 
-# The message, the thread or the channel is closed to us.
+# The message or its thread is not there any more, or not ours to change.
 _GONE = frozenset((
     "cannot_reply_to_message",
     "cant_update_message",
-    "channel_not_found",
     "edit_window_closed",
-    "is_archived",
     "message_not_found",
-    "messages_tab_disabled",
-    "not_in_channel",
-    "restricted_action",
-    "restricted_action_non_threadable_channel",
-    "restricted_action_read_only_channel",
-    "restricted_action_thread_locked",
-    "restricted_action_thread_only_channel",
     "thread_not_found",
 ))  # fmt: skip
+
+_INVITE = "Invite it there with /invite, or tell people where it is."
+_ARCHIVED = "The channel is archived; who needs the answer asks again elsewhere."
+_OPEN = "Somebody has closed that channel to it; they can open it again."
+
+# The channel is closed to us: what to do about it.
+_CLOSED = {
+    "channel_not_found": _INVITE,
+    "ekm_access_denied": "Somebody who manages the workspace has withdrawn its keys.",
+    "is_archived": _ARCHIVED,
+    "is_inactive": _ARCHIVED,
+    "messages_tab_disabled": "Switch on the app's Messages tab (App Home), or renew its manifest (understudy slack-manifest).",
+    "not_in_channel": _INVITE,
+    "restricted_action": _OPEN,
+    "restricted_action_non_threadable_channel": _OPEN,
+    "restricted_action_read_only_channel": _OPEN,
+    "restricted_action_thread_locked": _OPEN,
+    "restricted_action_thread_only_channel": _OPEN,
+}
+
+_REINSTALL = "Renew the app's manifest (understudy slack-manifest) and reinstall it."
 
 # Slack says of these that a part of the call may have happened.
 _HALF_DONE = frozenset(("", "fatal_error", "internal_error", "request_timeout", "service_unavailable"))
@@ -66,9 +83,18 @@ def write_fault(error: ApiFailed) -> MessageGone | Busy | Uncertain | None:
         return None
     if error.status == 429 or error.code in _BUSY:
         return Busy(error.retry_after_seconds)
+    if error.code in _CLOSED:
+        return Closed(error.code, _CLOSED[error.code])
     if error.code in _GONE:
         return MessageGone(error.code)
     return Uncertain(str(error)) if error.code in _HALF_DONE else None
+
+
+def post_fault(error: ApiFailed) -> MessageGone | Busy | Uncertain | None:
+    """The same for a message: what it may not do without a stream either, it may not do at all."""
+    if error.code in REFUSALS - TOKEN_REFUSALS:
+        return Closed(error.code, _REINSTALL)
+    return write_fault(error)
 
 
 def stream_fault(error: ApiFailed) -> MessageGone | Busy | Uncertain | None:

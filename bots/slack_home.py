@@ -95,11 +95,12 @@ class Home:
         scope = home_scope(self._workspace.identity)
         skills = self._engine.skills_for(author, scope)
         names = {skill.name for skill in skills}
+        # What waits holds words of a conversation: until somebody has accepted them they are for who decides, and for their author.
         own = {one.number for one in await self._engine.open_proposals(author, scope)}
         proposals = tuple(
             Proposed(one.number, one.number in own, one.proposal)
             for one in reversed(await self._engine.kept_proposals(scope))
-            if one.proposal.skill in names
+            if one.proposal.skill in names and (one.number in own or one.proposal.author.id == author.id)
         )
         is_admin = self._engine.may(author, scope, Right.ADMIN)
         health = self._health() if is_admin else None

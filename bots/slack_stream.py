@@ -127,7 +127,7 @@ class StreamWriter:
         return self._draft.stage is not Stage.FINAL  # a short answer needs no stream: one message is all
 
     def _may_stream(self) -> bool:
-        return not self._refs and self._streaming.may_begin(self._thread.channel)
+        return self._thread.can_stream and not self._refs and self._streaming.may_begin(self._thread.channel)
 
     def _notice(self) -> str:
         return self._draft.text if self._draft.stage is Stage.NOTICE else ""
@@ -263,6 +263,10 @@ class _Turns(Pace):
         self._posts = budgets.posts_in(thread.channel)
         self._writes = budgets.writes
         self._next = self._writes if has_message else self._posts
+
+    @property
+    def is_pressed(self) -> bool:
+        return self._next.is_pressed
 
     async def turn(self) -> None:
         await self._next.turn()

@@ -10,7 +10,14 @@ from uuid import uuid4
 
 from bots import markup, slack_blocks, slack_controls
 from bots.slack_api import Api, ApiFailed, Payload, Upload
-from bots.slack_faults import BAD_BLOCKS, NEEDS_RIGHT, is_streaming_conflict, stream_fault, write_fault
+from bots.slack_faults import (
+    BAD_BLOCKS,
+    NEEDS_RIGHT,
+    is_streaming_conflict,
+    post_fault,
+    stream_fault,
+    write_fault,
+)
 from bots.surface import CannotAttach, Controls, File, MessageGone, Uncertain
 from engine import JsonValue
 
@@ -45,6 +52,7 @@ class Recipient:
 
     team: str
     user: str
+    is_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,11 @@ class Thread:
         self._recipient = recipient
         self._message_id = message_id
         self._attached: set[str] = set()
+
+    @property
+    def can_stream(self) -> bool:
+        """Slack wants a stream to be for a person."""
+        return not self._recipient.is_bot
 
     def measure(self, text: str) -> int:
         return len(text)
@@ -98,13 +111,15 @@ class Thread:
         try:
             await self._update(ref, body)
         except ApiFailed as error:
-            fault = write_fault(error)
+            fault = post_fault(error)
             if fault is None or isinstance(fault, Uncertain):
                 raise  # an edit can be made twice
             raise fault from error
 
     async def whisper(self, text: str) -> None:
-        """Raises MessageGone, or ApiFailed where Slack does not say anything in private."""
+        """Raises MessageGone, or ApiFailed where Slack does not say anything in private: to another bot, nothing is said."""
+        if self._recipient.is_bot:
+            return
         try:
             await self._api.call(
                 "chat.postEphemeral",
@@ -168,7 +183,7 @@ class Thread:
             }
             return await self._written("chat.postMessage", arguments, body)
         except ApiFailed as error:
-            fault = write_fault(error)
+            fault = post_fault(error)
             if isinstance(fault, Uncertain) and (found := await self._find_key(key)):
                 return {"channel": self.channel, "ts": found}
             if fault is None or isinstance(fault, Uncertain):

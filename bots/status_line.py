@@ -67,6 +67,7 @@ class StatusLine:
                 tokens_per_second=_ratio(
                     now.num_tokens - before.num_tokens, now.step_seconds - before.step_seconds
                 ),
+                pressure=self._engine.pressure,
             )
         )
 

@@ -12,6 +12,17 @@ class MessageGone(Exception):
 
 
 @dataclass(eq=False)
+class Closed(MessageGone):
+    """Raised by a surface: the bot may not write here, and asking again does not help until somebody changes that.
+
+    `cause` is the platform's own word, one of few; `advice` a sentence for who runs the bot.
+    """
+
+    cause: str
+    advice: str
+
+
+@dataclass(eq=False)
 class Busy(Exception):
     """Raised by a surface: the platform refused this write for now (429). Nothing was written."""
 
@@ -36,6 +47,7 @@ class Controls:
     """
 
     can_stop: bool = False  # the last message of an answer that waits or grows
+    can_retry: bool = False  # the last message of an answer that the engine did not bring to its end
     can_rate: bool = False  # the last message of a skill's whole answer: good, not good, once more
     has_reason: bool = False
     can_teach: bool = False
@@ -44,9 +56,11 @@ class Controls:
     NONE: ClassVar["Controls"]  # earlier messages of an answer, errors, the bot's own words
     STOP: ClassVar["Controls"]
     RATE: ClassVar["Controls"]
+    RETRY: ClassVar["Controls"]
 
 
 Controls.NONE, Controls.STOP, Controls.RATE = Controls(), Controls(can_stop=True), Controls(can_rate=True)
+Controls.RETRY = Controls(can_retry=True)
 
 
 @dataclass(frozen=True, slots=True)

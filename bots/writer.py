@@ -141,12 +141,16 @@ class Writer:
         await self._first_look()
         while True:
             self._changed.clear()
-            if self._next_write() is not None:
+            if self._next_write() is not None and not self._can_wait():
                 await self._write_in_turn()
             elif self._draft.stage is Stage.FINAL:
                 return
             else:
                 await self._changed.wait()
+
+    def _can_wait(self) -> bool:
+        """A draft lets whole answers go first; the next piece of text asks again."""
+        return self._draft.stage is Stage.PARTIAL and any(pace.is_pressed for pace in self._paces)
 
     async def _first_look(self) -> None:
         """Gives a fast answer the time to be more than one character, or to make a notice needless."""

@@ -28,8 +28,10 @@ from engine.curvewording import (
 )
 from engine.curving import CurveWork
 from engine.decisions import Decisions
+from engine.effect import NOT_MEASURED, Effect
 from engine.engine import Engine
 from engine.errors import (
+    AnswerInterrupted,
     AnswerStopped,
     Fault,
     FileFaults,
@@ -55,11 +57,13 @@ from engine.extractor import not_in_their_text
 from engine.feedback import Answered, KeptProposal, Lesson, Proposal, ProposalState, Verdict
 from engine.identity import ModelIdentity, identity_of
 from engine.influence import Hurting
+from engine.keyshapes import has_key, redacted
 from engine.measurement import Measurement
 from engine.message import Attachment, Author, Delivery, Line, Message, Platform, Scope
 from engine.meter import Histogram, Outcome
 from engine.methods import Methods
 from engine.picture import Picture
+from engine.pressure import Step
 from engine.remeasuring import Remeasuring
 from engine.reporting import SkillReport
 from engine.shelf import Shelf, Written, open_shelf
@@ -70,15 +74,17 @@ from engine.skillschema import skill_schema
 from engine.standing import Standing, standings
 from engine.store import Store
 from engine.teaching import Edition, Held, Preview
-from engine.teachshown import fenced
+from engine.teachshown import effect_lines, fenced, file_makes_worse
 from engine.testshown import fallen, nothing_to_measure, of_no_use, percent, shown_labels, summary, wrong_line
 from engine.trial import Kind, Trial, kind_of
 from engine.versions import Change, Deed, unified
 from engine.warmth import Warmth
+from engine.weighing import Weighing, too_few
 from engine.wording import (
     ARGUMENTS,
     COMMANDS,
     CUT,
+    CUT_SHORT,
     HELP_ARGUMENT,
     IN_FILE,
     INTERRUPTED,
@@ -89,17 +95,21 @@ from engine.wording import (
     SLACK_PUSH_NEEDS,
     SLACK_TOO_LONG,
     STOPPED_BY_PERSON,
+    TOO_MANY_PRESSES,
     WRONG_ON_OUR_SIDE,
     DiscordWord,
     SlackWord,
     TerminalWord,
+    answers_under_way,
     cache_text,
     discord_more_inputs,
     discord_reads,
     engine_line,
     examples_read,
     left_out,
+    messages,
     numbered,
+    put_aside,
     queue_text,
     sentence,
     size,
@@ -121,9 +131,11 @@ __all__ = [
     "BRAILLE",
     "COMMANDS",
     "CUT",
+    "CUT_SHORT",
     "HELP_ARGUMENT",
     "INTERRUPTED",
     "IN_FILE",
+    "NOT_MEASURED",
     "SEE_ABOVE",
     "SLACK_AGENT_DESCRIPTION",
     "SLACK_ALL_COMMANDS",
@@ -131,8 +143,10 @@ __all__ = [
     "SLACK_PUSH_NEEDS",
     "SLACK_TOO_LONG",
     "STOPPED_BY_PERSON",
+    "TOO_MANY_PRESSES",
     "WRONG_ON_OUR_SIDE",
     "AccessConfig",
+    "AnswerInterrupted",
     "AnswerStopped",
     "Answered",
     "Attachment",
@@ -150,6 +164,7 @@ __all__ = [
     "DiscordConfig",
     "DiscordWord",
     "Edition",
+    "Effect",
     "Engine",
     "Event",
     "Example",
@@ -203,6 +218,7 @@ __all__ = [
     "SlackConfig",
     "SlackWord",
     "Standing",
+    "Step",
     "Store",
     "StoreFailed",
     "Superseded",
@@ -218,9 +234,11 @@ __all__ = [
     "Verdict",
     "Waiting",
     "Warmth",
+    "Weighing",
     "Whose",
     "Work",
     "Written",
+    "answers_under_way",
     "cache_text",
     "curve_advice",
     "curve_alt",
@@ -232,25 +250,31 @@ __all__ = [
     "discord_more_inputs",
     "discord_reads",
     "drawn_curve",
+    "effect_lines",
     "engine_line",
     "examples_read",
     "fallen",
     "fault_of_name",
     "fenced",
+    "file_makes_worse",
+    "has_key",
     "identity_of",
     "kind_of",
     "left_out",
+    "messages",
     "not_in_their_text",
     "nothing_to_measure",
     "numbered",
     "of_no_use",
     "open_shelf",
     "percent",
+    "put_aside",
     "queue_text",
     "read_config",
     "read_environment",
     "read_examples",
     "read_secrets",
+    "redacted",
     "sentence",
     "shown_labels",
     "size",
@@ -264,6 +288,7 @@ __all__ = [
     "standings",
     "summary",
     "thread_name",
+    "too_few",
     "unified",
     "unsure_when",
     "usage",

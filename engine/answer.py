@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from engine.picture import Picture
+from engine.pressure import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Finished:
     room in what the skill was given. `probability` is that of an answer that was chosen by what was taught, None for any other.
     One that `is_unsure` says so, and `guess` is what it would have been. With `has_reason`, `Desk.why` can say more of it.
     `proposals` are the numbers of those that it shows and that are still to be decided. `picture` is shown under the text.
+    `is_shortened` says that the limit that cut it is lower than the skill's, because of all that is to be done.
     """
 
     text: str
@@ -41,6 +43,7 @@ class Finished:
     has_reason: bool = False
     proposals: tuple[int, ...] = ()
     picture: Picture | None = None
+    is_shortened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class QueueView:
     answer_seconds: float | None = None
     num_own_running: int = 0
     own_waiting: tuple[Waiting, ...] = ()
+    pressure: Step = Step.CALM
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,7 @@ class Work:
     num_failed: int
     first_token_seconds: float | None
     tokens_per_second: float | None
+    pressure: Step = Step.CALM
 
 
 Event = Waiting | Text | Finished

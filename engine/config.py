@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from engine import envfile
 from engine.configschema import MAPS, SECTIONS, Config
 from engine.errors import Fault, FileFaults
+from engine.keyshapes import TOKEN
 from engine.shape import Plain, check, named, nearest, plain
 from engine.yamlfile import (
     Entry,
@@ -28,10 +29,6 @@ from engine.yamlfile import (
 OVERRIDE_PREFIX = "UNDERSTUDY__"
 ENV_FILE = ".env"
 
-# The tokens of Slack, Hugging Face and Discord, wherever they stand in a line.
-_SECRET = re.compile(
-    r"xox[a-z]-[\w-]{8,}|xapp-[\w-]{8,}|hf_[A-Za-z0-9]{16,}|[\w-]{23,28}\.[\w-]{6,7}\.[\w-]{27,}"
-)
 _SECRET_KEY = re.compile(r"(token|secret|password|credential|api_?key)$", re.IGNORECASE)
 _NOTHING = MapNode((), 1)
 _TO_ENV = "put it in the environment or in `.env`, as NAME=value"
@@ -52,6 +49,12 @@ class Secrets:
     def __repr__(self) -> str:
         given = (f"{one.name}={'***' if getattr(self, one.name) else None}" for one in fields(self))
         return f"Secrets({', '.join(given)})"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Those that are set and that nobody may read; the id of the app is none."""
+        names = (one.name for one in fields(self) if one.name != "slack_app_id")
+        return tuple(value for name in names if (value := getattr(self, name)) is not None)
 
 
 def read_environment(folder: Path, environ: Mapping[str, str]) -> Mapping[str, str]:
@@ -123,7 +126,7 @@ def _content(path: Path) -> bytes:
 def _read_file(content: bytes, faults: FaultList) -> MapNode:
     """The file's tree, good or not: `faults` says which. Secrets come first, so that no other fault shows one."""
     for number, line in enumerate(content.splitlines(), 1):
-        if _SECRET.search(line.decode("utf-8", "replace")):
+        if TOKEN.search(line.decode("utf-8", "replace")):
             faults.add(number, f"a token stands here; {_TO_ENV}, and make a new one if the file was shared")
     found = FaultList(faults.path)
     root = parse(content, found) or _NOTHING

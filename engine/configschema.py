@@ -84,6 +84,12 @@ def _channel(value: str) -> str:
     return value
 
 
+def _bot(value: str) -> str:
+    if not re.fullmatch(r"[BUW][A-Z0-9]{1,31}|[0-9]{5,25}", value):
+        raise fault("is no bot's id; write one such as B0123ABCD, U0123ABCD or 1234567890")
+    return value
+
+
 def _different(values: tuple[str, ...]) -> tuple[str, ...]:
     twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
     if twice is not None:
@@ -120,6 +126,12 @@ SkillName = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 SkillNames = Annotated[tuple[SkillName, ...], BeforeValidator(_names), AfterValidator(_different)]
 NamedIds = Annotated[
     tuple[Named, ...], Field(max_length=MAX_NAMED), BeforeValidator(_names), AfterValidator(_different)
+]
+BotIds = Annotated[
+    tuple[Annotated[str, AfterValidator(_bot)], ...],
+    Field(max_length=MAX_NAMED),
+    BeforeValidator(_names),
+    AfterValidator(_different),
 ]
 Seconds = Annotated[float, Field(ge=1, le=86_400, allow_inf_nan=False)]
 
@@ -168,11 +180,15 @@ class FilesConfig(Strict):
 
 
 class AccessConfig(Strict):
-    """Ids of people, user groups or roles, channels and workspaces, and the words `everybody`, `guests`, `foreign`."""
+    """Ids of people, user groups or roles, channels and workspaces, and the words `everybody`, `guests`, `foreign`.
+
+    `bots` are ids of other bots alone.
+    """
 
     use: NamedIds = (EVERYBODY,)
     teach: NamedIds = (EVERYBODY,)
     admin: NamedIds = ()
+    bots: BotIds = ()
 
 
 class ChannelConfig(Strict):

@@ -36,19 +36,24 @@ class Decisions:
         is_decided_here = done.may_decide or not is_private
         return Shown(teachshown.held(done, proposal.skill), (done.number,) if is_decided_here else ())
 
-    async def listed(self, by: Edition) -> Shown:
-        """What this person may decide, oldest first, and what it does to the skill."""
-        return await self._listed(by, num_measured=MAX_DECIDED)
+    async def listed(self, by: Edition, *, is_of_all: bool = False) -> Shown:
+        """What this person may decide, oldest first, and what it does to the skill.
 
-    async def _listed(self, by: Edition, *, num_measured: int) -> Shown:
-        found = await self._teaching.open_proposals(by.author, by.scope)
+        Only what was proposed in this channel, as others read along here; `is_of_all`: the person wants all of it shown.
+        """
+        return await self._listed(by, num_measured=MAX_DECIDED, is_of_all=is_of_all)
+
+    async def _listed(self, by: Edition, *, num_measured: int, is_of_all: bool = False) -> Shown:
+        open_ones = await self._teaching.open_proposals(by.author, by.scope)
+        found = [one for one in open_ones if is_of_all or one.proposal.scope.channel == by.scope.channel]
         shown = [
             (kept, await self._preview(kept, is_measured=index < num_measured))
             for index, kept in enumerate(found[:MAX_LISTED])
         ]
         num_left_out = len(found) - len(shown)
         return Shown(
-            teachshown.proposals(shown, num_left_out), tuple(kept.number for kept in found[:MAX_DECIDED])
+            teachshown.proposals(shown, num_left_out, len(open_ones) - len(found)),
+            tuple(kept.number for kept in found[:MAX_DECIDED]),
         )
 
     async def accept(self, number: int, by: Edition, *, has_list: bool = False) -> Shown:

@@ -7,7 +7,7 @@ from engine import why, wording
 from engine.access import Right
 from engine.command import BuiltIn, called, cleaned, wants_transcript
 from engine.decisions import Decisions
-from engine.errors import AnswerStopped, MessageDeleted
+from engine.errors import AnswerStopped, MessageDeleted, NotYours
 from engine.feedback import Answered, KeptProposal, Proposal, Verdict
 from engine.message import Author, Delivery, Message, Platform, Scope
 from engine.permissions import Permissions
@@ -32,6 +32,7 @@ class Desk:
         self.decisions = Decisions(teaching)
         self._store, self._permissions = store, permissions
         self._underway = Underway()
+        self.is_leaving = False
 
     # Messages and where they are answered
 
@@ -49,9 +50,24 @@ class Desk:
         """Notes which of the platform's messages show the answer, so that a restart edits them instead of posting anew."""
         await self._store.remember_reply(message_id, refs)
 
-    async def settle(self, message_id: str) -> None:
-        """The person has seen the answer, or the error: the message's content is let go."""
-        await self._store.settle(message_id)
+    async def settle(self, message_id: str, *, may_be_retried: bool = False) -> None:
+        """The person has seen the answer, or the error: the message's content is let go; of one that may be retried, after a day."""
+        await self._store.settle(message_id, may_be_retried=may_be_retried)
+
+    async def retry(self, message_id: str, by: Author) -> Delivery | None:
+        """What was interrupted, to be delivered now in the place of what stands there. However often it is asked for, once.
+
+        None: it is forgotten, or being answered already.
+
+        Raises:
+            NotYours: somebody else asked, and this is no admin.
+        """
+        message = await self._store.retriable(message_id)
+        if message is None:
+            return None
+        if by.id != message.author.id and not self.may(by, message.scope, Right.ADMIN):
+            raise NotYours
+        return await self._store.retry(message_id)
 
     async def left_over(self, platform: Platform) -> tuple[Delivery, ...]:
         """What was accepted and not settled, oldest first."""
@@ -60,6 +76,28 @@ class Desk:
     async def takes_part(self, scope: Scope) -> bool:
         """Whether the bot has answered in this conversation."""
         return await self._store.takes_part(scope)
+
+    # The end
+
+    def leave(self) -> None:
+        """From now on messages are kept and none is begun: they are left over for the next start. The places ask `is_leaving`."""
+        self.is_leaving = True
+
+    def begin(self) -> None:
+        """Told by a place that it begins to answer something, so that the end can wait for it; `end` has to follow."""
+        self._underway.begin()
+
+    def end(self) -> None:
+        self._underway.end()
+
+    @property
+    def num_begun(self) -> int:
+        """What the places are answering."""
+        return self._underway.num_begun
+
+    async def idle(self) -> None:
+        """Returns when that is nothing."""
+        await self._underway.idle()
 
     # Who may do what
 
@@ -123,6 +161,10 @@ class Desk:
             self._underway.delete(message_id)
             await self._store.delete(message_id)
         return is_known
+
+    async def let_go(self, message_id: str) -> None:
+        """Forgets an answer that its author alone has seen in a channel of many: nothing that is shown there may come of it."""
+        await self._store.delete(message_id)
 
     async def edited(self, message: Message, address: str) -> Delivery | None:
         """The author has edited a message: what is to be delivered now, in the messages that show the first answer.

@@ -74,11 +74,18 @@ class Judge(Protocol):
         """What teaching `example` does, which is the last one of `new`. Takes a second or two at most, and never fails."""
         ...
 
+    async def undone(self, old: Skill, new: Skill) -> Effect:
+        """What it did that `new`, the skill as it is now, lacks examples that `old` had. As long as `effect`, and never fails."""
+        ...
+
 
 class NoJudge:
     """Where there is no model to measure with."""
 
     async def effect(self, old: Skill, new: Skill, example: Example) -> Effect:  # noqa: ARG002 - a Judge's
+        return NOT_MEASURED
+
+    async def undone(self, old: Skill, new: Skill) -> Effect:  # noqa: ARG002 - a Judge's
         return NOT_MEASURED
 
 

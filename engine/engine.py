@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from engine.errors import (
     FirstTokenLate,
     MessageTooLong,
     PromptTooLong,
+    PutAside,
     UnderstudyError,
     UnknownCommand,
     WaitedTooLong,
@@ -45,6 +46,7 @@ from engine.message import Message
 from engine.meter import Answering, Meter
 from engine.methods import Methods
 from engine.permissions import Permissions
+from engine.pressure import Ladder, Load, Step, shortened
 from engine.prompt import (
     MAX_TURNS,
     fixed_part,
@@ -68,6 +70,7 @@ from engine.teaching import Teaching
 from engine.transcript import Fitting
 from engine.trials import Trials
 from engine.underway import Stoppable
+from engine.weighing import Weighing
 from engine.why import make_reason
 from engine.wordfeatures import WordFeatures
 from engine.writing import Writing
@@ -75,6 +78,7 @@ from engine.writing import Writing
 EVERYBODY_MAY = AccessConfig()
 NO_CHANNELS: Mapping[str, ChannelConfig] = {}
 AS_USUAL = TeachingConfig()
+LOOK_AGAIN_SECONDS = 5.0  # a disk that has room again tells nobody
 VERSIONS_FOLDER = Path("data", "versions")  # where `data_dir` is when config.yaml says nothing
 
 
@@ -103,7 +107,9 @@ class Engine(Desk):
         self.extractor = Extractor(WordFeatures(inference, store.features))
         model = identity_of(inference.info, model_name)
         self.trials = Trials(
-            inference, store.trials, model, self._solver_of, rank=self.chooser.features.nearest
+            *(inference, store.trials, model, self._solver_of),
+            rank=self.chooser.features.nearest,
+            calm=self.calm,
         )
         judge = Gate(self.trials, self.chooser)
         taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
@@ -112,15 +118,34 @@ class Engine(Desk):
         suggestions = Suggestions(store, skillbook, permissions, is_on=teaching.suggestions)
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store, suggestions=suggestions)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
+        self.is_read_only = False  # whoever finds the disk full says so
+        self._ladder = Ladder(inference.info.num_slots, limits.waiting, limits.waiting_seconds)
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
         self._estimator = Estimator()
         self.curving = Curving(self.trials, self.chooser.features)
         self._curvedesk = CurveDesk(self.curving, skillbook, permissions)
 
+    @property
+    def pressure(self) -> Step:
+        """How much is left out at the moment, because of all that there is to do."""
+        queue = self.queue
+        return self._ladder.look(Load(queue.num_waiting, queue.oldest_wait_seconds, self.is_read_only))
+
+    async def calm(self) -> None:
+        """Returns when there is room for what nobody waits for."""
+        while self.pressure >= Step.NO_BACKGROUND:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_AGAIN_SECONDS):
+                    await self.queue.somebody_left()
+
     def report(self, skills: Sequence[Skill]) -> ReportWork:
         """All that can be measured of them, not begun yet."""
         return ReportWork(skills, self.trials, self.curving)
+
+    def weighing(self, old: Skill, new: Skill) -> Weighing:
+        """What `old` becoming `new` does, not begun yet."""
+        return Weighing(self.trials, old, new)
 
     async def close(self) -> None:
         """Ends what is being learned beside the answers. The model and the store are whoever's opened them."""
@@ -192,11 +217,16 @@ class Engine(Desk):
     async def _ask(
         self, call: SkillCall, message: Message, stoppable: Stoppable
     ) -> AsyncGenerator[Event, None]:
-        """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read."""
+        """Waits for its turn, answers with the model, keeps the turn. The skill is as it was when the message was read.
+
+        Only what was taught since decides where something is chosen: see `_newest`.
+        """
         scope, skill = message.scope, call.skill
         fitting = self._fitting(call)
+        whole = fitting.inputs  # before anything of it is left out
         cost = self._estimator.estimate(skill, fitting.inputs, self.inference.num_restarts)
         with self.meter.answering(skill.name) as counted, self.queue.enter(_origin(message), cost) as ticket:
+            await self._store.aside.refuse(self.inference.info, skill, whole)
             while not ticket.is_running:
                 yield ticket.waiting
                 await stoppable.keep(self._turn(ticket))
@@ -204,7 +234,7 @@ class Engine(Desk):
             conversation = await self._store.conversation(
                 scope, before=message.id, max_turns=MAX_TURNS, again_of=message.again_of
             )
-            writing = Writing(skill)
+            writing = self._writing(skill)
             making = _Making(ticket, stoppable, counted)
             made = (
                 self._choose(fitting, writing, making)
@@ -213,19 +243,33 @@ class Engine(Desk):
                 if self.extractor.takes(skill)
                 else self._write(fitting, conversation, writing, making)
             )
-            async with aclosing(made) as texts:
-                async for text in texts:
-                    counted.show()
-                    yield text
+            try:
+                async with aclosing(made) as texts:
+                    async for text in texts:
+                        counted.show()
+                        yield text
+            except PutAside:
+                await self._store.aside.put(self.inference.info, skill, whole)
+                raise
             finished = replace(writing.finished(), num_left_out=fitting.num_left_out)
             given, decided = fitting.inputs, writing.decided
             turn = Turn(
                 *(message.author.id, skill.name, spoken(skill, given), finished.guess or finished.text),
                 *(given, fitting.speaker_ids),
             )
-            reason = None if decided is None else make_reason(skill, decided)
+            reason = None if decided is None else make_reason(writing.skill, decided)
             await self._store.keep_turn(conversation, message.id, turn, reason)
         yield finished  # the slot is free already, however slow the reader is
+
+    def _writing(self, skill: Skill) -> Writing:
+        """Of a text there is less when many wait; what must be whole (a choice, JSON) is whole."""
+        is_text = not skill.choices and skill.output_schema is None
+        max_tokens = shortened(skill.sampling.max_tokens)
+        if not is_text or self.pressure < Step.SHORTER or max_tokens == skill.sampling.max_tokens:
+            return Writing(skill)
+        return Writing(
+            replace(skill, sampling=replace(skill.sampling, max_tokens=max_tokens)), is_shortened=True
+        )
 
     def _fitting(self, call: SkillCall) -> Fitting:
         skill, info = call.skill, self.inference.info
@@ -300,6 +344,7 @@ class Engine(Desk):
                     request = features.request(skill, input_text(skill, fitting.inputs))
             finally:
                 self._settle(request, writing, making)
+        skill = writing.skill = self._newest(skill, fitting.inputs)
         _, whole = self._deadlines(skill)
         try:
             deciding = self.chooser.decide(skill, fitting.inputs, writing.scores)
@@ -307,6 +352,15 @@ class Engine(Desk):
         except RequestFailed as error:
             raise writing.failure(error) from error
         yield Text(writing.finished().text)
+
+    def _newest(self, skill: Skill, inputs: Mapping[str, str]) -> Skill:
+        """The skill as its file is now, where the model would read the very same for it: what was saved meanwhile is known at once."""
+        newest = self.skillbook.get(skill.name)
+        if newest is None or newest is skill or newest.choices != skill.choices or not newest.is_chosen:
+            return skill
+        request = self.chooser.features.request
+        is_read = request(newest, input_text(newest, inputs)) == request(skill, input_text(skill, inputs))
+        return newest if is_read else skill
 
     async def _cut_out(
         self, fitting: Fitting, writing: Writing, making: "_Making"
@@ -441,7 +495,8 @@ class Engine(Desk):
             case BuiltIn.WHY:
                 return await self.why("", message.author, message.scope)
             case BuiltIn.QUEUE:
-                return wording.queue_text(self.queue.view(_origin(message).person))
+                view = self.queue.view(_origin(message).person)
+                return wording.queue_text(replace(view, pressure=self.pressure))
             case _:
                 return await self._teachdesk.answer(call, message)
 

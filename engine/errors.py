@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from engine.access import Right
+from engine.answer import Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,11 @@ class Whose(StrEnum):
 
 @dataclass(eq=False)
 class QueueFull(UnderstudyError):
+    """`first` is where the first of those stands that fill the line; None where that is not known."""
+
     max_waiting: int
     whose: Whose
+    first: Waiting | None = None
 
 
 @dataclass(eq=False)
@@ -212,6 +216,23 @@ class AnswerFailed(UnderstudyError):
     """The answer is not what the skill promises. `reason` is a whole sentence."""
 
     reason: str
+
+
+@dataclass(eq=False)
+class AnswerInterrupted(AnswerFailed):
+    """The model failed in the middle. The same message may well be answered now."""
+
+
+@dataclass(eq=False)
+class NotYours(UnderstudyError):
+    """Somebody else asked."""
+
+
+@dataclass(eq=False)
+class PutAside(UnderstudyError):
+    """The model's process died of this very message twice: it is not answered any more."""
+
+    skill: str
 
 
 @dataclass(eq=False)

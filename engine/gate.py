@@ -6,9 +6,9 @@ few items are all that a person can be made to wait for: the checks, and the exa
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from engine.effect import MIN_ITEMS, NOT_MEASURED, Effect, Tendency, effect_of
@@ -38,6 +38,25 @@ class Doubting(Protocol):
     ) -> Solved: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Both:
+    """A skill before and after, and what it said of the same items, under the numbers that they have in each.
+
+    `is_new_kept`: the new one is the skill as it is now, whose answers are kept; else the old one is.
+    """
+
+    old: Skill
+    new: Skill
+    pairs: Sequence[tuple[Item, Item]]
+    is_new_kept: bool
+    before: list[Trial] = field(default_factory=list)
+    after: list[Trial] = field(default_factory=list)
+
+    @property
+    def effect(self) -> Effect:
+        return effect_of(kind_of(self.old), self.before, self.after)
+
+
 class Gate:
     """A `Judge` that asks the model."""
 
@@ -63,41 +82,70 @@ class Gate:
                 self._effects.popitem(last=False)
         return self._effects[key]
 
+    async def undone(self, old: Skill, new: Skill) -> Effect:
+        """See `Judge.undone`. It is done already: nothing is held up by it."""
+        own = items_of(new)
+        now = {item.key for item in own}
+        had = {item.key: item for item in items_of(old)}  # under the numbers that they had
+        gone = [item for key, item in had.items() if key not in now]
+        items = self._items(new, Example(gone[-1].inputs, gone[-1].expected)) if gone else ()
+        pairs = [(had[item.key], item) for item in items if item.key in had]
+        if len(pairs) < MIN_ITEMS:
+            return self._too_few(new, len(pairs))
+        both = _Both(old, new, pairs, is_new_kept=True)
+        is_whole = await self._is_asked_in_time(self._ask(both))
+        return both.effect if is_whole or self._is_enough(both) else Effect(Tendency.NO_TIME)
+
     async def _judged(self, old: Skill, new: Skill, example: Example) -> Effect:
         items = self._items(old, example)
-        is_solved = self._trials.is_solved(old)
         if len(items) < MIN_ITEMS:
-            enough = Tendency.TOO_FEW if is_solved else Tendency.NO_CHECKS
-            return Effect(enough, len(items))
-        before: list[Trial] = []
-        after: list[Trial] = []
+            return self._too_few(old, len(items))
+        both = _Both(old, new, [(item, item) for item in items], is_new_kept=False)
         surprise = NOT_MEASURED
-        try:
-            async with asyncio.timeout(self._max_seconds):
-                surprise = await self._surprise(old, example)
-                if is_solved:
-                    await self._collect(old, items, before)
-                    await self._collect(new, items, after, is_kept=False)
-                else:
-                    for item in items:
-                        await self._collect(old, (item,), before)
-                        await self._collect(new, (item,), after, is_kept=False)
-        except (TimeoutError, InferenceError):
-            if is_solved or len(after) < MIN_ITEMS:
-                return replace(surprise, tendency=Tendency.NO_TIME)
-        found = self._beside_the_past(old, before, after)
+
+        async def ask() -> None:
+            nonlocal surprise
+            surprise = await self._surprise(old, example)
+            await self._ask(both)
+
+        if not await self._is_asked_in_time(ask()) and not self._is_enough(both):
+            return replace(surprise, tendency=Tendency.NO_TIME)
+        found = self._beside_the_past(both)
         return replace(found, doubt=surprise.doubt, nearest=surprise.nearest)
 
-    def _beside_the_past(self, skill: Skill, before: list[Trial], after: list[Trial]) -> Effect:
+    async def _is_asked_in_time(self, asking: Coroutine[None, None, None]) -> bool:
+        try:
+            async with asyncio.timeout(self._max_seconds):
+                await asking
+        except (TimeoutError, InferenceError):
+            return False
+        return True
+
+    async def _ask(self, both: "_Both") -> None:
+        """One after the other where all answers of a skill come at once; else item by item, so that a part says something."""
+        steps = [both.pairs] if self._trials.is_solved(both.old) else [[pair] for pair in both.pairs]
+        for pairs in steps:
+            before, after = [item for item, _ in pairs], [item for _, item in pairs]
+            await self._collect(both.old, before, both.before, is_kept=not both.is_new_kept)
+            await self._collect(both.new, after, both.after, is_kept=both.is_new_kept)
+
+    def _is_enough(self, both: "_Both") -> bool:
+        """Whether a part of the answers says something."""
+        return not self._trials.is_solved(both.old) and len(both.after) >= MIN_ITEMS
+
+    def _too_few(self, skill: Skill, num_items: int) -> Effect:
+        return Effect(Tendency.TOO_FEW if self._trials.is_solved(skill) else Tendency.NO_CHECKS, num_items)
+
+    def _beside_the_past(self, both: "_Both") -> Effect:
         """Many examples may each do so little that it shows nowhere, and together much."""
+        skill = both.old
         kind = kind_of(skill)
         past = self._past.get(skill.name)
-        if past is None or effect_of(kind, past, before).has_changed:
-            past = self._past[skill.name] = before  # it was meant: an admin's word, or somebody's hand
-        found = effect_of(kind, before, after)
-        slow = effect_of(kind, past, after)
-        is_gradual = found.tendency is Tendency.SAME and slow.is_worse
-        return replace(slow, is_gradual=True) if is_gradual else found
+        if past is None or effect_of(kind, past, both.before).has_changed:
+            past = self._past[skill.name] = both.before  # it was meant: an admin's word, or somebody's hand
+        slow = effect_of(kind, past, both.after)
+        is_gradual = both.effect.tendency is Tendency.SAME and slow.is_worse
+        return replace(slow, is_gradual=True) if is_gradual else both.effect
 
     def _items(self, skill: Skill, example: Example) -> tuple[Item, ...]:
         """What is measured with, before and after: never the new example itself."""
@@ -113,7 +161,7 @@ class Gate:
         return (*checks, *(others[index] for index in reversed(near)))
 
     async def _collect(
-        self, skill: Skill, items: tuple[Item, ...], trials: list[Trial], *, is_kept: bool = True
+        self, skill: Skill, items: Sequence[Item], trials: list[Trial], *, is_kept: bool = True
     ) -> None:
         async with aclosing(self._trials.of(skill, items, is_kept=is_kept)) as found:
             async for trial in found:

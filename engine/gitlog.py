@@ -1,10 +1,13 @@
 """One commit for each change of a skill's file, where the folder is in a git repository. Whatever git says is a warning. Knows no skill."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
 _SECONDS = 15.0
+# A repository's hooks are other people's programs: they get none of our tokens. And a GIT_ variable would lead elsewhere.
+_KEPT_FROM_GIT = re.compile(r"^GIT_|TOKEN|SECRET|PASSWORD|CREDENTIAL|API_?KEY")
 _AS_BOT = ("-c", "user.name=Understudy", "-c", "user.email=understudy@localhost")
 # What a repository holds while somebody is in the middle of something.
 _UNDER_WAY = {
@@ -52,7 +55,9 @@ class GitLog:
         self._git(*_AS_BOT, *("commit", "--quiet", "--no-gpg-sign", "--only", "-m", what, "--", path.name))
 
     def _git(self, *arguments: str) -> str:
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        environment = {
+            name: value for name, value in os.environ.items() if not _KEPT_FROM_GIT.search(name.upper())
+        }
         try:
             done = subprocess.run(
                 ["git", *arguments],

@@ -29,6 +29,7 @@ class Scope:
 class Author:
     """`id` is the platform's own and decides, with `groups`, what a person may do; `name` is for reading only.
 
+    One that `is_bot` may ask, where it is let in at all, and nothing else.
     `groups` are the ids of Slack user groups or Discord roles; for somebody of another workspace also that workspace's id.
     """
 
@@ -37,6 +38,7 @@ class Author:
     groups: tuple[str, ...] = ()
     is_guest: bool = False
     is_foreign: bool = False
+    is_bot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from engine.errors import (
     NotAllowed,
     NotHere,
     PromptTooLong,
+    PutAside,
     QueueFull,
     Superseded,
     UnderstudyError,
@@ -76,6 +77,8 @@ def end_of(error: BaseException | None) -> End:
             return End(Outcome.CANCELLED)
         case AnswerStopped() | MessageDeleted() | Superseded():
             return End(Outcome.CANCELLED, _word(error))
+        case PutAside(__cause__=None):  # it was so before
+            return End(Outcome.REFUSED, _word(error))
         case _ if isinstance(error, _REFUSALS):
             return End(Outcome.REFUSED, _word(error))
         case UnderstudyError(__cause__=RequestFailed() as cause):
@@ -130,6 +133,7 @@ class Meter:
         self.wait, self.first_token, self.answer = Histogram(), Histogram(), Histogram()
         self._ends: dict[tuple[str, End], int] = {}
         self._tokens: dict[str, TokenCount] = {}
+        self._closed: dict[tuple[str, str], int] = {}
         self._names: set[str] = {NO_SKILL}
         self._clock = clock
 
@@ -142,6 +146,15 @@ class Meter:
     def tokens(self) -> Mapping[str, TokenCount]:
         """By skill."""
         return self._tokens
+
+    @property
+    def closed(self) -> Mapping[tuple[str, str], int]:
+        """How many answers a place did not let the bot write, by place and cause."""
+        return self._closed
+
+    def close(self, place: str, cause: str) -> None:
+        """`cause` is one of few."""
+        self._closed[place, cause] = self._closed.get((place, cause), 0) + 1
 
     def num_ended(self, outcome: Outcome) -> int:
         return sum(count for (_, end), count in self._ends.items() if end.outcome is outcome)

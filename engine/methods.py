@@ -16,7 +16,7 @@ class Methods:
 
     def keep(self, skill: Skill, words: str) -> None:
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(self._path(skill), json.dumps({"version": skill.version, "method": words}).encode())
 
     def of(self, skill: Skill) -> str:

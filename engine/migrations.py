@@ -142,6 +142,13 @@ _TRIALS = """
     ) STRICT
 """
 
+_PUT_ASIDE = """
+    CREATE TABLE put_aside (
+        hash TEXT PRIMARY KEY,
+        put_at REAL NOT NULL
+    ) STRICT
+"""
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         _INBOX,
@@ -173,5 +180,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (_FEATURES, "CREATE INDEX features_by_use ON features (used_at)", _REASONS),
     (_TRIALS,),
+    (_PUT_ASIDE,),
 )
 """Step n takes a database from `user_version` n - 1 to n, in one transaction."""

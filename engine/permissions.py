@@ -28,12 +28,14 @@ class Permissions:
         self._skillbook = skillbook
 
     def may(self, author: Author, scope: Scope, right: Right, skill_name: str | None = None) -> bool:
-        """Who may not use a skill may not teach it either; an admin may everything.
+        """Who may not use a skill may not teach it either; an admin may everything, another bot may ask and no more.
 
         The terminal is the person's who runs the bot.
         """
         if scope.platform is Platform.TERMINAL:
             return True
+        if author.is_bot and right is not Right.USE:
+            return False
         own = self._access_of(skill_name)
         if self._has(author, scope, Right.ADMIN, Access()) or self._has(author, scope, Right.ADMIN, own):
             return True

@@ -8,6 +8,7 @@ from typing import Self
 
 from engine.answer import QueueView, Waiting
 from engine.configschema import Limits
+from engine.errors import QueueFull, Whose
 from engine.forecast import Speed, look_ahead
 from engine.lane import Entry, Origin
 from engine.line import Line
@@ -76,6 +77,7 @@ class Queue:
         self._clock = clock
         self._busy_seconds = 0.0  # of all slots together
         self._counted_until = 0.0
+        self._left = asyncio.Event()
 
     @property
     def num_slots(self) -> int:
@@ -100,13 +102,17 @@ class Queue:
         waiting = (
             one for one in self._tickets.values() if not one.is_running and not one.entry.is_background
         )
-        now = self._clock()
-        return now - min((one.entered_at for one in waiting), default=now)
+        oldest = next(waiting, None)  # they stand in the order in which they came
+        return 0.0 if oldest is None else self._clock() - oldest.entered_at
 
     @property
     def num_known(self) -> int:
         """How much is remembered of whom, in all: nothing of those who are gone."""
         return len(self._tickets) + self._line.num_known
+
+    async def somebody_left(self) -> None:
+        """Returns when one that waited or ran is gone."""
+        await self._left.wait()
 
     def view(self, person: Hashable = None) -> QueueView:
         """The line as `person` may see it, with estimates of now."""
@@ -133,7 +139,10 @@ class Queue:
             QueueFull: it would have to wait, and the line is full.
         """
         entry = Entry(origin, max(1, cost_tokens), is_background)
-        self._line.add(entry)
+        try:
+            self._line.add(entry)
+        except QueueFull as full:
+            raise QueueFull(full.max_waiting, full.whose, self._next_of(origin, full.whose)) from None
         ticket = self._tickets[entry] = Ticket(self, entry, self._clock())
         self._go_on()
         return ticket
@@ -147,6 +156,18 @@ class Queue:
         else:
             self._end(ticket, ticket.started_at, has_answered=has_answered)
         self._go_on()
+        self._left.set()
+        self._left = asyncio.Event()
+
+    def _next_of(self, origin: Origin, whose: Whose) -> Waiting | None:
+        """Of those that fill this party's share of the line, the one that starts first: then there is room again."""
+        party = next(one for one in origin.parties if one[0] is whose)
+        waiting = (
+            one.waiting
+            for one in self._tickets.values()
+            if not one.is_running and not one.entry.is_background and party in one.entry.origin.parties
+        )
+        return min(waiting, key=lambda one: one.place, default=None)
 
     def _end(self, ticket: Ticket, started_at: float, *, has_answered: bool) -> None:
         self._count_busy()

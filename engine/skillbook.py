@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
+from time import sleep as rest
 
 from watchfiles import awatch
 
@@ -23,7 +24,8 @@ SUFFIX = ".yaml"
 
 # A save is seen at once where the system tells of it; elsewhere (network folders, a folder made anew) at the next tick.
 _TICK_SECONDS = 0.4
-_SETTLE_MILLISECONDS = 50  # an editor's rename or a write in pieces comes to rest
+_SETTLE_MILLISECONDS = 10  # an editor's rename or a write in pieces comes to rest
+_REST_SECONDS = 0.05  # what is bad or gone by then may still be under way
 _MAX_WAIT_MILLISECONDS = 300
 
 _log = logging.getLogger(__name__)
@@ -91,12 +93,19 @@ class Skillbook:
         """The name that `name` was probably meant to be."""
         return next(iter(get_close_matches(name.lower(), self.names, n=1)), None)
 
-    def load(self) -> Reload:
-        """Reads the folder. A file that turned bad leaves its skill as it was; a file that is gone takes it away."""
+    def load(self, *, is_saved_now: bool = False) -> Reload:
+        """Reads the folder. A file that turned bad leaves its skill as it was; a file that is gone takes it away.
+
+        `is_saved_now`: what has turned bad or is gone may be half of a save, and is read once more a moment later.
+        """
         with self._loading:
             before = self._state
-            self._state = _read_folder(self._folder, before.kept)
-            return _difference(before, self._state)
+            found = _read_folder(self._folder, before.kept)
+            if is_saved_now and _may_be_half(before, found):
+                rest(_REST_SECONDS)
+                found = _read_folder(self._folder, before.kept)
+            self._state = found
+            return _difference(before, found)
 
     def subscribe(self, listener: Listener) -> None:
         """`listener` is called on the event loop after each reload that found something new."""
@@ -119,7 +128,7 @@ class Skillbook:
     async def refresh(self) -> None:
         """Loads the folder now and tells the listeners: what somebody has just written is known when this returns."""
         faults = self._state.faults
-        reload = await asyncio.to_thread(self.load)
+        reload = await asyncio.to_thread(self.load, is_saved_now=True)
         if not (reload.added or reload.changed or reload.removed or reload.faults != faults):
             return
         for listener in self._listeners:
@@ -127,6 +136,12 @@ class Skillbook:
                 listener(reload)
             except Exception:  # noqa: BLE001 - one listener must end neither the watch nor the others
                 _log.exception("a listener failed on a reload of the skills")
+
+
+def _may_be_half(before: _State, found: _State) -> bool:
+    """Whether it looks as a folder does while somebody saves: a file cut short, or away to be replaced."""
+    is_gone = not before.kept.keys() <= found.kept.keys()
+    return is_gone or not set(found.faults) <= set(before.faults)
 
 
 def _difference(before: _State, after: _State) -> Reload:

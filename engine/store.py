@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from engine.aside import Aside
 from engine.conversation import Conversation, Forgotten, Turn
 from engine.database import Database, Row, Statement
 from engine.featurestore import FeatureStore
@@ -22,6 +23,7 @@ from engine.why import Reason
 
 DEDUPE_SECONDS = 7 * 24 * 3600.0
 EDIT_SECONDS = 60.0
+RETRY_SECONDS = 24 * 3600.0
 NUM_TURNS_LOOKED_AT = 1000  # what was used long ago says little about tomorrow
 
 _BODY = TypeAdapter(Message)
@@ -43,8 +45,12 @@ class Store:
         self.features = FeatureStore(database, clock)
         self.reasons = Reasons(database)
         self.trials = TrialStore(database, clock)
+        self.aside = Aside(database, clock)
         self._database = database
         self._clock = clock
+        self._without_trace: set[str] = (
+            set()
+        )  # messages that asked to forget: they hold their author's name until they are settled
 
     @classmethod
     async def open(cls, path: Path) -> "Store":
@@ -92,20 +98,52 @@ class Store:
             )
         )
 
-    async def settle(self, message_id: str) -> None:
+    async def settle(self, message_id: str, *, may_be_retried: bool = False) -> None:
         """Lets the content of an answered message go. Its id stays, so that a redelivery is still known.
 
-        So do the references of its answer, for when the message is edited.
+        So do the references of its answer, for when the message is edited. One that may be retried keeps its content for a day.
         """
         now = self._clock()
+        leaves_no_trace = message_id in self._without_trace
         await self._database.run(
             Statement(
-                "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL"
+                "UPDATE inbox SET settled_at = ? WHERE id = ? AND settled_at IS NULL"
+                if may_be_retried
+                else "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL"
                 " WHERE id = ? AND settled_at IS NULL",
                 (now, message_id),
             ),
+            Statement(
+                "UPDATE inbox SET body = NULL, address = NULL WHERE settled_at < ? AND body IS NOT NULL",
+                (now - RETRY_SECONDS,),
+            ),
             Statement("DELETE FROM inbox WHERE settled_at < ?", (now - DEDUPE_SECONDS,)),
+            leaves_no_trace=leaves_no_trace,
         )
+        self._without_trace.discard(message_id)
+
+    async def retriable(self, message_id: str) -> Message | None:
+        """One that was settled without an answer and may still be answered."""
+        (found,) = await self._database.run(
+            Statement(
+                "SELECT body, address, coalesce(reply_refs, '[]') FROM inbox"
+                " WHERE id = ? AND settled_at IS NOT NULL AND body IS NOT NULL",
+                (message_id,),
+            )
+        )
+        return _delivery(found[0]).message if found else None
+
+    async def retry(self, message_id: str) -> Delivery | None:
+        """The same, to be answered now in the place of what stands there. None: it is not there, or is being answered already."""
+        (updated,) = await self._database.run(
+            Statement(
+                "UPDATE inbox SET settled_at = NULL"
+                " WHERE id = ? AND settled_at IS NOT NULL AND body IS NOT NULL"
+                " RETURNING body, address, coalesce(reply_refs, '[]')",
+                (message_id,),
+            )
+        )
+        return _delivery(updated[0]) if updated else None
 
     async def left_over(self, platform: Platform) -> tuple[Delivery, ...]:
         """What was accepted and not settled, in order of arrival."""
@@ -258,16 +296,25 @@ class Store:
         """
         platform, workspace, *_ = _full(message.scope)
         author = message.author.id
-        *_, turns, waiting = await self._database.run(
+        *_, turns, waiting, _authors, _firsts = await self._database.run(
             *(Statement(sql, (author, platform, workspace)) for sql in (*FORGET_LESSONS, *FORGET_TURNS)),
             Statement(
                 "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL, reply_refs = NULL"
-                " WHERE platform = ? AND workspace = ? AND author = ? AND id != ? AND settled_at IS NULL"
+                " WHERE platform = ? AND workspace = ? AND author = ? AND id != ? AND body IS NOT NULL"
                 " RETURNING number",
                 (self._clock(), platform, workspace, author, message.id),
             ),
+            Statement(
+                "UPDATE inbox SET author = '' WHERE platform = ? AND workspace = ? AND author = ?",
+                (platform, workspace, author),
+            ),
+            Statement(
+                "DELETE FROM first_times WHERE key LIKE 'suggestions:%' AND substr(key, -length(?1)) = ?1",
+                (f":{platform}:{workspace}:{author}",),
+            ),
             leaves_no_trace=True,
         )
+        self._without_trace.add(message.id)
         own = [number for number, asked_by in turns if asked_by == author]
         return Forgotten(len(own), len(set(own)), len(waiting))
 

@@ -56,7 +56,9 @@ class TeachDesk:
             case BuiltIn.TEACH:
                 return await self._teach(call.argument, message)
             case BuiltIn.PROPOSALS:
-                return await self._decisions.listed(_edition(message))
+                return await self._decisions.listed(
+                    _edition(message), is_of_all=call.argument.casefold() == "all"
+                )
             case BuiltIn.ACCEPT:
                 return await self._accept(call.argument, message)
             case BuiltIn.DROP:

@@ -202,7 +202,7 @@ class Teaching:
         return kept
 
     async def undo(self, name: str, by: Edition) -> Written:
-        """Takes back what was taught last.
+        """Takes back what was taught last, whatever that does to the skill; it is said behind it.
 
         Raises:
             UnderstudyError: this person may not teach the skill, there is nothing to take back, or it was changed since.
@@ -214,7 +214,9 @@ class Teaching:
                 raise TeachingRefused(teachwording.DONE_ALREADY)
             written = await self._written(lambda: self.shelf.undo(name))
             await self._keep(written, by, 0)
-            return written
+            own = self._skill(name)
+            new = own if own.version == written.new.version else written.new
+            return replace(written, effect=await self._judge.undone(written.old, new))
 
     async def last_taught_in(self, scope: Scope) -> str | None:
         """The skill that was taught last in this workspace, of what was not taken back; None: none was."""

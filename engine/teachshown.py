@@ -13,6 +13,8 @@ from engine.teaching import Held, Preview
 
 _MAX_DIFF_LINES = 40
 _MAX_CHARACTERS = 200
+_ON_TEACHING = ("It is better with it.", "It takes an admin.")
+_ON_UNDOING = ("It is better without it.", "It was better with it.")
 _WORDS = {
     Kinship.SAME: "is the same",
     Kinship.CONTRADICTION: "contradicts it: the same message, another answer",
@@ -33,7 +35,8 @@ def taught(written: Written) -> str:
 
 
 def undone(written: Written) -> str:
-    return _with_warning([f"Taken back from `/{written.new.name}`.", fenced(written.diff)], written)
+    lines = [f"Taken back from `/{written.new.name}`.", fenced(written.diff)]
+    return _with_warning([*lines, *effect_lines(written.effect, _ON_UNDOING)], written)
 
 
 def created(written: Written, num_examples: int) -> str:
@@ -72,24 +75,30 @@ def remarks(preview: Preview) -> list[str]:
     return [*lines, *(f"- {line}" for line in effect_lines(preview.effect))]
 
 
-def effect_lines(effect: Effect) -> list[str]:
-    """What an example does to the skill; nothing where nobody asked."""
-    said = _measured(effect)
+def effect_lines(effect: Effect, endings: tuple[str, str] = _ON_TEACHING) -> list[str]:
+    """What an example does to the skill; nothing where nobody asked. `endings`: what follows from better, and from worse."""
+    said = _measured(effect, *endings)
     return [*([said] if said else []), *([_surprise(effect)] if effect.is_surprising else [])]
 
 
-def _measured(effect: Effect) -> str:
-    figures = (
-        f"{_figure(effect.before, effect)} -> {_figure(effect.after, effect)} on {effect.num_items} items"
+def file_makes_worse(name: str, effect: Effect) -> str:
+    """Why none of a file's examples is taught."""
+    return (
+        f"This file would make /{name} measurably worse: {_figures(effect)} (p = {effect.p:.2g}). Nothing was taught. It takes"
+        " an admin's word: `--even-if-worse` teaches it all the same."
     )
+
+
+def _measured(effect: Effect, on_better: str, on_worse: str) -> str:
+    figures = _figures(effect)
     match effect.tendency:
         case Tendency.BETTER:
-            return f"Measured: {figures} (p = {effect.p:.2g}). It is better with it."
+            return f"Measured: {figures} (p = {effect.p:.2g}). {on_better}"
         case Tendency.SAME:
             return f"Measured: no measurable change ({figures})."
         case Tendency.WORSE:
             since = " since the examples before it" if effect.is_gradual else ""
-            return f"Measured: **worse**, {figures} (p = {effect.p:.2g}){since}. It takes an admin."
+            return f"Measured: **worse**, {figures} (p = {effect.p:.2g}){since}. {on_worse}"
         case Tendency.TOO_FEW:
             return f"Not measured: too few examples for that, {effect.num_items}; from {MIN_ITEMS} on I say what one does."
         case Tendency.NO_CHECKS:
@@ -102,6 +111,10 @@ def _measured(effect: Effect) -> str:
             )
         case Tendency.NO_MODEL:
             return ""
+
+
+def _figures(effect: Effect) -> str:
+    return f"{_figure(effect.before, effect)} -> {_figure(effect.after, effect)} on {effect.num_items} items"
 
 
 def _figure(share: float, effect: Effect) -> str:
@@ -119,10 +132,18 @@ def _surprise(effect: Effect) -> str:
     return f"A surprise: what was taught so far speaks against it. Nearest are {listed}."
 
 
-def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0) -> str:
-    """Each with what it would change, or why it cannot be taught; of several, long lines are cut. `num_left_out` wait behind them."""
+def proposals(
+    listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out: int = 0, num_elsewhere: int = 0
+) -> str:
+    """Each with what it would change, or why it cannot be taught; of several, long lines are cut. `num_left_out` wait behind them.
+
+    `num_elsewhere` were proposed in other channels, and are not shown in this one.
+    """
+    elsewhere = _of_other_channels(num_elsewhere)
     if not listed:
-        return "Nothing waits to be taught."
+        return "\n".join(
+            ["Nothing waits to be taught." if not elsewhere else "Nothing of this channel waits.", *elsewhere]
+        )
     parts = []
     for kept, preview in listed:
         who = f", by {_line(kept.proposal.author.name)}" if kept.proposal.author.name else ""
@@ -139,7 +160,14 @@ def proposals(listed: Sequence[tuple[KeptProposal, Preview | str]], num_left_out
     parts.append(
         "`/accept N` teaches one, `/accept N => another answer` with that answer, `/drop N` lets it go."
     )
-    return "\n".join(parts)
+    return "\n".join([*parts, *elsewhere])
+
+
+def _of_other_channels(number: int) -> list[str]:
+    if not number:
+        return []
+    what = "1 proposal was made" if number == 1 else f"{number} proposals were made"
+    return [f"{what} in other channels; `/proposals all` shows them here, to everybody who reads this."]
 
 
 def suggested(found: Sequence[Suggested]) -> str:

@@ -16,6 +16,7 @@ from engine.identity import ModelIdentity
 from engine.inference import Delta, FailureCode, Inference, Request, RequestFailed
 from engine.measurement import Measurement
 from engine.nearest import nearest
+from engine.pressure import Calm, at_once
 from engine.prompt import Rank, make_request
 from engine.skill import Skill
 from engine.solving import ARITHMETIC, Solved, Solver
@@ -51,11 +52,15 @@ class Trials:
         solver_of: SolverOf = written_by_the_model,
         *,
         rank: Rank = nearest,
+        calm: Calm = at_once,
     ) -> None:
-        """`solver_of` says what answers a skill without writing token by token; None: nothing. `rank`: which examples are near."""
+        """`solver_of` says what answers a skill without writing token by token; None: nothing. `rank`: which examples are near.
+
+        `calm` returns when there is room for what can wait.
+        """
         self.model = model
         self._inference, self._store, self._solver_of = inference, store, solver_of
-        self._rank = rank
+        self._rank, self._calm = rank, calm
         self._tried: OrderedDict[tuple[str, str], Solved] = OrderedDict()
 
     async def run(self, skill: Skill, *, max_items: int | None = None) -> AsyncGenerator[Trial, None]:
@@ -209,6 +214,7 @@ class Trials:
             RequestFailed: the model cannot be asked.
         """
         writing = Writing(skill)
+        await self._calm()
         try:
             async with aclosing(self._inference.stream(request)) as steps:
                 async for step in steps:

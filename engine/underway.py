@@ -54,6 +54,9 @@ class Underway:
     def __init__(self) -> None:
         self._answers: dict[str, Stoppable] = {}
         self._delivered: dict[str, asyncio.Event] = {}
+        self._num_begun = 0
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self._early: dict[str, UnderstudyError] = {}
         self._newest: dict[str, tuple[float, str]] = {}
         self._deleted: dict[str, float] = {}
@@ -88,6 +91,24 @@ class Underway:
             if self._delivered.get(message_id) is done:
                 del self._delivered[message_id]
                 self._early.pop(message_id, None)
+
+    def begin(self) -> None:
+        """A place has begun to answer something; `end` has to follow."""
+        self._num_begun += 1
+        self._is_idle.clear()
+
+    def end(self) -> None:
+        self._num_begun -= 1
+        if not self._num_begun:
+            self._is_idle.set()
+
+    @property
+    def num_begun(self) -> int:
+        return self._num_begun
+
+    async def idle(self) -> None:
+        """Returns when everything that was begun has ended."""
+        await self._is_idle.wait()
 
     def stop(self, message_id: str, error: UnderstudyError) -> bool:
         """Whether there was something to stop."""

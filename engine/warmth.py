@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable
 
 from engine.inference import Inference, InferenceError
+from engine.pressure import Calm, at_once
 from engine.prompt import fixed_part
 from engine.skill import Skill
 from engine.skillbook import Reload, Skillbook
@@ -21,11 +22,20 @@ class Warmth:
     """Reads in the time that nobody needs: the model lets every person's request go before this."""
 
     def __init__(
-        self, inference: Inference, skillbook: Skillbook, store: Store, *, pinned: tuple[str, ...] = ()
+        self,
+        inference: Inference,
+        skillbook: Skillbook,
+        store: Store,
+        *,
+        pinned: tuple[str, ...] = (),
+        calm: Calm = at_once,
     ) -> None:
-        """`pinned` names the skills that come first, and whose states go last when memory is short."""
+        """`pinned` names the skills that come first, and whose states go last when memory is short.
+
+        `calm` returns when there is room for what can wait.
+        """
         self._inference, self._skillbook, self._store = inference, skillbook, store
-        self._pinned = pinned
+        self._pinned, self._calm = pinned, calm
         self._saved: dict[str, None] = {}  # names of skills that were saved and not read since, in order
         self._changed = asyncio.Event()
 
@@ -78,6 +88,7 @@ class Warmth:
             await self._warm(skill)
 
     async def _warm(self, skill: Skill) -> None:
+        await self._calm()
         try:
             await self._inference.warm(
                 fixed_part(skill), pin=skill.name if skill.name in self._pinned else ""

@@ -29,7 +29,9 @@ from engine.errors import (
     NoDefaultSkill,
     NotAllowed,
     NotHere,
+    NotYours,
     PromptTooLong,
+    PutAside,
     QueueFull,
     StoreFailed,
     Superseded,
@@ -41,6 +43,7 @@ from engine.errors import (
     Whose,
 )
 from engine.inference import FailureCode, ModelInfo, ModelUnusable, RequestFailed
+from engine.pressure import Step
 from engine.prompt import MAX_NEAREST, fixed_indexes
 from engine.skill import Memory, Skill, Takes, Unsure
 
@@ -52,6 +55,8 @@ STOPPED_BY_PERSON = "(stopped)"
 INTERRUPTED = "(interrupted)"
 SEE_ABOVE = "(see above)"
 CUT = "(Cut here: it reached the skill's max_tokens, or said the same again and again.)"
+CUT_SHORT = "(Cut here: many messages are in line, so answers are shorter for now. Ask for the rest when it is quieter.)"
+TOO_MANY_PRESSES = "That was a lot at once: I am still busy with what you pressed before. Wait a moment, then press once more."
 IN_FILE = "The answer is long: all of it is in the file."
 _SHOWN_VALUE_CHARACTERS = 60
 _DONE_WITH = {Right.USE: "use", Right.TEACH: "teach", Right.ADMIN: "manage"}
@@ -114,7 +119,7 @@ def _of_input(error: BaseException) -> str:
             return f"/{error.skill} has no input called {_shown(error.name)}.{nearest}"
         case QueueFull():
             return _of_full_queue(error)
-        case NotAllowed() | NotHere():
+        case NotAllowed() | NotHere() | NotYours():
             return _of_refusal(error)
         case MissingRight() | TooManyFiles() | FileTooLarge() | FileNotText() | FileNotFetched():
             return _of_reading(error)
@@ -142,13 +147,20 @@ def _of_input(error: BaseException) -> str:
                 f"The model said the same again and again for /{error.skill}, so the answer would not be whole."
                 " Try other words, or give the skill more examples."
             )
+        case PutAside():
+            return (
+                "The model's process stopped at this very message twice, so I have put it aside."
+                " Say it in other words, and I will gladly answer."
+            )
         case EmptyAnswer():
             return f"The model said nothing for /{error.skill}. Try other words, or give the skill more examples."
         case _:
             return WRONG_ON_OUR_SIDE
 
 
-def _of_refusal(error: NotAllowed | NotHere) -> str:
+def _of_refusal(error: NotAllowed | NotHere | NotYours) -> str:
+    if isinstance(error, NotYours):
+        return "Only the person who asked, or an admin, can have this answered once more."
     if isinstance(error, NotHere):
         return f"/{error.skill} does not answer in this channel. /skills lists those that do."
     what = f" /{error.skill}" if error.skill else " me here" if error.right is Right.USE else ""
@@ -184,17 +196,25 @@ def _size(num_bytes: int) -> str:
 
 def _of_full_queue(error: QueueFull) -> str:
     waiting = "message waits" if error.max_waiting == 1 else "messages wait"
+    first = _first_in_line(error.first)
     match error.whose:
         case Whose.PERSON if error.max_waiting == 0:
             return "You have as many answers under way as you may. Wait for one of them."
         case Whose.PERSON:
-            return f"{error.max_waiting} {waiting} for you already. Wait for one of them to be answered."
+            return (
+                f"{error.max_waiting} {waiting} for you already{first}. Wait for one of them to be answered."
+            )
         case Whose.CHANNEL:
-            return f"{error.max_waiting} {waiting} in this channel already. Try again in a minute, or write to me elsewhere."
+            return f"{error.max_waiting} {waiting} in this channel already{first}. Try again in a minute, or write to me elsewhere."
         case Whose.WORKSPACE:
-            return f"{error.max_waiting} {waiting} in this workspace already. Try again in a minute."
+            return f"{error.max_waiting} {waiting} in this workspace already{first}. Try again in a minute."
         case Whose.EVERYBODY:
-            return f"{error.max_waiting} {waiting} already. Try again in a minute."
+            return f"{error.max_waiting} {waiting} already{first}. Try again in a minute."
+
+
+def _first_in_line(first: Waiting | None) -> str:
+    """When there will be room, where that is known."""
+    return "" if first is None else f", the first of them {_place(first)}"
 
 
 def _span(seconds: float) -> str:
@@ -212,6 +232,8 @@ def _of_failure(error: RequestFailed | AnswerFailed) -> str:
             return "The model's process stopped in the middle. It is being started again: send your message once more."
         case FailureCode.BAD_LOGITS | FailureCode.DECODE_FAILED:
             return "The model failed while it computed this answer. Send your message once more."
+        case FailureCode.PUT_ASIDE:
+            return "The model's process stopped at this twice, so it was put aside."
         case FailureCode.BAD_CONSTRAINT:
             return (
                 f"This skill cannot be used with this model: {error.detail}. `understudy check` may say more."
@@ -279,6 +301,7 @@ def queue_text(view: QueueView) -> str:
         f"{_count(view.num_running, 'answer')} being written, of {view.num_slots} at a time.",
         _line_length(view),
         _pace(view.answer_seconds),
+        *([_left_out(view.pressure)] if view.pressure else []),
         _own(view),
     ]
     return "\n".join(f"- {line}" for line in lines)
@@ -301,6 +324,26 @@ def _own(view: QueueView) -> str:
     running = [f"{view.num_own_running} being answered"] if view.num_own_running else []
     places = [_place(one) for one in view.own_waiting]
     return f"Yours: {'; '.join(running + places) or 'none'}."
+
+
+def _left_out(step: Step) -> str:
+    """What is done without for now; it comes back by itself."""
+    parts = [words for rung, words in _WITHOUT.items() if rung <= step]
+    return f"There is much to do. For now, {_listed(parts)}."
+
+
+_WITHOUT: Mapping[Step, str] = {
+    Step.FINAL_ONLY: "answers come in one piece",
+    Step.SHORTER: "texts are shorter",
+    Step.NO_BACKGROUND: "nothing is measured or read ahead",
+    Step.REFUSING: "who comes new is asked to come again",
+    Step.READ_ONLY: "nothing new is kept",
+}
+
+
+def _listed(parts: Sequence[str]) -> str:
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _place(waiting: Waiting) -> str:
@@ -328,6 +371,7 @@ COMMANDS: Mapping[BuiltIn, str] = {
 HELP_ARGUMENT = "The command you want to know about"
 ARGUMENTS: Mapping[BuiltIn, str] = {
     BuiltIn.TEACH: "SKILL what is said => the right answer",
+    BuiltIn.PROPOSALS: "all: those of other channels too",
     BuiltIn.ACCEPT: "The number of the proposal",
     BuiltIn.DROP: "The number of the proposal",
     BuiltIn.UNDO: "The skill; without it, what was taught last here",
@@ -413,6 +457,23 @@ def forgotten(what: Forgotten) -> str:
     return f"Deleted {'; and '.join(parts)}."
 
 
+def messages(number: int) -> str:
+    """`1` is `1 message`."""
+    return _count(number, "message")
+
+
+def put_aside(number: int, *, is_cleared: bool) -> str:
+    """What `understudy put-aside` says."""
+    if not number:
+        return "No message is put aside."
+    if is_cleared:
+        return f"{_count(number, 'message')} may be tried again."
+    return (
+        f"{_count(number, 'message')} put aside: the model's process died of each of them twice. They are let go after a week,"
+        " or with another model; `understudy put-aside --clear` lets them be tried again now."
+    )
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -423,7 +484,13 @@ def _count(number: int, noun: str) -> str:
 def engine_line(info: ModelInfo) -> str:
     """Said once at the start: what the model was given."""
     answers = f"{_count(info.num_slots, 'answer')} at a time, of {info.context_tokens:,} tokens each"
-    return f"{answers}; {cache_text(info)}."
+    return f"{answers}{_shrunk(info)}; {cache_text(info)}."
+
+
+def _shrunk(info: ModelInfo) -> str:
+    """Where there was no memory for what was planned."""
+    planned = info.planned_context_tokens
+    return f" (there was no memory for {planned:,})" if planned > info.context_tokens else ""
 
 
 def cache_text(info: ModelInfo) -> str:
@@ -438,6 +505,12 @@ def size(num_bytes: int) -> str:
     return f"{num_bytes / 1e6:.0f} MB" if num_bytes < 1_000_000_000 else f"{num_bytes / 1e9:.1f} GB"
 
 
+def answers_under_way(number: int, seconds: float) -> str:
+    """Said when the bot is to end."""
+    whole = "is brought to its end" if number == 1 else "are brought to their end"
+    return f"{_count(number, 'answer')} {whole}, for up to {_span(seconds)}; what is left is answered after the next start."
+
+
 def work_line(work: Work) -> str:
     """Said now and then while there is something to do."""
     parts = [f"{work.num_running} being answered" if work.num_running else "nothing being answered"]
@@ -450,7 +523,8 @@ def work_line(work: Work) -> str:
     if work.tokens_per_second is not None:
         parts.append(f"{_short(work.tokens_per_second)} tokens/s")
     line = ", ".join(parts)
-    return f"{line[0].upper()}{line[1:]}."
+    more = f" {_left_out(work.pressure)}" if work.pressure else ""
+    return f"{line[0].upper()}{line[1:]}.{more}"
 
 
 def _short(value: float) -> str:
@@ -535,6 +609,7 @@ class SlackWord(StrEnum):
     NOT_GOOD = "Say what is right"
     AGAIN = "Again"
     STOP = "Stop"
+    RETRY = "Try again"
     TRY = "Try"
     RUN = "Run"
     PROPOSE = "Teach"
@@ -648,6 +723,7 @@ class DiscordWord(StrEnum):
     NOT_GOOD = "Not good"
     AGAIN = "Again"
     STOP = "Stop"
+    RETRY = "Try again"
     FILL_IN = "Fill in the rest"
     USE = "Use a skill on this"
     TEACH = "Teach from this"

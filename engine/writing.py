@@ -10,9 +10,11 @@ from engine.answer import Finished
 from engine.errors import (
     AnswerCut,
     AnswerFailed,
+    AnswerInterrupted,
     AnswerLooped,
     EmptyAnswer,
     PromptTooLong,
+    PutAside,
     UnderstudyError,
 )
 from engine.inference import FailureCode, FinishReason, RequestFailed, Scores, Usage
@@ -21,13 +23,16 @@ from engine.teachform import written
 from engine.why import Decided
 
 _MAX_LESSON_CHARACTERS = 300
+_OF_THE_ENGINE = {FailureCode.WORKER_DIED, FailureCode.BAD_LOGITS, FailureCode.DECODE_FAILED}
 
 
 class Writing:
     """An answer without white space at its ends: what may still be its end is held back."""
 
-    def __init__(self, skill: Skill) -> None:
+    def __init__(self, skill: Skill, *, is_shortened: bool = False) -> None:
+        """`is_shortened`: the skill would have more tokens at another time."""
         self.skill = skill
+        self._is_shortened = is_shortened
         self.reason = FinishReason.CANCELLED  # until the model says otherwise
         self.usage: Usage | None = None
         self.scores: Scores | None = None
@@ -68,9 +73,10 @@ class Writing:
             raise EmptyAnswer(skill.name)
         if not _fits(skill, self._text):
             raise AnswerFailed(wording.does_not_fit(skill.name))
-        return (
-            Finished(self._text, skill.name, is_cut) if self.decided is None else self._chosen(self.decided)
-        )
+        if self.decided is not None:
+            return self._chosen(self.decided)
+        is_shortened = self._is_shortened and self.reason is FinishReason.LENGTH
+        return Finished(self._text, skill.name, is_cut, is_shortened=is_shortened)
 
     def _chosen(self, decided: Decided) -> Finished:
         solved = decided.solved
@@ -91,7 +97,10 @@ class Writing:
     def failure(self, error: RequestFailed) -> UnderstudyError:
         if error.code is FailureCode.PROMPT_TOO_LONG:
             return PromptTooLong(self.skill.name, error.num_tokens, error.max_tokens)
-        return AnswerFailed(wording.sentence(error))
+        if error.code is FailureCode.PUT_ASIDE:
+            return PutAside(self.skill.name)
+        kind = AnswerInterrupted if error.code in _OF_THE_ENGINE else AnswerFailed
+        return kind(wording.sentence(error))
 
 
 def _lesson(skill: Skill, inputs: Mapping[str, str]) -> str:

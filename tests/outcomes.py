@@ -73,7 +73,7 @@ def injected(request: pytest.FixtureRequest) -> Injected:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     rows = sorted(_rows(terminalreporter), key=lambda row: row.order)
     for kind, document in KINDS.items():
-        of_kind = _merged([row for row in rows if row.kind == kind])
+        of_kind = merged([row for row in rows if row.kind == kind])
         if not of_kind:
             continue
         terminalreporter.section(f"{kind}s")
@@ -96,7 +96,7 @@ def _rows(reporter: pytest.TerminalReporter) -> Iterator[Row]:
                     yield Row(*value, sum(told) or 1, report.nodeid, state)
 
 
-def _merged(rows: Iterable[Row]) -> list[Row]:
+def merged(rows: Iterable[Row]) -> list[Row]:
     """One row a test, however many parameters it has; one that did not pass speaks for all."""
     merged: dict[tuple[str, str, str], Row] = {}
     for row in rows:

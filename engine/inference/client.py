@@ -1,6 +1,7 @@
 """The event loop's side of the worker: starts it, speaks to it, starts it again when it dies. Knows no llama.cpp."""
 
 import asyncio
+import hashlib
 import itertools
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import IO, Self, TypeAlias, overload
 
 from engine.inference.backend import Speed
 from engine.inference.errors import ModelUnusable, RequestFailed
+from engine.inference.suspects import Suspects
 from engine.inference.wire import (
     CacheType,
     Cancel,
@@ -76,11 +78,12 @@ _PASSED_ON_PREFIXES = (
 class _Stream:
     """One request on this side. A slow reader finds everything that came meanwhile in one piece."""
 
-    request: Request
+    message: Submit
+    key: str
+    is_sent: bool = False  # the process that lives now has it
     text: str = ""
     end: Finished | RequestFailed | None = None
     was_shown: bool = False
-    num_starts: int = 1
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, text: str) -> None:
@@ -98,6 +101,20 @@ class _Stream:
         return text, self.end
 
 
+@dataclass(slots=True, eq=False)
+class _Question:
+    """What gets one reply."""
+
+    message: Measure | Warm | Embed | EmbedWords
+    key: str
+    is_sent: bool = False
+    reply: asyncio.Future[_Reply] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def fail(self, failure: RequestFailed) -> None:
+        if not self.reply.done():
+            self.reply.set_exception(failure)
+
+
 class Worker:
     """A model in a supervised process of its own. A native fault there costs at most the answers under way."""
 
@@ -105,11 +122,17 @@ class Worker:
         self._load, self._model_name, self._log = load, model_name, log
         self._ids = itertools.count(1)
         self._streams: dict[int, _Stream] = {}
-        self._questions: dict[int, asyncio.Future[_Reply]] = {}
+        self._questions: dict[int, _Question] = {}
+        self._unsent: dict[int, _Stream | _Question] = {}
+        self._left: dict[
+            int, str
+        ] = {}  # by id, the keys of what nobody waits for and the process may still compute
+        self._suspects = Suspects()
+        self._put_aside: set[str] = set()  # keys of what nobody waits for, and what the process died of
         self._process: Process | None = None
         self._supervisor: asyncio.Task[None] | None = None
         self._info: ModelInfo | None = None
-        self._is_up = False  # it reads what is sent
+        self._is_up = False  # there is a process
         self._is_loaded = False
         self._status = Status()
         self.num_restarts = 0
@@ -194,8 +217,11 @@ class Worker:
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """See `Inference.stream`."""
         number = next(self._ids)
-        stream = self._streams[number] = _Stream(request)
-        self._send(Submit(number, request))
+        stream = _Stream(Submit(number, request), _key_of_request(request))
+        if request.is_background and stream.key in self._put_aside:
+            raise _put_aside()
+        self._streams[number] = self._unsent[number] = stream
+        self._send_waiting()
         try:
             while True:
                 text, end = await stream.take()
@@ -208,8 +234,9 @@ class Worker:
                     yield end
                     return
         finally:
-            if self._streams.pop(number).end is None:
-                self._send(Cancel(number))
+            del self._streams[number]
+            if stream.end is None:
+                self._leave(number, stream)
 
     async def measure(self) -> Speed:
         """See `Inference.measure`. Waits until the running requests are through.
@@ -249,15 +276,17 @@ class Worker:
     async def _ask(self, question: EmbedWords) -> WordsEmbedded: ...
     async def _ask(self, question: Measure | Warm | Embed | EmbedWords) -> _Reply:
         """A message that gets one reply. Leaving takes it back."""
-        future: asyncio.Future[_Reply] = asyncio.get_running_loop().create_future()
-        self._questions[question.id] = future
+        asked = _Question(question, _key_of_question(question))
+        if asked.key in self._put_aside:
+            raise _put_aside()
+        if not self._is_up:
+            raise RequestFailed(FailureCode.WORKER_DIED, "the engine's process is being started again")
+        self._questions[question.id] = self._unsent[question.id] = asked
+        self._send_waiting()
         try:
-            if not self._is_up:
-                raise RequestFailed(FailureCode.WORKER_DIED, "the engine's process is being started again")
-            self._send(question)
-            return await future
+            return await asked.reply
         except asyncio.CancelledError:
-            self._send(Cancel(question.id))
+            self._leave(question.id, asked)
             raise
         finally:
             del self._questions[question.id]
@@ -272,9 +301,37 @@ class Worker:
         self._fail_all("the engine was closed")
 
     def _send(self, message: ToWorker) -> None:
-        """Writes to the pipe, which buffers. While there is no worker, requests wait in `_streams` for the next one."""
+        """Writes to the pipe, which buffers."""
         if self._is_up and self._process and self._process.stdin:
             self._process.stdin.write(pack(message))
+
+    def _send_waiting(self) -> None:
+        """All that was not sent yet; what is suspected goes alone, before the others. Without a process it waits for the next one."""
+        if not self._is_loaded:
+            return
+        suspected = [one for one in self._unsent.values() if one.key in self._suspects]
+        there = self._there() if self._suspects else frozenset()
+        if any(key in self._suspects for key in there) or (suspected and there):
+            return
+        for one in suspected[:1] or [*self._unsent.values()]:
+            del self._unsent[one.message.id]
+            one.is_sent = True
+            self._send(one.message)
+
+    def _there(self) -> frozenset[str]:
+        """The keys of all that the process has to compute."""
+        streams = (one.key for one in self._streams.values() if one.is_sent and one.end is None)
+        questions = (one.key for one in self._questions.values() if one.is_sent and not one.reply.done())
+        return frozenset((*streams, *questions, *self._left.values()))
+
+    def _leave(self, number: int, work: _Stream | _Question) -> None:
+        """Nobody waits for it any more."""
+        self._unsent.pop(number, None)
+        if work.is_sent:
+            if isinstance(work, _Stream):  # the process says when it has let go of it
+                self._left[number] = work.key
+            self._send(Cancel(number))
+        self._send_waiting()
 
     async def _spawn(self) -> None:
         with _log_file(self._log) as log:
@@ -293,13 +350,14 @@ class Worker:
         try:
             first = await self._read()
         except asyncio.CancelledError:
-            await self._end_process()
+            await self._end_process(at_once=True)  # while it loads it hears nothing
             raise
         if isinstance(first, Ready):
             self._info, self._is_loaded = first.info, True
-            # The next process takes what this one chose: it is there sooner, and as large.
+            # The next process takes what this one chose: it is there sooner, and as large where there is room.
             self._load = replace(
                 self._load,
+                may_shrink=self._load.may_shrink or self._load.context_tokens is None,
                 num_slots=first.info.num_slots,
                 context_tokens=first.info.context_tokens,
                 num_threads=first.info.num_threads,
@@ -346,7 +404,7 @@ class Worker:
             await self._end_process()
             if asyncio.get_running_loop().time() - started > _STABLE_SECONDS:
                 backoff = 0.0
-            self._sort_out_streams()
+            self._sort_out()
             backoff = await self._respawn(backoff)
 
     async def _respawn(self, backoff: float) -> float:
@@ -360,62 +418,114 @@ class Worker:
             except (ModelUnusable, OSError) as error:
                 self._fail_all(f"the engine does not come up again: {error}")
                 continue
-            for number, stream in self._streams.items():
-                self._send(Submit(number, stream.request))
+            self._send_waiting()
             return backoff
 
-    def _sort_out_streams(self) -> None:
-        """A request of which nothing was shown is begun once more; one that was there at two deaths may be their cause."""
-        for stream in self._streams.values():
-            if stream.was_shown or stream.text or stream.num_starts > 1:
-                stream.close(RequestFailed(FailureCode.WORKER_DIED, "the engine's process ended"))
-            stream.num_starts += 1
+    def _sort_out(self) -> None:
+        """After a death: a request of which nothing was shown is begun once more, unless it is known to be the cause."""
+        cause = self._suspects.note_death(self._there())
+        self._left.clear()
+        for number, stream in self._streams.items():
+            if stream.end is None and stream.is_sent:
+                self._sort_out_stream(number, stream, is_cause=stream.key == cause)
+        for question in self._questions.values():
+            if question.key == cause:
+                self._put_aside.add(question.key)
         self._fail_questions("the engine's process ended")
+
+    def _sort_out_stream(self, number: int, stream: _Stream, *, is_cause: bool) -> None:
+        if is_cause:
+            if stream.message.request.is_background:
+                self._put_aside.add(stream.key)
+            stream.close(_put_aside())
+        elif stream.was_shown or stream.text:
+            stream.close(RequestFailed(FailureCode.WORKER_DIED, "the engine's process ended"))
+        else:
+            stream.is_sent = False
+            self._unsent[number] = stream
 
     def _deliver(self, message: object) -> None:
         if isinstance(message, Step):
             for number, text in message.texts:
                 if stream := self._streams.get(number):  # it may have left meanwhile
                     stream.add(text)
-        elif isinstance(message, Ended):
+        elif isinstance(message, Reported):
+            self._status = message.status
+        else:
+            self._deliver_end(message)
+
+    def _deliver_end(self, message: object) -> None:
+        if isinstance(message, Ended):
             if stream := self._streams.get(message.id):
                 stream.close(message.finished)
         elif isinstance(message, Failed):
             failure = RequestFailed(message.code, message.detail, message.num_tokens, message.max_tokens)
             if stream := self._streams.get(message.id):
                 stream.close(failure)
-            elif (future := self._questions.get(message.id)) and not future.done():
-                future.set_exception(failure)
+            elif question := self._questions.get(message.id):
+                question.fail(failure)
         elif isinstance(message, Measured | Warmed | Embedded | WordsEmbedded):
-            if (future := self._questions.get(message.id)) and not future.done():
-                future.set_result(message)
-        elif isinstance(message, Reported):
-            self._status = message.status
+            question = self._questions.get(message.id)
+            if question is not None and not question.reply.done():
+                question.reply.set_result(message)
+        else:
+            return
+        self._acquit(message.id)
+
+    def _acquit(self, number: int) -> None:
+        ended = self._streams.get(number) or self._questions.get(number)
+        left = self._left.pop(number, None)
+        if ended is not None:  # what was left may have been so before it did any harm
+            self._suspects.acquit(ended.key)
+        if ended is not None or left is not None:
+            self._send_waiting()
 
     def _fail_all(self, detail: str) -> None:
-        for stream in self._streams.values():
+        for number, stream in self._streams.items():
             if stream.end is None:
+                self._unsent.pop(number, None)
                 stream.close(RequestFailed(FailureCode.WORKER_DIED, detail))
         self._fail_questions(detail)
 
     def _fail_questions(self, detail: str) -> None:
-        for future in self._questions.values():
-            if not future.done():
-                future.set_exception(RequestFailed(FailureCode.WORKER_DIED, detail))
+        for number, question in self._questions.items():
+            self._unsent.pop(number, None)
+            question.fail(RequestFailed(FailureCode.WORKER_DIED, detail))
 
-    async def _end_process(self) -> None:
-        """Asks the process to end by closing its input; kills it when it does not."""
+    async def _end_process(self, *, at_once: bool = False) -> None:
+        """Asks the process to end by closing its input; kills it when it does not, or `at_once`."""
         self._is_up = self._is_loaded = False
         process = self._process
         if process is None:
             return
         if process.stdin:
             process.stdin.close()
+        if at_once:
+            with suppress(ProcessLookupError):
+                process.kill()
         try:
             await asyncio.wait_for(process.wait(), _CLOSE_SECONDS)
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+def _put_aside() -> RequestFailed:
+    return RequestFailed(FailureCode.PUT_ASIDE, "the engine's process died of it twice")
+
+
+def _key_of_request(request: Request) -> str:
+    """Of what was said and of the skill that it was said to: the same, whatever was said or taught before."""
+    prompt = request.prompt
+    return _key(repr((prompt.fixed, prompt.last, request.constraint)))
+
+
+def _key_of_question(question: Measure | Warm | Embed | EmbedWords) -> str:
+    return _key(repr(replace(question, id=0)))
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -439,4 +549,5 @@ def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
 def _log_file(path: Path | None) -> IO[bytes]:
     target = Path(os.devnull) if path is None else path
     target.parent.mkdir(parents=True, exist_ok=True)
-    return target.open("ab")
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    return os.fdopen(descriptor, "ab")

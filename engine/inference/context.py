@@ -15,7 +15,6 @@ from engine.inference.llama import LlamaError, api, first_error, forget_errors
 from engine.inference.model import Model
 from engine.inference.wire import CacheType
 
-_NUM_LOGITS_LOOKED_AT = 16
 _GGML_TYPES = {CacheType.F32: 0, CacheType.F16: 1, CacheType.Q8_0: 8}
 
 State: TypeAlias = bytes | bytearray
@@ -129,10 +128,12 @@ class Context:
         return code
 
     def has_sound_logits(self, row: int) -> bool:
-        """False when the logits of a row are NaN or infinite: sampling from those would abort the process."""
+        """False when a logit of a row is NaN or plus infinity, or all are minus infinity: sampling from those would abort the process.
+
+        The highest tells all three, in 10 to 30 us.
+        """
         logits = self._logits(row)
-        stride = max(1, self._vocabulary_size // _NUM_LOGITS_LOOKED_AT)
-        return logits is not None and bool(np.isfinite(logits[::stride]).all())
+        return logits is not None and bool(np.isfinite(logits.max()))
 
     def log_probabilities(self, row: int, tokens: Sequence[int]) -> list[float]:
         """Natural logarithms of the probabilities of `tokens` as the next one behind a row of the last step."""

@@ -31,7 +31,7 @@ _MAX_DISK_SHARE = 0.05  # of the disk that is free
 class Loaded:
     def __init__(self, load: Load) -> None:
         """Raises LlamaError when it cannot be loaded."""
-        self.model, self.context = _model_and_context(load)
+        self.model, self.context, self._planned_tokens = _model_and_context(load)
         self.template = _checked_template(self.model)
         self.speeds = tuning.measured_speeds(self.context, load, tuning.usable_cores())
         self.intake = Intake(
@@ -68,6 +68,7 @@ class Loaded:
             has_flash_attention=self.context.has_flash_attention,
             cache_bytes=int(tuning.cache_bytes(self.context, model.values_per_token)),
             embedding_length=self.embedder.length if self.embedder else 0,
+            planned_context_tokens=max(self._planned_tokens, self.context.slot_tokens),
             sha256=self._sha256,
             embedding_sha256=self._embedding_sha256,
         )
@@ -88,8 +89,10 @@ def _checked_template(model: Model) -> ChatTemplate:
     return template
 
 
-def _model_and_context(load: Load) -> tuple[Model, Context]:
-    """Offloads as many layers as fit: all, or fewer by a quarter each time the card has no room."""
+def _model_and_context(load: Load) -> tuple[Model, Context, int]:
+    """Offloads as many layers as fit: all, or fewer by a quarter each time the card has no room. The number is how many tokens
+    a slot was to hold.
+    """
     for gpu_layers in _layers_to_try(load):
         is_last = gpu_layers in (0, load.gpu_layers)
         try:
@@ -99,7 +102,7 @@ def _model_and_context(load: Load) -> tuple[Model, Context]:
                 raise
             continue
         try:
-            return model, _context(model, load)
+            return model, *_context(model, load)
         except LlamaError:
             num_layers = model.num_layers
             model.close()
@@ -114,22 +117,23 @@ def _layers_to_try(load: Load) -> list[int]:
     return [-1, 64, 48, 32, 24, 16, 8, 0] if supports_gpu() else [0]
 
 
-def _context(model: Model, load: Load) -> Context:
+def _context(model: Model, load: Load) -> tuple[Context, int]:
     """The planned cache, or a smaller one: what is free on a card is known only by trying."""
     has_gpu = model.num_gpu_layers > 0
     plan = tuning.cache_plan(load, model, has_gpu=has_gpu, free_bytes=tuning.free_memory_bytes())
     for smaller in _smaller(plan, load):
         try:
-            return _opened(model, smaller)
+            return _opened(model, smaller), plan.slot_tokens
         except LlamaError:
             continue
-    return _opened(model, plan)
+    return _opened(model, plan), plan.slot_tokens
 
 
 def _smaller(plan: tuning.CachePlan, load: Load) -> Iterator[tuning.CachePlan]:
     """The plan itself, then with half the context each time, where config leaves that open."""
     yield plan
-    while load.context_tokens is None and plan.slot_tokens > tuning.MIN_SLOT_TOKENS:
+    is_open = load.context_tokens is None or load.may_shrink
+    while is_open and plan.slot_tokens > tuning.MIN_SLOT_TOKENS:
         plan = replace(plan, slot_tokens=plan.slot_tokens // 2)
         yield plan
 

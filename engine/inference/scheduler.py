@@ -25,7 +25,11 @@ Outcome = Step | Ended | Failed | Warmed
 
 
 class ContextBroken(Exception):
-    """llama.cpp's state can no longer be trusted. Only a new process helps."""
+    """llama.cpp's state can no longer be trusted. Only a new process helps. `failed` is whose answer ended with it, if that is known."""
+
+    def __init__(self, reason: str, failed: Failed | None = None) -> None:
+        super().__init__(reason)
+        self.failed = failed
 
 
 @dataclass(slots=True, eq=False)
@@ -438,9 +442,10 @@ class Scheduler:
 
     def _fail(self, sequence: Sequence, code: FailureCode, detail: str) -> Failed:
         self._leave(sequence)
+        failed = Failed(sequence.id, code, detail)
         if self._num_bad_in_a_row >= _MAX_BAD_LOGITS_IN_A_ROW:
-            raise ContextBroken(f"{self._num_bad_in_a_row} answers in a row were no numbers")
-        return Failed(sequence.id, code, detail)
+            raise ContextBroken(f"{self._num_bad_in_a_row} answers in a row were no numbers", failed)
+        return failed
 
     def _leave(self, sequence: Sequence, *, is_kept: bool = False) -> None:
         """Frees everything. A conversation's state is kept for its next turn."""

@@ -92,6 +92,7 @@ class FailureCode(StrEnum):
     DECODE_FAILED = "decode_failed"
     NO_EMBEDDING_MODEL = "no_embedding_model"
     WORKER_DIED = "worker_died"
+    PUT_ASIDE = "put_aside"  # the worker died of it twice
 
 
 # What a reader of a stream sees.
@@ -179,7 +180,7 @@ class TemplateInfo:
 class ModelInfo:
     """What the worker loaded. `context_tokens` is what one sequence may use, prompt and completion together.
 
-    `embedding_length` is that of the embedding model, 0 when there is none. `sha256` and `embedding_sha256` are those of the two files,
+    `planned_context_tokens` is more where there was no memory for it. `embedding_length` is that of the embedding model, 0 when there is none. `sha256` and `embedding_sha256` are those of the two files,
     empty where they are not known.
     """
 
@@ -198,6 +199,7 @@ class ModelInfo:
     cache_type: CacheType = CacheType.F16
     has_flash_attention: bool = False
     cache_bytes: int = 0
+    planned_context_tokens: int = 0
     embedding_length: int = 0
     sha256: str = ""
     embedding_sha256: str = ""
@@ -213,7 +215,7 @@ class Load:
 
     `is_exact` takes an f32 KV cache: slower, and N requests together give to the letter what each gives alone. Into
     `prefix_folder` go the states of skills' prefixes, named after `model_sha256` and all else that they depend on.
-    `max_state_bytes` bounds the states in RAM. With `is_drafting`, tokens that may follow are taken from the prompt and
+    `max_state_bytes` bounds the states in RAM. `may_shrink`: `context_tokens` is halved where there is no memory for it. With `is_drafting`, tokens that may follow are taken from the prompt and
     checked together, where that measures faster.
     """
 
@@ -224,6 +226,7 @@ class Load:
     embedding_model_sha256: str = ""
     num_slots: int | None = None
     context_tokens: int | None = None
+    may_shrink: bool = False
     num_threads: int | None = None
     num_prefill_threads: int | None = None
     gpu_layers: int | None = None

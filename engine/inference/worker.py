@@ -39,6 +39,7 @@ from engine.inference.wire import (
 from engine.inference.wordstates import packed
 
 _REPORT_SECONDS = 0.5
+_END_SECONDS = 30.0
 
 
 class Worker:
@@ -53,7 +54,7 @@ class Worker:
 
     def run(self) -> int:
         """Serves until standard input ends. Returns the exit code."""
-        threading.Thread(target=self._read, daemon=True).start()
+        threading.Thread(target=self._read_to_its_end, daemon=True).start()
         load = self._inbox.get()
         if not isinstance(load, Load):
             return 2
@@ -78,6 +79,9 @@ class Worker:
                 outcomes = loaded.scheduler.step()
             except ContextBroken as error:
                 sys.stderr.write(f"{error}\n")
+                self._report(loaded.scheduler)
+                if error.failed is not None:
+                    self._write(error.failed)
                 return 3
             for outcome in outcomes:
                 self._write(outcome)
@@ -163,6 +167,13 @@ class Worker:
     def _report(self, scheduler: Scheduler) -> None:
         self._reported_at = time.monotonic()
         self._write(Reported(scheduler.status()))
+
+    def _read_to_its_end(self) -> NoReturn:
+        """Nobody is there any more then: a model that is being loaded is let go at once, a last step has a while."""
+        self._read()
+        if self._loaded is not None:
+            time.sleep(_END_SECONDS)
+        os._exit(0)
 
     def _read(self) -> None:
         for line in self._lines:

@@ -147,7 +147,7 @@ async def test_a_follow_up_that_may_have_arrived_is_uncertain() -> None:
         await response(api, num_posted=1).post("two", NONE)
 
 
-@pytest.mark.parametrize("error", [Forbidden(), Refused(413, 40005)])
+@pytest.mark.parametrize("error", [Forbidden("missing_access", ""), Refused(413, 40005)])
 async def test_where_no_file_may_be_sent_the_writer_is_told(error: Exception) -> None:
     with pytest.raises(CannotAttach):
         await in_channel(FakeApi(errors=[error])).attach(WHOLE, "in the file", NONE)
@@ -191,7 +191,7 @@ async def test_after_a_restart_the_thread_is_known_by_the_message_in_it() -> Non
     assert api.log == ["edit 7/1000 new", "send 7 two"]
 
 
-@pytest.mark.parametrize("error", [Forbidden(), Refused(400, 50024)])
+@pytest.mark.parametrize("error", [Forbidden("missing_access", ""), Refused(400, 50024)])
 async def test_where_no_thread_can_be_opened_it_replies(error: Exception) -> None:
     api = FakeApi(thread_error=error)
     answer = in_thread(api)

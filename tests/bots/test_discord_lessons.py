@@ -45,7 +45,7 @@ async def bot(discord: DiscordEmulator, tmp_path: Path) -> AsyncGenerator[Bot]:
 async def proposed(
     discord: DiscordEmulator, bot: Bot, text: str = "the tide is low", output: str = "low"
 ) -> int:
-    scope = Scope(Platform.DISCORD, str(discord.guild_id), "1", "1")
+    scope = Scope(Platform.DISCORD, str(discord.guild_id), str(discord.channel_id("general")), "1")
     return await bot.engine.propose(Proposal("triage", {"text": text}, output, Author("7", "Eve"), scope))
 
 

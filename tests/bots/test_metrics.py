@@ -185,7 +185,13 @@ async def test_health_is_the_engine_and_every_place(tmp_path: Path) -> None:
     async with watched(tmp_path, model, places) as (_, server):
         status, content_type, text = await get(server, "/health")
         assert (status, content_type) == (200, "application/json; charset=utf-8")
-        assert json.loads(text) == {"is_well": True, "is_engine_up": True, "places": places}
+        assert json.loads(text) == {
+            "is_well": True,
+            "is_leaving": False,
+            "is_engine_up": True,
+            "places": places,
+            "reasons": {},
+        }
         model.is_up = False
         assert (await scraped(server))["understudy_engine_up"].value == 0
         assert (await get(server, "/health"))[0] == 503

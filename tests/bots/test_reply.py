@@ -43,6 +43,7 @@ from engine import (
     QueueFull,
     Right,
     Scope,
+    Step,
     Superseded,
     Text,
     UnknownCommand,
@@ -80,6 +81,7 @@ class FakeEngine:
         self.num_given = 0
         self.num_deliveries = 0
         self.refusal = None
+        self.pressure = Step.CALM
 
     async def respond(self, message):
         self.message = message

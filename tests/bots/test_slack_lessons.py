@@ -250,13 +250,14 @@ class TestProposals:
         await slack.press("UADA", shown, "accept_proposal")
         assert (await whispered(slack)).text.startswith("Taught.")
 
-    async def test_at_home_who_may_decides_and_others_only_see(
+    async def test_at_home_who_may_decides_who_proposed_sees_and_others_see_nothing(
         self, slack: SlackEmulator, bot: Bot, tmp_path: Path
     ) -> None:
         await proposed(bot)
-        for user in ("UADA", "UEVE"):
+        for user in ("UADA", "UEVE", "UTIM"):
             await slack.open_app(user, "home")
-        await slack.until(lambda: len(slack.homes) == 2)
+        await slack.until(lambda: len(slack.homes) == 3)
+        assert "the tide is low" not in str(slack.homes["UTIM"][-1])
         assert "accept_proposal" in str(slack.homes["UADA"][-1])
         assert "the tide is low" in str(slack.homes["UEVE"][-1])
         assert "accept_proposal" not in str(slack.homes["UEVE"][-1])

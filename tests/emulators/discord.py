@@ -60,6 +60,7 @@ class DiscordEmulator(DiscordServer):
         try:
             yield discord
         finally:
+            discord.gateway.thaw()
             await runner.cleanup()
         assert not discord.violations, discord.violations
 

@@ -14,6 +14,7 @@ from engine import (
     Engine,
     FilesConfig,
     Input,
+    Limits,
     Memory,
     Platform,
     Secrets,
@@ -68,11 +69,14 @@ async def running(
     access: AccessConfig | None = None,
     channels: Mapping[str, ChannelConfig] | None = None,
     book: Skillbook | None = None,
+    limits: Limits | None = None,
 ) -> AsyncGenerator[Bot]:
     """A `book` of real files takes the place of `skills`."""
     model = model or FakeInference(num_slots=4)
     states: list[str] = []
-    async with open_engine(folder, model, *skills, access=access, channels=channels, book=book) as engine:
+    async with open_engine(
+        folder, model, *skills, limits=limits, access=access, channels=channels, book=book
+    ) as engine:
         config = DiscordConfig(
             api_url=discord.api_url, gateway_url=discord.gateway_url, create_thread=creates_threads
         )
@@ -83,6 +87,7 @@ async def running(
             folder,
             states.append,
             files=files or FilesConfig(),
+            bots=access.bots if access else (),
             interval_seconds=interval_seconds,
         )
         num_identified = discord.gateway.num_identified

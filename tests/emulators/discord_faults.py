@@ -38,6 +38,7 @@ ACKNOWLEDGED = Refusal(400, 40060, "Interaction has already been acknowledged.")
 WORN_TOKEN = Refusal(401, 50027, "Invalid Webhook Token")
 UNAUTHORIZED = Refusal(401, 0, "401: Unauthorized")
 MISSING_ACCESS = Refusal(403, 50001, "Missing Access")
+MISSING_PERMISSIONS = Refusal(403, 50013, "Missing Permissions")
 THREAD_EXISTS = Refusal(400, 160004, "A thread has already been created for this message")
 TOO_MANY_FOLLOW_UPS = Refusal(
     400, 40094, "This interaction has reached the maximum number of follow up messages"

@@ -1,6 +1,9 @@
 """The gateway of the Discord emulator: sessions that are identified, resumed and replayed. Knows no message and no REST."""
 
+import asyncio
 import json
+import socket
+import struct
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -26,6 +29,7 @@ class Op(IntEnum):
 AUTHENTICATION_FAILED = 4004
 DISALLOWED_INTENTS = 4014
 HEARTBEAT_SECONDS = 41.25
+AT_ONCE = struct.pack("ii", 1, 0)
 
 
 class Connection:
@@ -50,10 +54,20 @@ class Connection:
         await self._socket.close(code=code)
 
     def abort(self) -> None:
-        """The connection is gone without a word."""
-        request = self._socket._req  # aiohttp has no public way to cut a server's socket
-        if request is not None and request.transport is not None:
-            request.transport.abort()
+        """The connection is reset without a word."""
+        if (transport := self._transport) is not None:
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            transport.abort()
+
+    def freeze(self) -> None:
+        """It stays open, and nothing is heard there any more."""
+        if (transport := self._transport) is not None:
+            transport.pause_reading()
+
+    @property
+    def _transport(self) -> asyncio.Transport | None:
+        request = self._socket._req  # aiohttp has no public way to a server's socket
+        return request.transport if request is not None else None
 
 
 @dataclass
@@ -82,6 +96,8 @@ class Gateway:
         self.num_resumed = 0
         self.num_heartbeats = 0
         self.is_open = True
+        self.heartbeat_seconds = HEARTBEAT_SECONDS
+        self._frozen: list[Connection] = []
         self.welcome: list[tuple[str, dict[str, Any]]] = []
         self._token = token
         self._ready = ready
@@ -96,17 +112,17 @@ class Gateway:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         if not self.is_open:
             return web.Response(status=503)
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        connection = Connection(socket, request.query.get("compress"))
-        await connection.send(Op.HELLO, {"heartbeat_interval": HEARTBEAT_SECONDS * 1000})
+        link = web.WebSocketResponse()
+        await link.prepare(request)
+        connection = Connection(link, request.query.get("compress"))
+        await connection.send(Op.HELLO, {"heartbeat_interval": self.heartbeat_seconds * 1000})
         try:
-            async for frame in socket:
+            async for frame in link:
                 if frame.type is WSMsgType.TEXT:
                     await self._receive(connection, json.loads(frame.data))
         finally:
             self._forget(connection)
-        return socket
+        return link
 
     async def dispatch(self, event: str, data: dict[str, Any]) -> None:
         for session in self.sessions:
@@ -116,6 +132,26 @@ class Gateway:
         for session in self.sessions:
             if session.connection is not None:
                 session.connection.abort()
+
+    def freeze(self) -> None:
+        """Half open: what is sent there is lost until the session is resumed elsewhere."""
+        for session in self.sessions:
+            if session.connection is not None:
+                session.connection.freeze()
+                self._frozen.append(session.connection)
+                session.connection = None
+
+    def thaw(self) -> None:
+        """Cuts what is still half open."""
+        while self._frozen:
+            self._frozen.pop().abort()
+
+    async def invalidate(self) -> None:
+        """Discord has forgotten the sessions: op 9, and nothing can be resumed."""
+        sessions, self.sessions = self.sessions, []
+        for session in sessions:
+            if session.connection is not None:
+                await session.connection.send(Op.INVALID_SESSION, data=False)
 
     async def ask_to_reconnect(self) -> None:
         for session in self.sessions:

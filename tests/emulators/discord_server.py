@@ -87,6 +87,7 @@ class DiscordServer:
         self.unreadable: set[int] = set()  # channels whose history the bot may not read
         self.mute: set[int] = set()  # channels where it may not open threads
         self.no_files: set[int] = set()  # channels where it may not attach files
+        self.closed: dict[int, Refusal] = {}  # channels where it may not write any more
         self.url = ""
         self._bucket_size = bucket_size
         self._bucket_seconds = bucket_seconds
@@ -463,6 +464,8 @@ class DiscordServer:
 
     def _channel_by_id(self, request: web.Request) -> Channel:
         number = int(request.match_info["channel"])
+        if number in self.closed:
+            raise self.closed[number]
         found = [channel for channel in self._channels.values() if channel.id == number]
         if not found:
             raise UNKNOWN_CHANNEL

@@ -27,8 +27,8 @@ class WatchedEngine(Engine):
         self.num_settled = 0
         self._slack = slack
 
-    async def settle(self, message_id: str) -> None:
-        await super().settle(message_id)
+    async def settle(self, message_id: str, *, may_be_retried: bool = False) -> None:
+        await super().settle(message_id, may_be_retried=may_be_retried)
         self.num_settled += 1
         self._slack.changed()
 
@@ -55,7 +55,9 @@ async def running(
     secrets: Secrets = SECRETS,
     window_seconds: float = WINDOW_SECONDS,
     admins: tuple[str, ...] = (),
+    bots: tuple[str, ...] = (),
     is_waited_for: bool = True,
+    limits: Limits | None = None,
     book: Skillbook | None = None,
     **engine_parts: Any,
 ) -> AsyncGenerator[Bot]:
@@ -69,14 +71,18 @@ async def running(
         skillbook=book or FakeSkillbook(*skills),
         versions_folder=folder / "versions",
         store=store,
-        limits=Limits(),
+        limits=limits or Limits(),
         default_skill="chat",
         **engine_parts,
     )
     config = SlackConfig(api_url=slack.api_url)
     budgets = partial(Budgets.of_a_workspace, window_seconds)
     place = SlackPlace(
-        engine, config, secrets, states.append, files=FilesConfig(), admins=admins, budgets=budgets
+        *(engine, config, secrets, states.append),
+        files=FilesConfig(),
+        admins=admins,
+        bots=bots,
+        budgets=budgets,
     )
     task = asyncio.create_task(place.run())
     try:

@@ -128,6 +128,8 @@ class Methods(World):
         return {"channel": channel, "ts": posted.ts, "message": {"text": text}}
 
     def _update(self, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if fault := self._closed(arguments["channel"]):
+            return "is_inactive" if fault == "is_archived" else "channel_not_found"
         posted = self.messages.get((arguments["channel"], arguments["ts"]))
         if posted is None:
             return "message_not_found"
@@ -156,6 +158,8 @@ class Methods(World):
         return {"channel": channel, "ts": posted.ts}
 
     def _grow_stream(self, method: str, arguments: dict[str, Any]) -> dict[str, Any] | str:
+        if fault := self._closed(arguments["channel"]):
+            return fault
         posted = self.messages.get((arguments["channel"], arguments["ts"]))
         if posted is None:
             return "message_not_found"

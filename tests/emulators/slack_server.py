@@ -3,6 +3,8 @@
 import asyncio
 import json
 import logging
+import socket
+import struct
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -34,6 +36,8 @@ TOKENS = {
     "apps.manifest.export": CONFIG_TOKEN,
 }
 
+AT_ONCE = struct.pack("ii", 1, 0)  # a reset instead of a farewell
+
 log = logging.getLogger(__name__)
 
 
@@ -52,6 +56,10 @@ class Server(Methods):
         self._pressed: dict[str, Posted] = {}
         self._faults: dict[str, deque[Fault]] = defaultdict(deque)
         self._sockets: dict[web.WebSocketResponse, web.Request] = {}
+        self.impatient: list[str] = []  # calls that came before the end of what a 429 had said
+        self._free_at: dict[str, float] = {}
+        self._frozen: list[web.Request] = []
+        self.revoked: set[str] = set()  # tokens that Slack knows no more
 
     @property
     def has_listeners(self) -> bool:
@@ -79,6 +87,8 @@ class Server(Methods):
         try:
             yield slack
         finally:
+            for request in slack._frozen:
+                _cut(request)
             await runner.cleanup()
         assert not slack.violations, slack.violations
         assert not slack.tiers.refused, f"429 of the bot's own making: {slack.tiers.refused}"
@@ -89,22 +99,27 @@ class Server(Methods):
             return web.Response(status=403)
         self._tickets.remove(ticket)  # each is good for one try
         if self._faults["link"]:
-            self._faults["link"].popleft()
-            return web.Response(status=503)
-        socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        self._sockets[socket] = request
+            match self._faults["link"].popleft():
+                case Held() as held:  # nobody answers the handshake
+                    await held.event.wait()
+                case Reset():
+                    return _cut(request)
+                case _:
+                    return web.Response(status=503)
+        link = web.WebSocketResponse()
+        await link.prepare(request)
+        self._sockets[link] = request
         self.num_connections += 1
         try:
-            await socket.send_json({"type": "hello", "num_connections": len(self._sockets)})
+            await link.send_json({"type": "hello", "num_connections": len(self._sockets)})
             self.changed()
-            async for message in socket:
+            async for message in link:
                 if message.type is WSMsgType.TEXT:
                     self._take_ack(json.loads(message.data))
         finally:
-            del self._sockets[socket]
+            self._sockets.pop(link, None)
             self.changed()
-        return socket
+        return link
 
     def _take_ack(self, told: dict[str, Any]) -> None:
         envelope = next(one for one in self.envelopes if one.id == told["envelope_id"])
@@ -129,10 +144,13 @@ class Server(Methods):
         method = request.match_info["method"]
         arguments = await _arguments(request)
         self.calls.append((method, arguments))
+        now = asyncio.get_running_loop().time()
+        if now < self._free_at.get(method, now):
+            self.impatient.append(method)
         self.violations += slack_spec.violations(method, arguments)
         fault = self._faults[method].popleft() if self._faults[method] else None
         channel = str(arguments.get("channel", ""))
-        if self.tiers.is_exceeded_by(method, channel, asyncio.get_running_loop().time()):
+        if self.tiers.is_exceeded_by(method, channel, now):
             fault = fault or RateLimited(1)
         match fault:
             case Held():
@@ -142,6 +160,7 @@ class Server(Methods):
                 return _cut(request)
             case RateLimited():
                 self.changed()
+                self._free_at[method] = now + fault.seconds
                 headers = {"Retry-After": str(fault.seconds)}
                 return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
             case Garbage():
@@ -150,7 +169,8 @@ class Server(Methods):
                 )
             case Refused():
                 return web.json_response({"ok": False, "error": fault.error})
-        is_known = request.headers.get("Authorization") == f"Bearer {TOKENS.get(method, BOT_TOKEN)}"
+        token = TOKENS.get(method, BOT_TOKEN)
+        is_known = request.headers.get("Authorization") == f"Bearer {token}" and token not in self.revoked
         answer = await self._carry_out(method, arguments) if is_known else "invalid_auth"
         self.changed()
         if isinstance(fault, Reset):
@@ -199,19 +219,31 @@ class Server(Methods):
             }
         envelope.num_sent += 1
         envelope.sent_at = asyncio.get_running_loop().time()
-        socket = list(self._sockets)[-1]
-        await socket.send_json({**payload, "payload": envelope.body})
+        link = list(self._sockets)[-1]
+        await link.send_json({**payload, "payload": envelope.body})
 
     async def refresh(self) -> None:
         """Slack asks to change to a new connection."""
-        for socket in list(self._sockets):
-            await socket.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": {}})
+        for link in list(self._sockets):
+            await link.send_json({"type": "disconnect", "reason": "refresh_requested", "debug_info": {}})
 
     def cut(self) -> None:
         """All connections are reset."""
         for request in list(self._sockets.values()):
+            _cut(request)
+
+    def freeze(self) -> None:
+        """All connections stay open and nothing is heard or said there any more, no ping either: half open."""
+        for request in self._sockets.values():
             assert request.transport is not None
-            request.transport.abort()
+            request.transport.pause_reading()
+            self._frozen.append(request)
+        self._sockets.clear()
+
+    async def close_all(self) -> None:
+        """Slack closes all connections as a server should."""
+        for link in list(self._sockets):
+            await link.close()
 
     async def redeliver(self, envelope: Envelope, kind: str = "events_api") -> None:
         """The same thing again, as Slack does when it saw no acknowledgement."""
@@ -237,5 +269,6 @@ async def _arguments(request: web.Request) -> dict[str, Any]:
 
 def _cut(request: web.Request) -> web.StreamResponse:
     assert request.transport is not None
+    request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
     request.transport.abort()
     return web.Response()

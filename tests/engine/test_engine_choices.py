@@ -1,5 +1,6 @@
 """A choices skill in the whole engine: answered by what was taught, honest when it does not know, and able to say why."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -70,6 +71,42 @@ async def test_one_request_of_somebody_who_waits_is_asked_of_the_model(tmp_path:
     async with open_engine(tmp_path, inference, chat_skill(), triage()) as engine:
         await ask(engine, "/triage my printer is in trouble")
         assert len([one for one in inference.requests if not one.is_background]) == 1
+
+
+async def taught_meanwhile(engine, inference: FakeInference, text: str, newer: Skill) -> Finished:
+    """The answer to a message that the model is reading while the skill's file is saved."""
+    inference.gate.close()
+    answering = asyncio.create_task(ask(engine, f"/triage {text}"))
+    await inference.until(lambda: inference.gate.num_held == 1)
+    engine.skillbook.put(newer)
+    inference.gate.open()
+    return await answering
+
+
+async def test_what_is_taught_while_a_message_is_read_decides_and_is_named(tmp_path: Path) -> None:
+    inference, skill = model(), triage()
+    newer = replace(
+        skill, version="newer", examples=(*skill.examples, make_example("my kettle leaks", "money"))
+    )
+    async with open_engine(tmp_path, inference, chat_skill(), skill) as engine:
+        finished = await taught_meanwhile(engine, inference, "my kettle leaks", newer)
+        assert finished.text == "money"
+        assert "- example 31: my kettle leaks => money" in (await ask(engine, "/why")).text
+
+
+async def test_what_was_read_behind_another_prompt_is_decided_by_the_skill_as_it_was(tmp_path: Path) -> None:
+    inference, skill = model(), triage()
+    taught = make_example("my kettle leaks", "money")
+    for changed in (
+        replace(skill, examples=(taught, *skill.examples)),  # it stands in the prompt
+        replace(skill, instructions="Something else.", examples=(*skill.examples, taught)),
+        replace(skill, choices=(*skill.choices, "other"), examples=(*skill.examples, taught)),
+    ):
+        async with open_engine(tmp_path, inference, chat_skill(), skill) as engine:
+            newer = replace(changed, version="newer")
+            told = await taught_meanwhile(engine, inference, "my kettle leaks", newer)
+            assert told.text != "money" or told.probability is not None  # not word for word
+            assert "kettle" not in (await ask(engine, "/why")).text
 
 
 async def test_what_is_not_known_is_said_with_a_guess_and_how_to_teach_it(tmp_path: Path) -> None:

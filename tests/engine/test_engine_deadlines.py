@@ -22,10 +22,16 @@ from tests.fakes import FakeInference, FakeSkillbook, chat_skill, collect, make_
 LIMITS = Limits(waiting_seconds=600, first_token_seconds=120, answer_seconds=600)
 
 
+class NothingAside:
+    async def refuse(self, *_about: object) -> None:
+        pass
+
+
 class NoStore:
     """Keeps nothing: a database has a thread, and threads know no virtual time."""
 
     features = trials = None  # what is answered here needs none
+    aside = NothingAside()
 
     async def conversation(self, scope: Scope, *, before: str, max_turns: int, again_of: str) -> Conversation:
         return Conversation(scope, 0, ())

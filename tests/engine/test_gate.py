@@ -167,6 +167,35 @@ async def test_an_effect_is_remembered_and_what_might_be_taught_replaces_nothing
         assert (await trials.remembered(new)).num_right == first.after * 20 + 1
 
 
+async def test_what_was_taken_back_from_between_others_is_measured_on_what_is_left(tmp_path: Path) -> None:
+    skill = fruit()
+    poison = make_example("poison", "apple")
+    old = replace(skill, examples=(*skill.examples[:7], poison, *skill.examples[7:]), version="poisoned")
+    async with opened(tmp_path, FakeInference(), Nearest()) as (gate, trials):
+        found = await gate.undone(old, skill)
+        assert (found.tendency, found.num_items, found.before, found.after) == (Tendency.BETTER, 20, 0.5, 1.0)
+        assert (await trials.remembered(skill)).num_right == 20  # what it says now is what is kept
+
+
+async def test_each_item_keeps_its_own_answer_where_one_before_it_was_taken_back(tmp_path: Path) -> None:
+    skill = fruit()
+    harmless = make_example("apple tree number seven", "apple")
+    old = replace(skill, examples=(*skill.examples[:7], harmless, *skill.examples[7:]), version="more")
+    async with opened(tmp_path, FakeInference(), Nearest()) as (gate, _):
+        found = await gate.undone(old, skill)
+    assert (found.tendency, found.before, found.after) == (Tendency.SAME, 1.0, 1.0)
+
+
+async def test_taking_back_is_not_judged_by_too_few_nor_by_a_model_that_fails(tmp_path: Path) -> None:
+    skill, solver = fruit(), Nearest()
+    old, _ = with_example(skill, "apple number 77", "apple")
+    async with opened(tmp_path, FakeInference(), solver) as (gate, _):
+        few, _ = with_example(fruit(4), "poison", "apple")
+        assert (await gate.undone(few, fruit(4))).tendency is Tendency.TOO_FEW
+        solver.failure = RequestFailed(FailureCode.WORKER_DIED, "gone")
+        assert (await gate.undone(old, skill)).tendency is Tendency.NO_TIME
+
+
 # Where the model writes
 
 

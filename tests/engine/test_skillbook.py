@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine import skillbook
 from engine.skillbook import MAX_FILES, Reload, Skillbook
 
 WITHIN_SECONDS = 10  # a busy machine; what is measured elsewhere is a tenth of it
@@ -201,6 +202,38 @@ async def test_an_editor_that_saves_by_renaming_never_takes_the_skill_away(folde
         (folder / "b.tmp").replace(folder / "b.yaml")
         reload = await until(reloads, lambda reload: "b" in reload.added)
         assert (reload.removed, book.get("a").description) == ((), "by rename")
+
+
+@pytest.mark.parametrize("half", [b"", b"description: d\ninstru", None])
+async def test_half_of_a_save_is_told_to_nobody(folder, monkeypatch, half: bytes | None):
+    path = write(folder, "a")
+    book = Skillbook(folder)
+    book.load()
+    told: list[Reload] = []
+    book.subscribe(told.append)
+    if half is None:
+        path.unlink()
+    else:
+        path.write_bytes(half)
+    monkeypatch.setattr(skillbook, "rest", lambda _: write(folder, "a", "whole"))
+    await book.refresh()
+    assert told == [Reload(changed=("a",))]
+    assert book.get("a").description == "whole"
+
+
+async def test_what_stays_bad_or_gone_is_told(folder, monkeypatch):
+    monkeypatch.setattr(skillbook, "rest", lambda _: None)
+    path = write(folder, "a")
+    book = Skillbook(folder)
+    book.load()
+    told: list[Reload] = []
+    book.subscribe(told.append)
+    path.write_text("descripton: x\n")
+    await book.refresh()
+    path.unlink()
+    await book.refresh()
+    assert [bool(one.faults) for one in told] == [True, False]
+    assert told[-1].removed == ("a",)
 
 
 async def test_a_fault_is_told_once_and_so_is_its_end(folder):

@@ -101,6 +101,30 @@ async def test_also_an_admin_has_to_look_first(tmp_path: Path) -> None:
         assert page(tmp_path) == COPY
 
 
+async def test_to_take_back_what_made_it_worse_says_how_much_better_it_is(tmp_path: Path) -> None:
+    async with classroom(tmp_path) as engine:
+        await said(engine, "/teach copy poison => nonsense")
+        await said(engine, "/accept 1", ROOT)
+        told = await said(engine, "/undo copy")
+        assert "Taken back from `/copy`." in told
+        assert "-> chrF 100 on 9 items" in told
+        assert "It is better without it." in told
+        assert page(tmp_path) == COPY
+
+
+async def test_to_take_back_what_was_good_is_done_and_said_whatever_it_costs(tmp_path: Path) -> None:
+    def learning(request: Request) -> str:
+        return echo(request) if "cure" in str((request.prompt.fixed, request.prompt.turns)) else "nonsense"
+
+    async with classroom(tmp_path, FakeInference(answer=learning)) as engine:
+        assert "It is better with it." in await said(engine, "/teach copy a cure => a cure")
+        told = await said(engine, "/undo copy")
+        assert "Measured: **worse**, chrF 100 -> chrF " in told
+        assert "It was better with it." in told
+        assert "admin" not in told
+        assert page(tmp_path) == COPY
+
+
 async def test_what_is_a_check_cannot_be_taught(tmp_path: Path) -> None:
     async with classroom(tmp_path) as engine:
         with pytest.raises(FileFaults, match="check 4 is also an example"):
@@ -114,6 +138,9 @@ class Suspicious:
     async def effect(self, old: Skill, new: Skill, example: Example) -> Effect:
         near = tuple(Neighbour(n, make_example(f"like it {n}", "low"), 0.9) for n in (1, 2, 3))
         return Effect(Tendency.SAME, 62, 0.74, 0.75, 0.9, doubt=0.01, nearest=near)
+
+    async def undone(self, old: Skill, new: Skill) -> Effect:
+        return Effect(Tendency.SAME, 62, 0.75, 0.74, 0.9)
 
 
 async def test_a_surprise_waits_for_its_teachers_second_word(tmp_path: Path) -> None:
