@@ -53,6 +53,7 @@ from engine.prompt import (
     fixed_part,
     input_text,
     make_request,
+    num_fixed_examples,
     other_examples,
     scope_key,
     spoken,
@@ -299,22 +300,32 @@ class Engine(Desk):
         writing: Writing,
         making: "_Making",
     ) -> AsyncGenerator[Text, None]:
-        """Asks the model; of a conversation that is too long for it, with less and less."""
+        """Asks the model; of a conversation that is too long for it, with less and less, and of a message with fewer examples."""
         key = scope_key(conversation.scope, conversation.chapter)
         features = self.chooser.features
         if other_examples(writing.skill):
             await making.stoppable.keep(features.hear(input_text(writing.skill, fitting.inputs)))
+        max_examples: int | None = None
         while True:
             request = make_request(
-                writing.skill, fitting.inputs, conversation.turns, key, rank=features.nearest
+                writing.skill,
+                fitting.inputs,
+                conversation.turns,
+                key,
+                rank=features.nearest,
+                max_examples=max_examples,
             )
             try:
                 async with aclosing(self._stream(request, writing, making.stoppable)) as texts:
                     async for text in texts:
                         yield text
             except PromptTooLong as error:
-                if not fitting.shrink(error):
+                if fitting.shrink(error):
+                    continue
+                num_examples = num_fixed_examples(request)
+                if fitting.has_conversation or not num_examples:
                     raise
+                max_examples = num_examples // 2
             else:
                 return
             finally:

@@ -37,10 +37,12 @@ def make_request(
     scope: str = "",
     *,
     rank: Rank = nearest,
+    max_examples: int | None = None,
 ) -> Request:
     """The request for one answer. `turns` are the conversation's, oldest first; a skill without memory does not see them.
 
     `scope` is the conversation's `scope_key`: only what remembers may be kept for it. `rank` says which examples are near.
+    `max_examples`: so many at most of those that stand in every prompt, for a message that has no room beside all.
     """
     remembers = skill.memory is Memory.CONVERSATION
     seen = turns if remembers else ()
@@ -48,7 +50,7 @@ def make_request(
     last = ChatMessage(Role.USER, input_text(skill, inputs))
     # What is chosen for each message would part a conversation from what was read of it.
     shown = spoken if remembers or skill.is_chosen else _nearest_examples(skill, last.content, rank)
-    prompt = Prompt(fixed_part(skill), shown, last)
+    prompt = Prompt(fixed_part(skill, max_examples), shown, last)
     return Request(prompt, _sampling(skill), _constraint(skill), scope if remembers else "")
 
 
@@ -58,9 +60,17 @@ def scope_key(scope: Scope, chapter: int) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def fixed_part(skill: Skill) -> tuple[ChatMessage, ...]:
-    """The system message, and the examples of every prompt as turns."""
-    return (system_message(skill), *fixed_turns(skill))
+def num_fixed_examples(request: Request) -> int:
+    """How many examples stand in the fixed part of its prompt."""
+    return (len(request.prompt.fixed) - 1) // 2
+
+
+def fixed_part(skill: Skill, max_examples: int | None = None) -> tuple[ChatMessage, ...]:
+    """The system message, and the examples of every prompt as turns: all, or the first, the pinned ones before the others."""
+    if max_examples is None:
+        return (system_message(skill), *fixed_turns(skill))
+    kept = sorted(fixed_indexes(skill), key=lambda index: not skill.examples[index].is_pinned)[:max_examples]
+    return (system_message(skill), *_as_turns(skill, [skill.examples[index] for index in sorted(kept)]))
 
 
 def system_message(skill: Skill) -> ChatMessage:

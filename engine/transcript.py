@@ -58,6 +58,11 @@ class Fitting:
         self._take(int((max_tokens - fixed_tokens) * characters_per_token))
 
     @property
+    def has_conversation(self) -> bool:
+        """Whether the text is a conversation: of a message that somebody wrote nothing is left out."""
+        return bool(self._call.transcript)
+
+    @property
     def num_left_out(self) -> int:
         return self._excerpt.num_left_out
 

@@ -255,7 +255,7 @@ def place_vocabularies() -> None:
 
 
 def fetch_sources(folder: Path) -> None:
-    wanted = ("--quiet", "--retries", "1", "--no-deps", "--require-hashes", "--no-binary", ":all:")
+    wanted = ("--quiet", "--retries", "1", "--no-deps", "--require-hashes", "--no-binary", "llama-cpp-python")
     pip("download", *wanted, "-d", str(folder), "-r", str(LLAMA))
 
 

@@ -14,10 +14,11 @@ from types import FrameType
 from typing import NoReturn, TypeVar
 
 from jinja2 import TemplateError, TemplateSyntaxError, nodes
+from jinja2.exceptions import SecurityError
 from jinja2.ext import Extension
 from jinja2.parser import Parser
 from jinja2.runtime import Context
-from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MAX_SOURCE_CHARACTERS = 200_000  # the longest that is published has a tenth of it
 MAX_RENDERED_CHARACTERS = 1_000_000

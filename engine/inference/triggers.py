@@ -35,11 +35,9 @@ def triggers(source: str) -> tuple[str, ...]:
 
 
 def _tests(tree: nodes.Template) -> Iterator[nodes.Node]:
-    for one in tree.find_all((nodes.If, nodes.CondExpr)):
-        yield one.test
-    for loop in tree.find_all(nodes.For):
-        if loop.test is not None:
-            yield loop.test
+    yield from (one.test for one in tree.find_all(nodes.If))
+    yield from (one.test for one in tree.find_all(nodes.CondExpr))
+    yield from (loop.test for loop in tree.find_all(nodes.For) if loop.test is not None)
 
 
 def _names_of_words(tree: nodes.Template) -> frozenset[str]:

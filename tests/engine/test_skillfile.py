@@ -305,8 +305,8 @@ def output(*lines: str) -> str:
             "5: `output.properties.a.maxLength` must be at most",
         ),
         (
-            output("properties: {a: {type: string, pattern: '['}}"),
-            "5: `output.properties.a.pattern` is no JSON Schema",
+            output("properties: {a: {type: string, pattern: '^[$'}}"),
+            "5: `output.properties.a.pattern` has a `[` that is not closed",
         ),
         (
             output("properties: {a: {type: string, pattern: 'b'}}"),

