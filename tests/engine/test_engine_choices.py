@@ -72,6 +72,7 @@ async def test_one_request_of_somebody_who_waits_is_asked_of_the_model(tmp_path:
         assert len([one for one in inference.requests if not one.is_background]) == 1
 
 
+@pytest.mark.threat("S23", "a question that the skill does not know the answer to")
 async def test_what_is_not_known_is_said_with_a_guess_and_how_to_teach_it(tmp_path: Path) -> None:
     async with open_engine(tmp_path, model(), chat_skill(), triage()) as engine:
         finished = await ask(engine, f"/triage {STRANGE}", message_id="terminal:m")
