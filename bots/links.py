@@ -16,7 +16,10 @@ _MASKED = re.compile(
     r"|\](?=\(\s{0,20}<?\s{0,20}(?P<other>[^\s)>]{0,200}))"
 )
 _DEFINITION = re.compile(r"\](?=:\s*<?(?:[a-z][a-z0-9+.-]*:|//|\\|&))", re.IGNORECASE)  # [label]: address
-_WEB_ADDRESS = re.compile(r"https?:(?=(//[^\s/<>()\[\]|`]{0,300}))", re.IGNORECASE)
+# Brackets end an address for a reader, not for everybody who makes links: what stands before an `@` is a user name all the same.
+_WEB_ADDRESS = re.compile(
+    r"https?:(?=(?P<seen>//[^\s/<>()\[\]|`]{0,300})(?P<rest>[^\s/<>@]{0,300}@)?)", re.IGNORECASE
+)
 
 _PLAIN_WEB = re.compile(
     r"https?://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)\.?(?::\d+)?(?:[/?#].*)?", re.IGNORECASE | re.DOTALL
@@ -47,7 +50,8 @@ def _written_out(link: re.Match[str]) -> str:
 
 
 def _unlinked_if_it_lies(address: re.Match[str]) -> str:
-    return address[0] if _is_plain_authority(address[1]) else address[0] + WORD_JOINER
+    is_plain = _is_plain_authority(address["seen"]) and address["rest"] is None
+    return address[0] if is_plain else address[0] + WORD_JOINER
 
 
 def _is_no_address(address: str) -> bool:

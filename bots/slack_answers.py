@@ -370,6 +370,5 @@ class Answers:
         await surface.notice()
         await deliver(self._engine, delivery, surface)
         await surface.flush()
-        await self._engine.let_go(
-            delivery.message.id
-        )  # nobody else was to see it, and it has no thread to go on in
+        # Nobody else was to see it, and it has no thread to go on in.
+        await self._engine.let_go(delivery.message.id)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self, TypeVar
 from urllib.parse import urlsplit
@@ -110,7 +111,19 @@ def _address(value: str, *schemes: str) -> str:
         is_whole = False
     if not is_whole or re.search(r"\s", value):
         raise fault(f"must be an address that begins with {' or '.join(f'{one}://' for one in schemes)}")
+    if _is_link_local(parts.hostname or ""):
+        raise fault(
+            "leads to an address of this link alone, where machines tell their secrets; write another"
+        )
     return value
+
+
+def _is_link_local(host: str) -> bool:
+    """169.254.0.0/16 and fe80::/10, where a cloud's machines ask who they are."""
+    try:
+        return ip_address(host.partition("%")[0]).is_link_local
+    except ValueError:
+        return False
 
 
 def _web_address(value: str) -> str:

@@ -53,6 +53,7 @@ PIECES = [
 HOSTILE = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 
 
+@pytest.mark.threat("S6", "a text of mentions and pieces of mentions, seen at every length while it grows")
 @pytest.mark.parametrize("render", [for_slack, for_discord])
 @given(text=HOSTILE)
 @example(text="<!he\u202ere>")
@@ -64,6 +65,7 @@ def test_nothing_is_live_in_any_beginning_of_a_hostile_text(render, text):
         assert not live.search(render(text[:end]))
 
 
+@pytest.mark.threat("S6", "a text of mentions and pieces of mentions, split into messages anywhere")
 @pytest.mark.parametrize("render", [for_slack, for_discord])
 @given(text=HOSTILE, limit=st.integers(40, 90))
 def test_nothing_is_live_in_any_part_of_a_hostile_text(render, text, limit):
@@ -156,6 +158,9 @@ SPOOFS = [
     ("[here](https://good.com@evil.com/)", f"here (https:{J}//good.com@evil.com/)"),
     ("https://good.com@evil.com/", f"https:{J}//good.com@evil.com/"),
     ("HTTPS://good.com:pw@evil.com", f"HTTPS:{J}//good.com:pw@evil.com"),
+    ("https://good.com[@evil.com/", f"https:{J}//good.com[@evil.com/"),
+    ("https://good.com(@evil.com/", f"https:{J}//good.com(@evil.com/"),
+    ("https://good.com|@evil.com/", f"https:{J}//good.com|@evil.com/"),
     ("https://good.com\\@evil.com", f"https:{J}//good.com\\@evil.com"),
     ("https://good.com%2f@evil.com", f"https:{J}//good.com%2f@evil.com"),
     ("https://good.com?@evil.com", f"https:{J}//good.com?@evil.com"),
@@ -182,6 +187,9 @@ SPOOFS = [
 ]  # fmt: skip
 
 
+@pytest.mark.threat(
+    "S7", "49 links that show one address and lead to another: IDN, user names, entities, marks of direction"
+)
 @pytest.mark.parametrize("render", [for_slack, for_discord])
 @pytest.mark.parametrize(("text", "told"), SPOOFS)
 def test_a_link_that_lies_is_told(render, text, told):

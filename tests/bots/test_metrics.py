@@ -166,6 +166,7 @@ async def test_counters_never_go_down_also_when_the_models_process_begins_anew(t
     assert before["understudy_step_seconds_total", ("", ())] == (9 + 40) / 2
 
 
+@pytest.mark.threat("S24", "people talk, fail and mistype commands, and the metrics are read")
 async def test_nothing_of_people_and_no_path_is_told(tmp_path: Path) -> None:
     model = FakeInference()
     model.script("a canary's answer", Failure(FailureCode.DECODE_FAILED, detail="canary"))
@@ -226,6 +227,7 @@ async def test_it_can_be_read_and_nothing_else(tmp_path: Path, method: str, path
         assert (await get(server, path, method))[0] == status
 
 
+@pytest.mark.threat("S24", "another machine asks for the metrics")
 async def test_only_this_machine_can_connect() -> None:
     async with serving_metrics(0) as server:
         assert server.address.startswith("http://127.0.0.1:")

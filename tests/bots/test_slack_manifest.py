@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -59,6 +60,7 @@ def test_yaml_and_link_carry_the_same_manifest(skills: tuple[Skill, ...]) -> Non
     assert yaml.safe_load(query["manifest_yaml"][0]) == manifest(skills)
 
 
+@pytest.mark.threat("S26", "a scope or an event is added to the Slack app")
 def test_it_asks_for_no_more_than_it_needs() -> None:
     declared: Any = manifest(FEW)
     assert declared["oauth_config"]["scopes"] == {
@@ -89,6 +91,14 @@ def test_it_asks_for_no_more_than_it_needs() -> None:
     ]
     assert declared["settings"]["socket_mode_enabled"] is True
     assert declared["settings"]["interactivity"]["is_enabled"] is True
+
+
+@pytest.mark.threat("S26", "a scope of the Slack app that nobody can say the reason of")
+def test_the_guide_gives_the_reason_of_each_scope() -> None:
+    declared: Any = manifest(FEW)
+    guide = (Path(__file__).parents[2] / "docs" / "slack.md").read_text().partition("## Rights, and why")[2]
+    for scope in declared["oauth_config"]["scopes"]["bot"]:
+        assert re.search(rf"^\|[^|\n]*`{scope}`[^|\n]*\|\s*\S[^|\n]{{5,}}\|", guide, re.MULTILINE), scope
 
 
 def test_a_message_has_two_shortcuts() -> None:

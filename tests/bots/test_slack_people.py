@@ -73,6 +73,7 @@ async def test_each_is_asked_once_for_a_while_however_many_come_at_once() -> Non
     assert api.calls.count("usergroups.list") == 2
 
 
+@pytest.mark.threat("S4", "Slack does not say who somebody is")
 @pytest.mark.parametrize("fault", [ApiFailed("ratelimited", 429), ApiFailed("", is_unsent=True)])
 async def test_who_cannot_be_looked_up_is_taken_for_a_guest_until_slack_answers(fault: ApiFailed) -> None:
     api = FakeApi({"U1": {"name": "ada", "team_id": "T1"}})

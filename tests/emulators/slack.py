@@ -238,6 +238,12 @@ class SlackEmulator(Server):
     async def connected(self, num_connections: int = 1) -> None:
         await self.until(lambda: self.num_connections >= num_connections and bool(self._sockets))
 
+    def redirect_to(self, address: str) -> str:
+        """The address of a file in Slack's store that is somewhere else now."""
+        name = f"moved-{next(self._numbers)}.txt"
+        self.redirects[name] = address
+        return self.api_url.replace("/api/", f"/files/{name}")
+
     def file(self, name: str, content: bytes) -> dict[str, Any]:
         """A file in Slack's store, as an event tells of it."""
         self.files[name] = content

@@ -24,6 +24,7 @@ class Methods(World):
         self.statuses: list[dict[str, Any]] = []
         self.manifests: list[dict[str, Any]] = []
         self._tickets: set[str] = set()
+        self.given_tickets: list[str] = []
 
     @property
     def has_listeners(self) -> bool:
@@ -48,6 +49,7 @@ class Methods(World):
             case "apps.connections.open":
                 ticket = f"ticket-{next(self._numbers)}"
                 self._tickets.add(ticket)
+                self.given_tickets.append(ticket)
                 base = self.api_url.replace("http:", "ws:").replace("/api/", "/link")
                 return {"url": f"{base}?ticket={ticket}"}
             case "chat.postMessage":

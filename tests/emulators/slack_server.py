@@ -51,6 +51,7 @@ class Server(Methods):
         self._by_id: dict[str, Envelope] = {}
         self.responses: list[dict[str, Any]] = []
         self.files: dict[str, bytes] = {}
+        self.redirects: dict[str, str] = {}
         self.num_connections = 0
         self.num_downloads = 0
         self.num_flood_acks = 0
@@ -199,6 +200,8 @@ class Server(Methods):
         self.num_downloads += 1
         if request.headers.get("Authorization") != f"Bearer {BOT_TOKEN}":
             return web.Response(text="<html>sign in</html>", content_type="text/html")
+        if name in self.redirects:
+            return web.Response(status=302, headers={"Location": self.redirects[name]})
         if name not in self.files:
             return web.Response(status=404)
         return web.Response(body=self.files[name], content_type="text/plain")

@@ -157,6 +157,7 @@ async def test_two_thousand_examples_answer_before_the_model_has_read_them(tmp_p
 # When it does not know
 
 
+@pytest.mark.threat("S23", "a message unlike everything that was taught")
 async def test_far_from_everything_taught_is_a_guess_and_the_skill_decides_whether_to_say_so(
     tmp_path: Path,
 ) -> None:

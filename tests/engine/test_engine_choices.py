@@ -109,6 +109,7 @@ async def test_what_was_read_behind_another_prompt_is_decided_by_the_skill_as_it
             assert "kettle" not in (await ask(engine, "/why")).text
 
 
+@pytest.mark.threat("S23", "a question that the skill does not know the answer to")
 async def test_what_is_not_known_is_said_with_a_guess_and_how_to_teach_it(tmp_path: Path) -> None:
     async with open_engine(tmp_path, model(), chat_skill(), triage()) as engine:
         finished = await ask(engine, f"/triage {STRANGE}", message_id="terminal:m")

@@ -39,6 +39,7 @@ async def test_who_is_not_named_is_not_told_what_would_have_been_wrong(tmp_path:
         assert not isinstance(wrong.value, NotAllowed)
 
 
+@pytest.mark.threat("S4", "somebody who may nothing asks, with every command")
 @pytest.mark.parametrize("text", ["hello", "/chat hello", "/help", "/skills", "/new", "/queue"])
 async def test_who_is_not_named_is_refused_before_anything_is_done(tmp_path: Path, text: str) -> None:
     model = FakeInference()

@@ -5,6 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from engine.chooser import Chooser
 from engine.effect import MIN_ITEMS, Tendency
 from engine.features import Features
@@ -79,6 +81,7 @@ async def opened(
         await store.close()
 
 
+@pytest.mark.threat("S3", "an example with the wrong label, against 20 good ones")
 async def test_a_good_example_passes_and_a_flipped_label_is_a_surprise(tmp_path: Path) -> None:
     skill = fruit()
     async with opened(tmp_path, FakeInference(), Nearest()) as (gate, _):
@@ -111,6 +114,7 @@ class Rotting(Nearest):
         return 1.0
 
 
+@pytest.mark.threat("S3", "bad examples that each do too little to be seen alone")
 async def test_what_comes_down_little_by_little_is_held_up_as_well(tmp_path: Path) -> None:
     skill = fruit()
     async with opened(tmp_path, FakeInference(), Rotting()) as (gate, _):

@@ -166,6 +166,7 @@ def test_a_given_method_is_taken_and_a_found_one_says_what_it_is():
     assert set(Head(features, labels, names).method.parts) <= set(Part)
 
 
+@pytest.mark.threat("S23", "a classifier that was taught contradictions")
 def test_contradictions_make_it_less_sure():
     features, labels, names = some_features(30)
     doubled = [*features, *features]

@@ -166,6 +166,7 @@ async def test_proposals_of_another_workspace_are_not_there(tmp_path: Path) -> N
             await answer(engine, "/accept 1", ADA, elsewhere)
 
 
+@pytest.mark.threat("S3", "an example that contradicts what is taught, or nearly")
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -193,6 +194,7 @@ async def test_contradictions_and_doubles_are_said_before_anything_is_written(
         assert page_of(tmp_path) != TRIAGE
 
 
+@pytest.mark.threat("S3", "one person teaches more than their share of a skill")
 async def test_a_person_has_a_share_and_an_admin_may_give_more(tmp_path: Path) -> None:
     rules = TeachingConfig(max_share=0.3, free_examples=2)
     texts = ["alpha", "bravo seven", "charlie x"]

@@ -75,6 +75,7 @@ async def test_what_changes_nothing_is_taught_at_once_and_said(tmp_path: Path) -
     assert "another thing" in page(tmp_path)
 
 
+@pytest.mark.threat("S3", "a set of flipped labels that makes a skill worse")
 async def test_what_makes_a_skill_worse_takes_an_admin_and_no_teachers_word(tmp_path: Path) -> None:
     async with classroom(tmp_path) as engine:
         told = await said(engine, "/teach copy poison => nonsense")

@@ -41,6 +41,10 @@ def test_byte_order_mark_and_line_ends_make_no_difference(content):
     assert read(content) == {"a": "b", "c": "d"}
 
 
+@pytest.mark.threat(
+    "S12",
+    "28 broken files: tags that run code, anchors, aliases, doubled keys, control characters, other encodings",
+)
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
@@ -94,6 +98,7 @@ def test_a_thousand_faults_are_told_in_fifty_lines_and_a_count():
 BOMB = b"a: &a [x,x]\n" + b"".join(b"%c: &%c [*%c,*%c]\n" % (i, i, i - 1, i - 1) for i in range(98, 120))
 
 
+@pytest.mark.threat("S12", "YAML bombs: 200,000 brackets, aliases, 100,000 values, a file of 256 KiB")
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -163,6 +168,7 @@ def test_any_text_gives_a_tree_or_faults(text):
     assert root is not None or faults.faults
 
 
+@pytest.mark.threat("S12", "any bytes as a skill")
 @given(st.binary())
 @settings(deadline=None)
 def test_any_bytes_give_a_tree_or_faults(content):

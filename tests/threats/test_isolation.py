@@ -29,7 +29,9 @@ from engine.errors import UnderstudyError
 from engine.inference import Request
 from engine.message import Attachment, Author, Line, Message, Platform, Scope
 from engine.wording import sentence
-from tests.fakes import FakeInference
+from tests.emulators import slack_bot
+from tests.emulators.slack import SlackEmulator
+from tests.fakes import FakeInference, make_skill
 from tests.outcomes import Injected
 
 CANARY = re.compile(r"zq\d+x")
@@ -382,3 +384,42 @@ def test_no_prompt_answer_list_or_home_tab_holds_a_word_of_another_place_and_the
         injected(len(town.where))
 
     hold()
+
+
+@pytest.mark.threat(
+    "S8", "somebody with a name of their own talks, is answered, teaches, is suggested to, and says /forget"
+)
+async def test_neither_words_nor_name_nor_id_of_who_asked_to_be_forgotten_are_left_in_the_file(
+    tmp_path: Path,
+) -> None:
+    zoe = Author("UZZZOEID", "Zzzoe Zzzname")
+    scope = Scope(SLACK, "T1", "C1", "1.1")
+    async with town_in(tmp_path) as town:
+        for text in ("hello plinth", "/triage plinth burns", "/teach triage plinth waits => low", "/teach"):
+            await town.say(scope, zoe, text)
+        before = town.kept_bytes()
+        assert all(one in before for one in (b"plinth", b"UZZZOEID", b"Zzzname"))
+        await town.say(scope, zoe, "/forget")
+        after = town.kept_bytes()
+        assert not [one for one in (b"plinth", b"UZZZOEID", b"Zzzname") if one in after]
+
+
+@pytest.mark.threat(
+    "S8",
+    "a slash command where the bot is no member is answered to one person alone, then others ask for suggestions",
+)
+async def test_what_was_asked_in_private_in_a_channel_is_not_kept_and_shown_to_nobody(tmp_path: Path) -> None:
+    skills = (make_skill("chat"), make_skill("triage", choices=("urgent", "low")))
+    async with (
+        SlackEmulator.start() as slack,
+        slack_bot.running(slack, tmp_path, skills=skills, teaching=TeachingConfig(suggestions=True)) as bot,
+    ):
+        await slack.slash("U1", "C404", "/triage", "zq1x is low")
+        await slack.until(lambda: len(slack.responses) >= 2)
+        assert "low" in str(slack.responses[-1])
+        await slack.slash("U2", "C404", "/understudy", "teach")
+        await slack.until(lambda: len(slack.responses) >= 4)
+        assert "zq1x" not in str(slack.responses[2:])
+        await bot.engine.have_settled(2)
+        assert await bot.store.reasons.least_sure(Scope(SLACK, "T1", "C404", "x")) == ()
+    assert not [path for path in tmp_path.glob("understudy.db*") if b"zq1x" in path.read_bytes()]

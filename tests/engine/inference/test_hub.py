@@ -134,6 +134,7 @@ def test_bytes_that_the_hub_did_not_promise_are_thrown_away(hub: Hub, find: Find
     find()
 
 
+@pytest.mark.threat("S17", "the hub sends the download on to another host")
 def test_the_token_goes_to_the_hub_and_nowhere_else(hub: Hub, find: Find) -> None:
     hub.gated.add(REPO)
     hub.valid_token = TOKEN
@@ -150,6 +151,7 @@ def test_without_a_token_none_of_this_machine_is_used(
     assert {request.token for request in hub.requests} == {None}
 
 
+@pytest.mark.threat("S11", "a download that fails because of its token")
 def test_a_token_is_never_in_an_error(hub: Hub, find: Find) -> None:
     for token in (TOKEN, f"{TOKEN}\nX: y", f"{TOKEN}\u00e9"):
         error = refusal(find, token=token)
