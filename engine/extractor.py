@@ -1,4 +1,6 @@
-"""Answers a skill whose values are parts of the message by what it was taught: one tagger a version of the skill. No token is written.
+"""Cuts values out of messages by what a skill was taught: one tagger a version of the skill. No token is written.
+
+Where all values of an answer are parts of the message, that is the answer; else they are given to the model, which writes the rest.
 
 Knows no person and no SQL.
 """
@@ -6,7 +8,7 @@ Knows no person and no SQL.
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -26,7 +28,7 @@ from engine.spans import found
 from engine.tagger import Tagger, Taught
 from engine.why import Decided
 from engine.wordfeatures import WordFeatures
-from engine.words import Words, unread
+from engine.words import Span, Words, unread
 
 MIN_EXAMPLES = 8  # below them the model writes the answer
 ALWAYS_FROM = 16  # examples; what all of so many have, every message has
@@ -44,8 +46,13 @@ class Extractor:
 
     def takes(self, skill: Skill) -> bool:
         """Whether it answers this skill: all of an answer is cut out of the message, and enough was taught."""
-        if not skill.is_cut_out:
-            return False
+        return skill.is_cut_out and self._is_taught(skill)
+
+    def gives(self, skill: Skill) -> bool:
+        """Whether it cuts out a part of each answer, and leaves the rest to the model."""
+        return skill.has_spans and skill.has_other_fields and self._is_taught(skill)
+
+    def _is_taught(self, skill: Skill) -> bool:
         known = next((one for one in self._classroom.versions(skill.name) if one.skill is skill), None)
         return _has_enough(skill) if known is None else known.has_enough
 
@@ -56,7 +63,7 @@ class Extractor:
         await self._classroom.keep(skillbook, self._learn)
 
     async def _learn(self, skill: Skill) -> None:
-        if self.takes(skill):
+        if self.takes(skill) or self.gives(skill):
             await self._pupil(skill).settled()
 
     async def close(self) -> None:
@@ -66,7 +73,7 @@ class Extractor:
     def keys(self, skills: Collection[Skill]) -> list[str]:
         """Under which what is kept of these skills' examples stands."""
         return [
-            key for skill in skills if skill.is_cut_out for key in self.features.keys(example_texts(skill))
+            key for skill in skills if skill.has_spans for key in self.features.keys(example_texts(skill))
         ]
 
     # Answers
@@ -86,6 +93,32 @@ class Extractor:
         if taught is not None:
             return Decided(replace(solved, text=taught, probability=None), WORD_FOR_WORD, _label(taught))
         return Decided(solved, fitted.method, _label(solved.text))
+
+    async def given(self, skill: Skill, inputs: Mapping[str, str]) -> "Given":
+        """What is cut out of a message, for the model that writes the rest.
+
+        Raises:
+            RequestFailed: the embedding model cannot be asked.
+        """
+        fitted = await self._fitted(skill)
+        text = input_text(skill, inputs)
+        words = await self.features.of(text)
+        values = await asyncio.to_thread(fitted.values, words)
+        return Given(fitted.record, values, self._pupil(skill).taught_as(text))
+
+    async def given_to(self, skill: Skill, inputs: Mapping[str, str], left_out: int | None) -> "Given":
+        """As `given`, to be measured: by this version, as if the example with the index `left_out` had never been taught.
+
+        Raises as `given` does.
+        """
+        text = input_text(skill, inputs)
+        if left_out is None:
+            fitted, words = await self._pupil(skill).fitted(), await self.features.of(text)
+        else:
+            taught = await self.features.of_taught(example_texts(skill))
+            others = [index for index, one in enumerate(taught) if one.text != taught[left_out].text]
+            fitted, words = await asyncio.to_thread(_Fitted, skill, taught, others), taught[left_out]
+        return Given(fitted.record, await asyncio.to_thread(fitted.values, words))
 
     async def solve(self, skill: Skill, inputs: Mapping[str, str], *, is_background: bool = False) -> Solved:
         """See `Solver.solve`. In the background it is this version that is asked, however long it learns."""
@@ -114,21 +147,39 @@ class Extractor:
         return await (pupil if await pupil.is_soon_ready(PATIENCE_SECONDS) else older[-1]).fitted()
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The values of one message that are not left to the model. `taught`: the whole answer, where just this message was taught."""
+
+    record: Record
+    values: Mapping[int, str]
+    taught: str | None = None
+
+    @property
+    def schema(self) -> str:
+        """Of answers with these values, as JSON."""
+        return self.record.fixed(self.values)
+
+    def filled(self, written: str) -> str:
+        """The whole answer, put together of these values and of what the model has written."""
+        return self.record.filled(self.values, written)
+
+
 class _Fitted:
     """What was learned of some of a skill's examples. An example with a value that is not in its text teaches nothing."""
 
     def __init__(self, skill: Skill, words: Sequence[Words], indexes: Sequence[int]) -> None:
         """`words` are those of all examples; of these, those with `indexes` are taught."""
         self._examples = skill.examples
-        self._record = Record(replace(skill, examples=tuple(skill.examples[index] for index in indexes)))
+        self.record = Record(replace(skill, examples=tuple(skill.examples[index] for index in indexes)))
         taught = {
             index: one
             for index in indexes
-            if (one := _taught(self._record, words[index], skill.examples[index])) is not None
+            if (one := _taught(self.record, words[index], skill.examples[index])) is not None
         }
         self._indexes = tuple(taught)
         self._words = [one.words for one in taught.values()]
-        self._num_fields = len(self._record.names)
+        self._num_fields = len(self.record.names)
         self._tagger = (
             Tagger(tuple(taught.values()), self._num_fields, self._always(tuple(taught.values())))
             if any(one.words.places for one in taught.values())
@@ -143,19 +194,24 @@ class _Fitted:
 
     def solved(self, words: Words) -> Solved:
         if self._tagger is None:
-            return Solved(self._record.written({}), 0.0)
+            return Solved(self.record.written({}), 0.0)
         tagged = self._tagger.tag(words)
-        values = {field: words.cut(span) for field, span in tagged.spans.items()}
         return Solved(
-            self._record.written(values), tagged.probability, neighbours=tuple(self._neighbours(words))
+            self.record.written(_cut(words, tagged.spans)),
+            tagged.probability,
+            neighbours=tuple(self._neighbours(words)),
         )
+
+    def values(self, words: Words) -> Mapping[int, str]:
+        """What is cut out, by field."""
+        return {} if self._tagger is None else _cut(words, self._tagger.tag(words).spans)
 
     def _always(self, taught: Sequence[Taught]) -> frozenset[int]:
         """The fields that every text has."""
         if len(taught) < ALWAYS_FROM:
-            return self._record.unfailing
+            return self.record.unfailing
         fields = [{field for field, _ in one.spans} for one in taught]
-        return self._record.unfailing.union(frozenset.intersection(*map(frozenset, fields)))
+        return self.record.unfailing.union(frozenset.intersection(*map(frozenset, fields)))
 
     def _neighbours(self, words: Words) -> list[Neighbour]:
         likeness = self._likeness(words)
@@ -220,7 +276,7 @@ class _Pupil(Pupil):
 
 def not_in_their_text(skill: Skill) -> tuple[int, ...]:
     """The numbers, from 1, of the examples that teach nothing: a value is no run of whole words of its text."""
-    if not skill.is_cut_out:
+    if not skill.has_spans:
         return ()
     return tuple(number for number, one in enumerate(_usable(skill), 1) if not one)
 
@@ -248,6 +304,10 @@ def _label(output: str) -> str:
     """What an answer holds, without the words that are the message's."""
     names = [name for name, value in mapping(json.loads(output)).items() if value]
     return f"a text with {', '.join(names)}" if names else "a text with nothing to cut out"
+
+
+def _cut(words: Words, spans: Mapping[int, Span]) -> dict[int, str]:
+    return {field: words.cut(span) for field, span in spans.items()}
 
 
 def _left_out(skill: Skill, words: Sequence[Words], fold: Sequence[int]) -> list[Solved]:
