@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.classroom import WORD_FOR_WORD, Classroom, Pupil
 from engine.feature import Feature, Numbers
 from engine.features import Features, Reading, example_texts, label_texts, label_vectors, other_texts
 from engine.head import Head, Judgement
-from engine.inference import FailureCode, RequestFailed, Scores
+from engine.inference import RequestFailed, Scores
 from engine.methods import Methods
 from engine.nearest import normalised
 from engine.prompt import input_text
@@ -27,8 +28,6 @@ VECTOR_SECONDS = (
 )
 NUM_RECENT = 64  # messages whose label scores say how the model is biased
 MAX_FOR_RECENT = 64  # examples; beyond them what was taught says enough of the bias
-NUM_VERSIONS = 3  # of one skill: as it is, and as a proposal would make it
-WORD_FOR_WORD = "an example with the same words"
 _NOTHING: Numbers = np.zeros(0, np.float32)
 
 _log = logging.getLogger(__name__)
@@ -38,22 +37,15 @@ class Chooser:
     def __init__(self, features: Features, methods: Methods | None = None) -> None:
         """`methods`: where it is noted what decides, for who asks without a model; None notes nothing."""
         self.features, self._methods = features, methods
-        self._pupils: dict[str, list[_Pupil]] = {}
         self._recent: dict[str, _Recent] = {}
-        self._changed = asyncio.Event()
+        self._classroom = Classroom(lambda skill: _Pupil(skill, self.features, self._recent_of(skill)))
+        self._pupil = self._classroom.pupil
 
     # Beside the answers
 
     async def keep(self, skillbook: Skillbook) -> None:
         """Makes every skill's head ready, and that of each skill that is saved, until cancelled."""
-        skillbook.subscribe(lambda reload: self._note(reload, skillbook))
-        while True:
-            for name in skillbook.names:
-                if (skill := skillbook.get(name)) is not None:  # it may be gone since
-                    await self._learn(skill)
-            self._drop(skillbook.names)
-            await self._changed.wait()
-            self._changed.clear()
+        await self._classroom.keep(skillbook, self._learn, lambda reload: self._note(reload, skillbook))
 
     async def _learn(self, skill: Skill) -> None:
         if skill.is_chosen:
@@ -71,7 +63,8 @@ class Chooser:
 
     def _note(self, reload: Reload, skillbook: Skillbook) -> None:
         """What was just taught does not wait for what is learned at the time."""
-        self._changed.set()
+        for name in reload.removed:
+            self._recent.pop(name, None)
         for name in (*reload.added, *reload.changed):
             skill = skillbook.get(name)
             if skill is not None and skill.is_chosen:
@@ -79,16 +72,13 @@ class Chooser:
 
     async def close(self) -> None:
         """Ends what is still being learned."""
-        pupils = [one for versions in self._pupils.values() for one in versions]
-        self._pupils.clear()
-        await asyncio.gather(*(one.close() for one in pupils))
+        await self._classroom.close()
 
     async def forget(self, skills: Collection[Skill], others: Collection[str] = ()) -> None:
         """Lets go of all that was made of messages. What is taught stays taught, and what is kept under the keys `others`."""
         self._recent.clear()
-        for versions in self._pupils.values():
-            for pupil in versions:
-                pupil.forget_recent()
+        for pupil in self._classroom:
+            pupil.forget_recent()
         await self.features.forget(list(skills), others)
 
     # Answers
@@ -152,25 +142,6 @@ class Chooser:
             recent = self._recent[skill.name] = _Recent(skill.choices)
         return recent
 
-    def _pupil(self, skill: Skill) -> "_Pupil":
-        """Skills are told apart by what is in them: a proposal makes another one of the same name, and becomes the skill itself."""
-        versions = self._pupils.setdefault(skill.name, [])
-        for index, one in enumerate(versions):
-            if one.skill is skill or one.skill == skill:
-                versions.append(versions.pop(index))  # who was asked last stays longest
-                return one
-        pupil = _Pupil(skill, self.features, self._recent_of(skill))
-        versions.append(pupil)
-        if len(versions) > NUM_VERSIONS:
-            versions.pop(0).cancel()
-        return pupil
-
-    def _drop(self, names: Collection[str]) -> None:
-        for name in [one for one in self._pupils if one not in names]:
-            for pupil in self._pupils.pop(name):
-                pupil.cancel()
-            self._recent.pop(name, None)
-
 
 class _Recent:
     """What the model scored each label with, of the last messages. In memory alone."""
@@ -222,20 +193,16 @@ class _Fitted:
         return f"{number} taught example{'' if number == 1 else 's'}, by {parts}"
 
 
-class _Pupil:
-    """One version of a skill, and what was learned of it so far."""
+class _Pupil(Pupil):
+    """What was learned of a version so far: answers can be given before all of it is."""
 
     def __init__(self, skill: Skill, features: Features, recent: _Recent) -> None:
-        self.skill = skill
+        super().__init__(skill)
         self._features, self._recent = features, recent
         self._fitted: _Fitted | None = None
         self._readings: list[Reading | None] = [None] * len(skill.examples)
         self._all_vectors: tuple[Numbers, ...] | None = None  # of the labels, then of the examples
         self._has_vectors = asyncio.Event()
-        self._is_closed = False
-        self._learning: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
-        self._exact: Mapping[str, frozenset[str]] | None = None
 
     async def now(self) -> _Fitted:
         """The best head that can be had without waiting long.
@@ -282,27 +249,13 @@ class _Pupil:
             RequestFailed: a model cannot be asked.
         """
         while self._fitted is None or not self._fitted.is_whole:
-            learning = self.start()
-            await asyncio.wait({learning})
-            if not learning.cancelled():  # another version had to be remembered: this one is still wanted
-                learning.result()
+            await self.learned()
         return self._fitted
 
-    async def settled(self) -> None:
-        """Returns when it is whole, or cannot be now."""
-        if self._fitted is None or not self._fitted.is_whole:
-            await asyncio.wait({self.start()})
-
-    def taught_as(self, text: str) -> str | None:
-        """The label of examples that say just this; None where there is none, or they contradict each other."""
-        if self._exact is None:
-            exact: dict[str, frozenset[str]] = {}
-            for said, one in zip(example_texts(self.skill), self.skill.examples, strict=True):
-                plain = normalised(said)
-                exact[plain] = exact.get(plain, frozenset()) | {one.output}
-            self._exact = exact
-        labels = self._exact.get(normalised(text), frozenset())
-        return next(iter(labels)) if len(labels) == 1 else None
+    @staticmethod
+    def plain(text: str) -> str:
+        """See `Pupil.plain`."""
+        return normalised(text)
 
     def look_again(self) -> None:
         """After messages that tell more of the model's bias than was known."""
@@ -310,47 +263,17 @@ class _Pupil:
         if fitted is None or not fitted.is_whole or len(self.skill.examples) > MAX_FOR_RECENT:
             return
         num_new = self._recent.num_noted - fitted.num_noted
-        is_idle = self._looking is None or self._looking.done()
-        if is_idle and num_new >= max(4, min(fitted.num_noted, NUM_RECENT // 2)):
-            self._looking = self._task(self._refit())
+        if num_new >= max(4, min(fitted.num_noted, NUM_RECENT // 2)):
+            self.do_beside(self._refit)
 
     def forget_recent(self) -> None:
         self._recent.scores.clear()
         self._recent.num_noted = 0
         if self._fitted is not None and self._fitted.num_noted:
             self._fitted = None
-            self._learning = None
+            self.unlearn()
 
-    def cancel(self) -> None:
-        for task in (self._learning, self._looking):
-            if task is not None:
-                task.cancel()
-
-    async def close(self) -> None:
-        self._is_closed = True
-        self.cancel()
-        tasks = [one for one in (self._learning, self._looking) if one is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def start(self) -> asyncio.Task[None]:
-        """What is learning already, or begins now; what has failed begins anew."""
-        if self._is_closed:
-            raise RequestFailed(FailureCode.WORKER_DIED, "the bot is being closed")
-        task = self._learning
-        if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = self._learning = self._task(self._learn())
-        return task
-
-    def _task(self, work: "asyncio._CoroutineLike[None]") -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name=f"learning /{self.skill.name}")
-        task.add_done_callback(self._say_failure)
-        return task
-
-    def _say_failure(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.info("/%s did not learn all of its examples: %s", self.skill.name, error)
-
-    async def _learn(self) -> None:
+    async def learn(self) -> None:
         """Vectors first: they are there in milliseconds, and answers can be given by them."""
         self._all_vectors = await self._features.vectors(self._vector_texts)
         self._has_vectors.set()

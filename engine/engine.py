@@ -36,11 +36,11 @@ from engine.errors import (
     WaitedTooLong,
 )
 from engine.estimate import Estimator, cost_tokens
-from engine.extractor import Extractor
+from engine.extractor import Extractor, Given
 from engine.features import Features
 from engine.gate import Gate
 from engine.identity import identity_of
-from engine.inference import Delta, FinishReason, Inference, Request, RequestFailed
+from engine.inference import Delta, FinishReason, Inference, JsonSchema, Request, RequestFailed
 from engine.lane import Origin
 from engine.measuredesk import MeasureDesk
 from engine.message import Message
@@ -111,6 +111,7 @@ class Engine(Desk):
             *(inference, store.trials, model, self._solver_of),
             rank=self.chooser.features.nearest,
             calm=self.calm,
+            giving=self.extractor,
         )
         judge = Gate(self.trials, self.chooser)
         taught = Teaching(skillbook, permissions, store, shelf, teaching, judge=judge)
@@ -242,6 +243,8 @@ class Engine(Desk):
                 if skill.is_chosen
                 else self._cut_out(fitting, writing, making)
                 if self.extractor.takes(skill)
+                else self._fill_in(fitting, conversation, writing, making)
+                if self.extractor.gives(skill)
                 else self._write(fitting, conversation, writing, making)
             )
             try:
@@ -299,8 +302,12 @@ class Engine(Desk):
         conversation: Conversation,
         writing: Writing,
         making: "_Making",
+        given: Given | None = None,
     ) -> AsyncGenerator[Text, None]:
-        """Asks the model; of a conversation that is too long for it, with less and less, and of a message with fewer examples."""
+        """Asks the model; of a conversation that is too long for it, with less and less, and of a message with fewer examples.
+
+        `given`: what it need not write.
+        """
         key = scope_key(conversation.scope, conversation.chapter)
         features = self.chooser.features
         if other_examples(writing.skill):
@@ -315,6 +322,8 @@ class Engine(Desk):
                 rank=features.nearest,
                 max_examples=max_examples,
             )
+            if given is not None:
+                request = replace(request, constraint=JsonSchema(given.schema))
             try:
                 async with aclosing(self._stream(request, writing, making.stoppable)) as texts:
                     async for text in texts:
@@ -372,6 +381,26 @@ class Engine(Desk):
         request = self.chooser.features.request
         is_read = request(newest, input_text(newest, inputs)) == request(skill, input_text(skill, inputs))
         return newest if is_read else skill
+
+    async def _fill_in(
+        self, fitting: Fitting, conversation: Conversation, writing: Writing, making: "_Making"
+    ) -> AsyncGenerator[Text, None]:
+        """What was taught says which words of the message are some of the answer, and the model writes the rest around them."""
+        skill, inputs = writing.skill, fitting.inputs
+        _, whole = self._deadlines(skill)
+        try:
+            given = await making.stoppable.keep(whole.keep(self.extractor.given(skill, inputs)))
+        except RequestFailed as error:
+            raise writing.failure(error) from error
+        if given.taught is not None:
+            making.ticket.settle(1)
+            writing.reason = FinishReason.STOP
+            yield Text(writing.fill(given.taught))
+            return
+        async with aclosing(self._write(fitting, conversation, writing, making, given)) as texts:
+            async for _ in texts:
+                pass  # it is shown when it is put together
+        yield Text(writing.fill(given.filled(writing.text)))
 
     async def _cut_out(
         self, fitting: Fitting, writing: Writing, making: "_Making"

@@ -1,17 +1,19 @@
-"""Answers a skill whose values are parts of the message by what it was taught: one tagger a version of the skill. No token is written.
+"""Cuts values out of messages by what a skill was taught: one tagger a version of the skill. No token is written.
+
+Where all values of an answer are parts of the message, that is the answer; else they are given to the model, which writes the rest.
 
 Knows no person and no SQL.
 """
 
 import asyncio
 import json
-import logging
 from collections.abc import AsyncGenerator, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
+from engine.classroom import WORD_FOR_WORD, Classroom, Pupil
 from engine.features import example_texts
 from engine.inference import WordStates
 from engine.jsontree import mapping
@@ -20,65 +22,58 @@ from engine.nearest import share, trigrams
 from engine.prompt import input_text
 from engine.record import Record
 from engine.skill import Example, Skill
-from engine.skillbook import Reload, Skillbook
+from engine.skillbook import Skillbook
 from engine.solving import Neighbour, Solved
 from engine.spans import found
 from engine.tagger import Tagger, Taught
 from engine.why import Decided
 from engine.wordfeatures import WordFeatures
-from engine.words import Words, unread
+from engine.words import Span, Words, unread
 
 MIN_EXAMPLES = 8  # below them the model writes the answer
 ALWAYS_FROM = 16  # examples; what all of so many have, every message has
 NUM_FOLDS = 10
 NUM_NEIGHBOURS = 3
-NUM_VERSIONS = 3  # of one skill: as it is, and as a proposal would make it
 PATIENCE_SECONDS = 1.5  # what an answer waits for what was just taught, where an older version could answer
 _SHORTEST = 1e-9
-WORD_FOR_WORD = "an example with the same words"
-
-_log = logging.getLogger(__name__)
 
 
 class Extractor:
     def __init__(self, features: WordFeatures) -> None:
         self.features = features
-        self._pupils: dict[str, list[_Pupil]] = {}
-        self._changed = asyncio.Event()
+        self._classroom = Classroom(lambda skill: _Pupil(skill, features))
+        self._pupil = self._classroom.pupil
 
     def takes(self, skill: Skill) -> bool:
         """Whether it answers this skill: all of an answer is cut out of the message, and enough was taught."""
-        if not skill.is_cut_out:
-            return False
-        known = next((one for one in self._pupils.get(skill.name, ()) if one.skill is skill), None)
+        return skill.is_cut_out and self._is_taught(skill)
+
+    def gives(self, skill: Skill) -> bool:
+        """Whether it cuts out a part of each answer, and leaves the rest to the model."""
+        return skill.has_spans and skill.has_other_fields and self._is_taught(skill)
+
+    def _is_taught(self, skill: Skill) -> bool:
+        known = next((one for one in self._classroom.versions(skill.name) if one.skill is skill), None)
         return _has_enough(skill) if known is None else known.has_enough
 
     # Beside the answers
 
     async def keep(self, skillbook: Skillbook) -> None:
         """Makes every skill's tagger ready, and that of each skill that is saved, until cancelled."""
-        skillbook.subscribe(self._note)
-        while True:
-            for skill in skillbook.skills:
-                if self.takes(skill):
-                    await self._pupil(skill).settled()
-            self._drop(skillbook.names)
-            await self._changed.wait()
-            self._changed.clear()
+        await self._classroom.keep(skillbook, self._learn)
 
-    def _note(self, _: Reload) -> None:
-        self._changed.set()
+    async def _learn(self, skill: Skill) -> None:
+        if self.takes(skill) or self.gives(skill):
+            await self._pupil(skill).settled()
 
     async def close(self) -> None:
         """Ends what is still being learned."""
-        pupils = [one for versions in self._pupils.values() for one in versions]
-        self._pupils.clear()
-        await asyncio.gather(*(one.close() for one in pupils))
+        await self._classroom.close()
 
     def keys(self, skills: Collection[Skill]) -> list[str]:
         """Under which what is kept of these skills' examples stands."""
         return [
-            key for skill in skills if skill.is_cut_out for key in self.features.keys(example_texts(skill))
+            key for skill in skills if skill.has_spans for key in self.features.keys(example_texts(skill))
         ]
 
     # Answers
@@ -98,6 +93,32 @@ class Extractor:
         if taught is not None:
             return Decided(replace(solved, text=taught, probability=None), WORD_FOR_WORD, _label(taught))
         return Decided(solved, fitted.method, _label(solved.text))
+
+    async def given(self, skill: Skill, inputs: Mapping[str, str]) -> "Given":
+        """What is cut out of a message, for the model that writes the rest.
+
+        Raises:
+            RequestFailed: the embedding model cannot be asked.
+        """
+        fitted = await self._fitted(skill)
+        text = input_text(skill, inputs)
+        words = await self.features.of(text)
+        values = await asyncio.to_thread(fitted.values, words)
+        return Given(fitted.record, values, self._pupil(skill).taught_as(text))
+
+    async def given_to(self, skill: Skill, inputs: Mapping[str, str], left_out: int | None) -> "Given":
+        """As `given`, to be measured: by this version, as if the example with the index `left_out` had never been taught.
+
+        Raises as `given` does.
+        """
+        text = input_text(skill, inputs)
+        if left_out is None:
+            fitted, words = await self._pupil(skill).fitted(), await self.features.of(text)
+        else:
+            taught = await self.features.of_taught(example_texts(skill))
+            others = [index for index, one in enumerate(taught) if one.text != taught[left_out].text]
+            fitted, words = await asyncio.to_thread(_Fitted, skill, taught, others), taught[left_out]
+        return Given(fitted.record, await asyncio.to_thread(fitted.values, words))
 
     async def solve(self, skill: Skill, inputs: Mapping[str, str], *, is_background: bool = False) -> Solved:
         """See `Solver.solve`. In the background it is this version that is asked, however long it learns."""
@@ -119,26 +140,29 @@ class Extractor:
     async def _fitted(self, skill: Skill) -> "_Fitted":
         """Of this version, or of an older one while that is not ready."""
         pupil = self._pupil(skill)
-        older = [one for one in self._pupils[skill.name] if one.is_ready and one.skill.spans == skill.spans]
+        versions = self._classroom.versions(skill.name)
+        older = [one for one in versions if one.has_learned and one.skill.spans == skill.spans]
         if not older:
             return await pupil.fitted()
         return await (pupil if await pupil.is_soon_ready(PATIENCE_SECONDS) else older[-1]).fitted()
 
-    def _pupil(self, skill: Skill) -> "_Pupil":
-        """Skills are told apart by what is in them: a proposal makes another one of the same name, and becomes the skill itself."""
-        versions = self._pupils.setdefault(skill.name, [])
-        pupil = next((one for one in versions if one.skill is skill or one.skill == skill), None)
-        if pupil is not None:
-            versions.remove(pupil)
-        versions.append(pupil or _Pupil(skill, self.features))  # the last used stands last
-        if len(versions) > NUM_VERSIONS:
-            versions.pop(0).cancel()
-        return versions[-1]
 
-    def _drop(self, names: Collection[str]) -> None:
-        for name in [one for one in self._pupils if one not in names]:
-            for pupil in self._pupils.pop(name):
-                pupil.cancel()
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The values of one message that are not left to the model. `taught`: the whole answer, where just this message was taught."""
+
+    record: Record
+    values: Mapping[int, str]
+    taught: str | None = None
+
+    @property
+    def schema(self) -> str:
+        """Of answers with these values, as JSON."""
+        return self.record.fixed(self.values)
+
+    def filled(self, written: str) -> str:
+        """The whole answer, put together of these values and of what the model has written."""
+        return self.record.filled(self.values, written)
 
 
 class _Fitted:
@@ -147,15 +171,15 @@ class _Fitted:
     def __init__(self, skill: Skill, words: Sequence[Words], indexes: Sequence[int]) -> None:
         """`words` are those of all examples; of these, those with `indexes` are taught."""
         self._examples = skill.examples
-        self._record = Record(replace(skill, examples=tuple(skill.examples[index] for index in indexes)))
+        self.record = Record(replace(skill, examples=tuple(skill.examples[index] for index in indexes)))
         taught = {
             index: one
             for index in indexes
-            if (one := _taught(self._record, words[index], skill.examples[index])) is not None
+            if (one := _taught(self.record, words[index], skill.examples[index])) is not None
         }
         self._indexes = tuple(taught)
         self._words = [one.words for one in taught.values()]
-        self._num_fields = len(self._record.names)
+        self._num_fields = len(self.record.names)
         self._tagger = (
             Tagger(tuple(taught.values()), self._num_fields, self._always(tuple(taught.values())))
             if any(one.words.places for one in taught.values())
@@ -170,19 +194,24 @@ class _Fitted:
 
     def solved(self, words: Words) -> Solved:
         if self._tagger is None:
-            return Solved(self._record.written({}), 0.0)
+            return Solved(self.record.written({}), 0.0)
         tagged = self._tagger.tag(words)
-        values = {field: words.cut(span) for field, span in tagged.spans.items()}
         return Solved(
-            self._record.written(values), tagged.probability, neighbours=tuple(self._neighbours(words))
+            self.record.written(_cut(words, tagged.spans)),
+            tagged.probability,
+            neighbours=tuple(self._neighbours(words)),
         )
+
+    def values(self, words: Words) -> Mapping[int, str]:
+        """What is cut out, by field."""
+        return {} if self._tagger is None else _cut(words, self._tagger.tag(words).spans)
 
     def _always(self, taught: Sequence[Taught]) -> frozenset[int]:
         """The fields that every text has."""
         if len(taught) < ALWAYS_FROM:
-            return self._record.unfailing
+            return self.record.unfailing
         fields = [{field for field, _ in one.spans} for one in taught]
-        return self._record.unfailing.union(frozenset.intersection(*map(frozenset, fields)))
+        return self.record.unfailing.union(frozenset.intersection(*map(frozenset, fields)))
 
     def _neighbours(self, words: Words) -> list[Neighbour]:
         likeness = self._likeness(words)
@@ -206,15 +235,14 @@ class _Fitted:
         return np.array([share(grams, trigrams(one.text)) for one in self._words])
 
 
-@dataclass(slots=True, eq=False)
-class _Pupil:
-    """One version of a skill, and what was learned of it."""
+class _Pupil(Pupil):
+    """What was learned of a version: a tagger."""
 
-    skill: Skill
-    features: WordFeatures
-    _learning: "asyncio.Task[_Fitted] | None" = None
-    _has_enough: bool | None = None
-    _exact: Mapping[str, frozenset[str]] | None = None
+    def __init__(self, skill: Skill, features: WordFeatures) -> None:
+        super().__init__(skill)
+        self._features = features
+        self._fitted: _Fitted | None = None
+        self._has_enough: bool | None = None
 
     @property
     def has_enough(self) -> bool:
@@ -222,65 +250,33 @@ class _Pupil:
             self._has_enough = _has_enough(self.skill)
         return self._has_enough
 
-    @property
-    def is_ready(self) -> bool:
-        task = self._learning
-        return task is not None and task.done() and not task.cancelled() and task.exception() is None
-
     async def fitted(self) -> _Fitted:
         """Raises:
         RequestFailed: the embedding model cannot be asked.
         """
-        return await asyncio.shield(self._start())
+        while self._fitted is None:
+            await self.learned()
+        return self._fitted
 
     async def is_soon_ready(self, seconds: float) -> bool:
-        if not self.is_ready:
-            await asyncio.wait({self._start()}, timeout=seconds)
-        return self.is_ready
+        if not self.has_learned:
+            await asyncio.wait({self.start()}, timeout=seconds)
+        return self.has_learned
 
-    async def settled(self) -> None:
-        """Returns when it is ready, or cannot be now."""
-        await asyncio.wait({self._start()})
+    @staticmethod
+    def plain(text: str) -> str:
+        """See `Pupil.plain`."""
+        return text.strip()
 
-    def taught_as(self, text: str) -> str | None:
-        """The answer of examples that say just this; None where there is none, or they contradict each other."""
-        if self._exact is None:
-            exact: dict[str, frozenset[str]] = {}
-            for said, one in zip(example_texts(self.skill), self.skill.examples, strict=True):
-                exact[said.strip()] = exact.get(said.strip(), frozenset()) | {one.output}
-            self._exact = exact
-        outputs = self._exact.get(text.strip(), frozenset())
-        return next(iter(outputs)) if len(outputs) == 1 else None
-
-    def cancel(self) -> None:
-        if self._learning is not None:
-            self._learning.cancel()
-
-    async def close(self) -> None:
-        self.cancel()
-        if self._learning is not None:
-            await asyncio.gather(self._learning, return_exceptions=True)
-
-    def _start(self) -> "asyncio.Task[_Fitted]":
-        """What is learning already, or begins now; what has failed begins anew."""
-        task = self._learning
-        if task is None or (task.done() and not self.is_ready):
-            task = self._learning = asyncio.create_task(self._learn(), name=f"learning /{self.skill.name}")
-            task.add_done_callback(self._say_failure)
-        return task
-
-    def _say_failure(self, task: "asyncio.Task[_Fitted]") -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.info("/%s did not learn its examples: %s", self.skill.name, error)
-
-    async def _learn(self) -> _Fitted:
-        words = await self.features.of_taught(example_texts(self.skill))
-        return await asyncio.to_thread(_Fitted, self.skill, words, range(len(words)))
+    async def learn(self) -> None:
+        """See `Pupil.learn`."""
+        words = await self._features.of_taught(example_texts(self.skill))
+        self._fitted = await asyncio.to_thread(_Fitted, self.skill, words, range(len(words)))
 
 
 def not_in_their_text(skill: Skill) -> tuple[int, ...]:
     """The numbers, from 1, of the examples that teach nothing: a value is no run of whole words of its text."""
-    if not skill.is_cut_out:
+    if not skill.has_spans:
         return ()
     return tuple(number for number, one in enumerate(_usable(skill), 1) if not one)
 
@@ -308,6 +304,10 @@ def _label(output: str) -> str:
     """What an answer holds, without the words that are the message's."""
     names = [name for name, value in mapping(json.loads(output)).items() if value]
     return f"a text with {', '.join(names)}" if names else "a text with nothing to cut out"
+
+
+def _cut(words: Words, spans: Mapping[int, Span]) -> dict[int, str]:
+    return {field: words.cut(span) for field, span in spans.items()}
 
 
 def _left_out(skill: Skill, words: Sequence[Words], fold: Sequence[int]) -> list[Solved]:

@@ -51,9 +51,9 @@ class OutputSchema:
         return compact(self.schema)
 
     @property
-    def is_cut_out(self) -> bool:
-        """Whether all of an answer is cut out of the message."""
-        return bool(self.spans) and set(self.spans) == set(mapping(self.schema.get("properties", {})))
+    def has_other_fields(self) -> bool:
+        """Whether an answer that has spans has other fields beside them."""
+        return bool(self.spans) and set(self.spans) != set(mapping(self.schema.get("properties", {})))
 
     def answer(self, node: Node, where: Location, faults: FaultList) -> str | None:
         """An example's output as canonical JSON: compact, its keys in the schema's order. None when it does not fit."""

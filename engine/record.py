@@ -1,4 +1,7 @@
-"""The JSON of an answer that is cut out of a message: what its fields are, and how one says that it is not there. Knows no model."""
+"""The JSON of an answer that is cut out of a message, all of it or a part: what its fields are, and how one says that it is not there.
+
+Knows no model.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -23,7 +26,7 @@ _WRITTEN: dict[Absence, JsonValue] = {Absence.EMPTY: "", Absence.NULL: None}
 
 
 class Record:
-    """The fields of a skill, numbered in the order of its schema."""
+    """The fields of a skill that are parts of the message, numbered in the order of its schema."""
 
     def __init__(self, skill: Skill) -> None:
         """`skill` has `spans`. What its examples write for a missing value is what answers write."""
@@ -31,8 +34,9 @@ class Record:
         properties = mapping(schema.get("properties", {}))
         outputs = [values_of(one) for one in skill.examples]
         required = listing(schema.get("required", []))
-        self.names = tuple(properties)
-        self._checks = [Draft202012Validator(mapping(one)) for one in properties.values()]
+        self._schema, self._order = schema, tuple(properties)
+        self.names = tuple(name for name in properties if name in skill.spans)
+        self._checks = [Draft202012Validator(mapping(properties[name])) for name in self.names]
         self._absences = [
             self._absence(number, is_required=name in required, outputs=outputs)
             for number, name in enumerate(self.names)
@@ -51,6 +55,34 @@ class Record:
 
     def written(self, values: Mapping[int, str]) -> str:
         """The answer. A value that the schema refuses counts as missing."""
+        return compact(self._answer(values))
+
+    def fixed(self, values: Mapping[int, str]) -> str:
+        """The schema of answers that have these values: what is left to be written are the other fields.
+
+        A value that is missing, and that no answer may be without, is left to be written too.
+        """
+        answer, properties = self._answer(values), dict(mapping(self._schema["properties"]))
+        left_out = {name for name in self.names if name not in answer and not self._is_unfailing(name)}
+        for name in left_out:
+            del properties[name]
+        fixed = {name: {"const": answer[name]} if name in answer else one for name, one in properties.items()}
+        return compact({**self._schema, "properties": fixed})
+
+    def filled(self, values: Mapping[int, str], written: str) -> str:
+        """The answer whose other fields stand in `written`; just that, where it is no whole answer."""
+        try:
+            others = mapping(json.loads(written))
+        except ValueError:
+            return written
+        answer = {**others, **self._answer(values)}
+        order = (*self._order, *(name for name in answer if name not in self._order))
+        return compact({name: answer[name] for name in order if name in answer})
+
+    def _is_unfailing(self, name: str) -> bool:
+        return self._absences[self.names.index(name)] is Absence.IMPOSSIBLE
+
+    def _answer(self, values: Mapping[int, str]) -> dict[str, JsonValue]:
         answer: dict[str, JsonValue] = {}
         for number, name in enumerate(self.names):
             absence = self._absences[number]
@@ -59,7 +91,7 @@ class Record:
                 answer[name] = value
             elif absence in _WRITTEN:
                 answer[name] = _WRITTEN[absence]
-        return compact(answer)
+        return answer
 
     def _absence(
         self, number: int, *, is_required: bool, outputs: Sequence[Mapping[str, JsonValue]]

@@ -64,13 +64,14 @@ class SkillSampling:
 
 @dataclass(frozen=True, slots=True)
 class Skill:
-    """A checked skill. `version` is the sha256 of its file: an answer under way keeps the version it began with.
+    """A checked skill. `version` is the sha256 of its file: an answer under way keeps the version it began with, but for what was
+    taught meanwhile where that decides which choice it is.
 
     `inputs` is never empty: a skill that declares none takes one required free text called `text`.
     `choices` and `output_schema` are never both set. `output_schema` is a JSON Schema as text. `choice_descriptions` has one text
     a choice, empty where none was written. Below the probability `unsure_below` an answer of a skill with choices is a guess.
-    `checks` are kept out of everything that is taught: they only ever measure. `spans` names the fields of `output_schema` where
-    all of them are parts of the message.
+    `checks` are kept out of everything that is taught: they only ever measure. `spans` names the fields of `output_schema` that
+    are parts of the message; `has_other_fields` says that there are more, which the model writes.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Skill:
     unsure_below: float | Unsure = Unsure.AUTO
     output_schema: str | None = None
     spans: tuple[str, ...] = ()
+    has_other_fields: bool = False
     sampling: SkillSampling = SkillSampling()
     memory: Memory = Memory.NONE
     takes: Takes = Takes.TEXT
@@ -100,6 +102,11 @@ class Skill:
     @property
     def is_cut_out(self) -> bool:
         """Whether its answers can be cut out of the message by what was taught."""
+        return self.has_spans and not self.has_other_fields
+
+    @property
+    def has_spans(self) -> bool:
+        """Whether some of an answer can be cut out of the message by what was taught."""
         return bool(self.spans) and self.memory is Memory.NONE
 
     @property

@@ -12,8 +12,9 @@ from hashlib import sha256
 
 from engine.access import AS_THE_HOUSE_SAYS
 from engine.errors import UnderstudyError
+from engine.extractor import Extractor
 from engine.identity import ModelIdentity
-from engine.inference import Delta, FailureCode, Inference, Request, RequestFailed
+from engine.inference import Delta, FailureCode, Inference, JsonSchema, Request, RequestFailed
 from engine.measurement import Measurement
 from engine.nearest import nearest
 from engine.pressure import Calm, at_once
@@ -53,14 +54,15 @@ class Trials:
         *,
         rank: Rank = nearest,
         calm: Calm = at_once,
+        giving: Extractor | None = None,
     ) -> None:
         """`solver_of` says what answers a skill without writing token by token; None: nothing. `rank`: which examples are near.
 
-        `calm` returns when there is room for what can wait.
+        `calm` returns when there is room for what can wait. `giving` cuts out the part of an answer that the model is not to write.
         """
         self.model = model
         self._inference, self._store, self._solver_of = inference, store, solver_of
-        self._rank, self._calm = rank, calm
+        self._rank, self._calm, self._giving = rank, calm, giving
         self._tried: OrderedDict[tuple[str, str], Solved] = OrderedDict()
 
     async def run(self, skill: Skill, *, max_items: int | None = None) -> AsyncGenerator[Trial, None]:
@@ -88,7 +90,7 @@ class Trials:
         """
         solver = self._solver_of(skill)
         if solver is None:
-            return await self.write(skill, request)
+            return await self._say(skill, request, inputs)
         return (await solver.solve(skill, inputs, is_background=True)).text
 
     async def of(
@@ -153,7 +155,12 @@ class Trials:
         if self._solver_of(skill) is not None:
             whole = _fingerprint((ARITHMETIC, _as_taught(skill)))
             return tuple(_Task(item, whole) for item in items)
-        return tuple(_Task(item, _fingerprint(_request(skill, item, self._rank))) for item in items)
+        requests = [(item, _request(skill, item, self._rank)) for item in items]
+        if self._giving is None or not self._giving.gives(skill):
+            return tuple(_Task(item, _fingerprint(request)) for item, request in requests)
+        # What is cut out of one message depends on all that was taught.
+        whole = _fingerprint((ARITHMETIC, _as_taught(skill)))
+        return tuple(_Task(item, _fingerprint((whole, request))) for item, request in requests)
 
     def _known(self, task: _Task, kept: Mapping[str, KeptAnswer]) -> Solved | None:
         """What was said already, by a skill that was the same in all that matters."""
@@ -205,7 +212,20 @@ class Trials:
         self, skill: Skill, tasks: Sequence[_Task]
     ) -> AsyncGenerator[tuple[_Task, Solved], None]:
         for task in tasks:
-            yield task, Solved(await self.write(skill, _request(skill, task.item, self._rank)))
+            item = task.item
+            left_out = None if item.is_check else item.number - 1
+            request = _request(skill, item, self._rank)
+            yield task, Solved(await self._say(skill, request, item.inputs, left_out=left_out))
+
+    async def _say(
+        self, skill: Skill, request: Request, inputs: Mapping[str, str], *, left_out: int | None = None
+    ) -> str:
+        """The answer as a person would get it, as if the example with the index `left_out` had never been taught."""
+        if self._giving is None or not self._giving.gives(skill):
+            return await self.write(skill, request)
+        given = await self._giving.given_to(skill, inputs, left_out)
+        request = replace(request, constraint=JsonSchema(given.schema))
+        return given.filled(await self.write(skill, request))
 
     async def write(self, skill: Skill, request: Request) -> str:
         """The model's own answer; empty where a person would be shown none.

@@ -291,6 +291,8 @@ def examples_read(skill: Skill) -> str:
         return f"{which} of {number} stand in the prompt; all {number} decide what an answer is"
     if skill.is_cut_out:
         return f"all {number} decide which words of a message are the answer; while they are few, the model writes it"
+    if skill.has_spans:
+        return f"{which} of {number} are read, of the others the {MAX_NEAREST} nearest; all {number} decide which words are cut out"
     if skill.memory is Memory.CONVERSATION:
         return f"{which} of {number} are read; the others are too many for a skill that converses"
     return f"{which} of {number} are read for every message, of the others the {MAX_NEAREST} nearest to it"

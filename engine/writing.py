@@ -58,6 +58,16 @@ class Writing:
         self.decided, self._text, self._held = decided, decided.solved.text, ""
         self._lesson = _lesson(self.skill, inputs)
 
+    def fill(self, text: str) -> str:
+        """The whole answer in place of what was written: what can be shown now."""
+        self._text, self._held = text, ""
+        return text
+
+    @property
+    def text(self) -> str:
+        """What was written so far."""
+        return self._text
+
     def finished(self) -> Finished:
         """The whole answer.
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine import Store
-from engine.chooser import NUM_RECENT, WORD_FOR_WORD, Chooser
+from engine.chooser import NUM_RECENT, Chooser
+from engine.classroom import WORD_FOR_WORD
 from engine.database import Statement
 from engine.features import MAX_CHARACTERS, MAX_SCORED_LABELS, Features, other_texts
 from engine.inference import Choices, FailureCode, Request, RequestFailed, Scores
@@ -307,7 +308,7 @@ async def test_a_bias_that_every_message_shows_is_taken_away(tmp_path: Path) -> 
     async with open_chooser(tmp_path, model(embedding_length=0)) as chooser:
         for number in range(40):
             await chooser.decide(skill, {"text": f"m{number}"}, Scores((-4.0, -1.0, -3.0), (0.5,) * 48))
-        await asyncio.wait({chooser._pupil(skill)._looking} - {None})
+        await asyncio.wait({chooser._pupil(skill)._beside} - {None})
         decided = await chooser.decide(skill, {"text": "x"}, Scores((-4.0, -1.0, -1.5), (0.5,) * 48))
         assert decided.solved.text == "access"
 
@@ -378,7 +379,7 @@ async def test_every_skill_is_ready_before_it_is_used_and_again_when_it_is_saved
         book.put(triage(*taught(14)))
         await inference.until(lambda: inference.num_finished == 14)
         book.drop("triage")
-        while "triage" in chooser._pupils:
+        while "triage" in chooser._classroom.names:
             await asyncio.sleep(0)
         keeping.cancel()
 

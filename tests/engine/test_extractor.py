@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from engine import Finished, Store
+from engine.classroom import WORD_FOR_WORD
 from engine.database import Statement
-from engine.extractor import ALWAYS_FROM, MIN_EXAMPLES, WORD_FOR_WORD, Extractor
+from engine.extractor import ALWAYS_FROM, MIN_EXAMPLES, Extractor
 from engine.inference import RequestFailed
 from engine.skill import Example, Memory, Skill
 from engine.solving import Solved

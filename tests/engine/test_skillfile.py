@@ -484,7 +484,6 @@ def test_a_check_that_is_taught_is_a_fault_with_both_lines(said: str, line: int)
     [
         ("{a: {type: string, span: true}, b: {type: [string, 'null'], span: true}}", ("a", "b")),
         ("{a: {anyOf: [{type: string}, {type: 'null'}], span: true}}", ("a",)),
-        ("{a: {type: string, span: true}, b: {type: integer}}", ()),
         ("{a: {type: string, span: false}}", ()),
         ("{a: {type: string}}", ()),
     ],
@@ -494,3 +493,10 @@ def test_a_skill_is_cut_out_where_all_of_its_fields_are_spans(properties, spans)
     assert skill.spans == spans
     assert skill.is_cut_out is bool(spans)
     assert "span" not in (skill.output_schema or "")
+
+
+def test_a_skill_with_other_fields_beside_its_spans_is_cut_out_in_part():
+    skill = read(output("properties: {a: {type: string, span: true}, b: {type: integer}}"))
+    assert (skill.spans, skill.has_other_fields) == (("a",), True)
+    assert skill.has_spans
+    assert not skill.is_cut_out
