@@ -55,6 +55,13 @@ class Life:
             yield
             self.step()
 
+    @contextmanager
+    def spared(self) -> Iterator[None]:
+        """Who only looks is not killed for it."""
+        self.num_left, left = None, self.num_left
+        yield
+        self.num_left = left
+
     def end(self) -> None:
         with self._lock:
             self.num_left = 0
