@@ -74,19 +74,29 @@ class Opinions:
         return {str(author): Verdict(str(verdict)) for author, verdict in rows}
 
     async def propose(self, proposal: Proposal) -> int:
-        """The number it is kept under."""
-        scope = proposal.scope
-        (rows,) = await self._database.run(
+        """The number it is kept under. What the same person has proposed and nobody has decided is one proposal, also after a crash."""
+        scope, inputs = proposal.scope, _INPUTS.dump_json(dict(proposal.inputs)).decode()
+        same = (
+            "platform = ? AND workspace = ? AND author = ? AND skill = ? AND inputs = ? AND output = ?"
+            " AND state = 'open'"
+        )
+        key = (
+            *(scope.platform.value, scope.workspace, proposal.author.id),
+            *(proposal.skill, inputs, proposal.output),
+        )
+        _, rows = await self._database.run(
             Statement(
-                "INSERT INTO proposals (platform, workspace, channel, conversation, author, author_name, skill, inputs,"
-                " output, source, proposed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING number",
+                "INSERT INTO proposals (platform, workspace, channel, conversation, author, author_name, skill, inputs,"  # noqa: S608 - our own text
+                " output, source, proposed_at) SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+                f" WHERE NOT EXISTS (SELECT 1 FROM proposals WHERE {same})",
                 (
                     *(scope.platform.value, scope.workspace, scope.channel, scope.conversation),
-                    *(proposal.author.id, proposal.author.name, proposal.skill),
-                    _INPUTS.dump_json(dict(proposal.inputs)).decode(),
+                    *(proposal.author.id, proposal.author.name, proposal.skill, inputs),
                     *(proposal.output, proposal.source, self._clock()),
+                    *key,
                 ),
-            )
+            ),
+            Statement(f"SELECT max(number) FROM proposals WHERE {same}", key),  # noqa: S608 - our own text
         )
         return int(str(rows[0][0]))
 

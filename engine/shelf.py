@@ -69,8 +69,10 @@ class Shelf:
         path = shown_path(self.path_of(name))
         return lru_cache(maxsize=1)(lambda content: add_examples(content, name, path, examples))
 
-    def write(self, name: str, edit: Edit, deed: Deed = Deed.TAUGHT, undoes: int = 0) -> Written:
-        """Edits the file; when somebody else saves it meanwhile, edits theirs.
+    def write(
+        self, name: str, edit: Edit, deed: Deed = Deed.TAUGHT, undoes: int = 0, cause: str = ""
+    ) -> Written:
+        """Edits the file; when somebody else saves it meanwhile, edits theirs. `cause`: see `Change`.
 
         Raises:
             FileFaults: the file has faults, or would have: nothing was changed.
@@ -81,7 +83,7 @@ class Shelf:
             with alone_in(self._folder):
                 for _ in range(_MAX_ATTEMPTS):
                     edited = edit(self._read(name))
-                    if (written := self._exchanged(path, edited, deed, undoes)) is not None:
+                    if (written := self._exchanged(path, edited, deed, undoes, cause)) is not None:
                         return written
         except OSError as error:
             raise TeachingRefused(
@@ -114,7 +116,7 @@ class Shelf:
         warning = trouble or self._committed(path, teachwording.commit(name, Deed.CREATED))
         return Written(change, skill, skill, content.decode(), warning)
 
-    def undo(self, name: str) -> Written:
+    def undo(self, name: str, cause: str = "") -> Written:
         """Takes back what was taught last and not taken back yet; to the byte, where nobody changed the file since.
 
         Raises:
@@ -124,7 +126,13 @@ class Shelf:
         last = self.last_taught(name)
         if last is None:
             raise TeachingRefused(teachwording.nothing_to_undo(name))
-        return self.write(name, lambda content: self._without(name, content, last), Deed.UNDONE, last.number)
+        return self.write(
+            name, lambda content: self._without(name, content, last), Deed.UNDONE, last.number, cause
+        )
+
+    def made_by(self, name: str, cause: str) -> Change | None:
+        """The change that this cause has made, before a crash perhaps; None: none."""
+        return next((one for one in self.history(name) if cause and one.cause == cause), None)
 
     def last_taught(self, name: str) -> Change | None:
         """None: nothing that was taught is still to be taken back."""
@@ -159,11 +167,11 @@ class Shelf:
         except FileNotFoundError:
             raise TeachingRefused(teachwording.file_is_gone(shown_path(path))) from None
 
-    def _exchanged(self, path: Path, edited: Edited, deed: Deed, undoes: int) -> Written | None:
+    def _exchanged(self, path: Path, edited: Edited, deed: Deed, undoes: int, cause: str) -> Written | None:
         """None: the file is another by now."""
         name = edited.new.name
         trouble = self._prepared(path)
-        change = self._versions.begin(name, deed, edited.before, edited.after, undoes)
+        change = self._versions.begin(name, deed, edited.before, edited.after, undoes, cause)
         try:
             is_done = exchange(path, edited.before, edited.after)
         except OSError:

@@ -355,7 +355,7 @@ class Store:
         )
 
     async def forget(self, message: Message) -> Forgotten:
-        """Deletes what the message's author said in its workspace, and the answers. The message itself stays.
+        """Deletes what the message's author said in its workspace, and the answers. The message itself stays, and what came after it waits on.
 
         With it goes what they said of answers, what was said of theirs, and answers for which their words were read.
         What they taught stays taught, without their name.
@@ -365,9 +365,9 @@ class Store:
         *_, turns, waiting, _authors, _firsts = await self._database.run(
             *(Statement(sql, (author, platform, workspace)) for sql in (*FORGET_LESSONS, *FORGET_TURNS)),
             Statement(
-                "UPDATE inbox SET settled_at = ?, body = NULL, address = NULL, reply_refs = NULL"
-                " WHERE platform = ? AND workspace = ? AND author = ? AND id != ? AND body IS NOT NULL"
-                " RETURNING number",
+                "UPDATE inbox SET settled_at = ?1, body = NULL, address = NULL, reply_refs = NULL"
+                " WHERE platform = ?2 AND workspace = ?3 AND author = ?4 AND id != ?5 AND body IS NOT NULL"
+                " AND number < coalesce((SELECT number FROM inbox WHERE id = ?5), number + 1) RETURNING number",
                 (self._clock(), platform, workspace, author, message.id),
             ),
             Statement(

@@ -6,6 +6,7 @@ A `Preview` holds the skill before and after, and what a `Judge` says of the dif
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 
 from engine import teachwording
 from engine.access import Right
@@ -22,6 +23,7 @@ from engine.skill import Example, Skill
 from engine.skillbook import Skillbook
 from engine.store import Store
 from engine.teachform import answer_of
+from engine.versions import Change
 
 NO_JUDGE = NoJudge()
 
@@ -212,8 +214,12 @@ class Teaching:
         async with self._one_at_a_time:
             if by.message_id and await self._store.lessons.made_by(by.message_id) is not None:
                 raise TeachingRefused(teachwording.DONE_ALREADY)
-            written = await self._written(lambda: self.shelf.undo(name))
-            await self._keep(written, by, 0)
+            cause = _cause(by)
+            if (change := await asyncio.to_thread(self.shelf.made_by, name, cause)) is not None:
+                await self._keep(name, change, by, 0)  # a crash came between the file and the database
+                raise TeachingRefused(teachwording.DONE_ALREADY)
+            written = await self._written(lambda: self.shelf.undo(name, cause))
+            await self._keep(name, written.change, by, 0)
             own = self._skill(name)
             new = own if own.version == written.new.version else written.new
             return replace(written, effect=await self._judge.undone(written.old, new))
@@ -231,13 +237,13 @@ class Teaching:
         self._permissions.require(by.author, by.scope, Right.TEACH)
         async with self._one_at_a_time:
             written = await self._written(lambda: self.shelf.create(name, content))
-            await self._keep(written, by, num_examples)
+            await self._keep(name, written.change, by, num_examples)
             return written
 
     async def _write(self, proposal: Proposal, edit: Edit, by: Edition) -> Written:
         written = await self._written(lambda: self.shelf.write(proposal.skill, edit))
         taught = Edition(proposal.author, proposal.scope, by.message_id)
-        await self._keep(written, taught, 1, proposal.source)
+        await self._keep(proposal.skill, written.change, taught, 1, proposal.source)
         return written
 
     async def _written(self, write: Callable[[], Written]) -> Written:
@@ -248,10 +254,11 @@ class Teaching:
         await self._skillbook.refresh()
         return written
 
-    async def _keep(self, written: Written, by: Edition, num_examples: int, source: str = "") -> None:
-        change = written.change
+    async def _keep(
+        self, name: str, change: Change, by: Edition, num_examples: int, source: str = ""
+    ) -> None:
         lesson = Lesson(
-            skill=written.new.name,
+            skill=name,
             change=change.number,
             num_examples=num_examples,
             scope=by.scope,
@@ -282,6 +289,11 @@ class Teaching:
         if skill is None:
             raise UnknownCommand(name, nearest_command(name, self._skillbook))
         return skill
+
+
+def _cause(by: Edition) -> str:
+    """Which message it was, for a file that names no message."""
+    return sha256(by.message_id.encode()).hexdigest() if by.message_id else ""
 
 
 def _example(proposal: Proposal) -> Example:

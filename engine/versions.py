@@ -28,7 +28,8 @@ class Deed(StrEnum):
 class Change:
     """`inserted` stands after the change in the place of `num_removed` characters from `start` on.
 
-    `at` is in seconds since 1970. `undoes` is the number of the change that this one took back, 0 for none.
+    `at` is in seconds since 1970. `undoes` is the number of the change that this one took back, 0 for none. `cause` stands
+    for what asked for it: the same cause makes no second change.
     """
 
     number: int
@@ -39,6 +40,7 @@ class Change:
     num_removed: int
     inserted: str
     undoes: int = 0
+    cause: str = ""
 
     @property
     def after(self) -> str:
@@ -55,7 +57,9 @@ class Versions:
         self._folder = folder
         self._clock = clock
 
-    def begin(self, skill: str, deed: Deed, before: bytes, after: bytes, undoes: int = 0) -> Change:
+    def begin(
+        self, skill: str, deed: Deed, before: bytes, after: bytes, undoes: int = 0, cause: str = ""
+    ) -> Change:
         """Keeps the change before it is made. It counts once `finish` was called, or when the file turns out to be `after`."""
         place = self._folder / skill
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -65,7 +69,7 @@ class Versions:
         start, end = _common(old, new)
         inserted = new[start : len(new) - end]
         num_removed = len(old) - end - start
-        change = Change(number, self._clock(), deed, old, start, num_removed, inserted, undoes)
+        change = Change(number, self._clock(), deed, old, start, num_removed, inserted, undoes, cause)
         write_whole(place / f"{number:06d}{_BEGUN}", _CHANGE.dump_json(change))
         return change
 

@@ -88,6 +88,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _rows(reporter: pytest.TerminalReporter) -> Iterator[Row]:
     for state in ("passed", "failed", "error", "skipped"):
         for report in reporter.stats.get(state, ()):
+            if not isinstance(report, pytest.TestReport):
+                continue  # a file that could not be read has no tests
             if report.when == "teardown" and state != "error":
                 continue
             told = [value for name, value in report.user_properties if name == "times"]
