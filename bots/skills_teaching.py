@@ -18,7 +18,7 @@ from rich.text import Text as Styled
 
 from bots.data_folder import Use
 from bots.measuring_bar import Step, to_the_end
-from bots.opening import ModelOpener, Progress, open_engine
+from bots.opening import ModelOpener, Progress, open_engine, open_store
 from bots.setup import Setup
 from bots.skills_command import found
 from engine import (
@@ -168,12 +168,12 @@ async def _names(setup: Setup, skill: str) -> tuple[Mapping[int, str], bool]:
             if database is None:
                 is_all = False
             elif database.exists():
-                names |= await _names_in(database, skill)
+                names |= await _names_in(setup, database, skill)
     return names, is_all
 
 
-async def _names_in(database: Path, skill: str) -> Mapping[int, str]:
-    store = await Store.open(database)
+async def _names_in(setup: Setup, database: Path, skill: str) -> Mapping[int, str]:
+    store = await open_store(setup, database)
     try:
         return {
             one.change: f"{one.author.name} ({one.scope.platform})" for one in await store.lessons.of(skill)

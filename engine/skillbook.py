@@ -239,7 +239,7 @@ def _glance_at(folder: Path) -> _Glance:
     home = _identity(folder)
     found = []
     try:
-        for name in _file_names(folder):
+        for name in _file_names(folder)[: MAX_FILES + 1]:
             stat = (folder / name).lstat()
             found.append((name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
     except OSError:  # it changes while it is looked at: the next tick sees how
