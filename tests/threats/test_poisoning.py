@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from engine import AccessConfig, Engine, Limits, Right, Scope, Store, UnderstudyError
@@ -107,9 +107,13 @@ def test_only_teachers_change_a_skill_within_their_share_and_undo_leads_back_to_
     injected: Injected,
 ) -> None:
     @settings(
-        max_examples=25, deadline=None, phases=(Phase.generate,), suppress_health_check=list(HealthCheck)
+        max_examples=25,
+        deadline=None,
+        phases=(Phase.explicit, Phase.generate),
+        suppress_health_check=list(HealthCheck),
     )
     @given(st.lists(DEEDS, min_size=8, max_size=25))
+    @example([*((ADA, "teach", seed) for seed in range(12)), *((BOB, "accept", seed) for seed in range(12))])
     def hold(deeds: list[tuple[Author, str, int]]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(_live(deeds, Path(folder)))
