@@ -122,7 +122,7 @@ async def _alone(crowd: Crowd) -> list[float]:
     for number in range(ALONE_ASKS):
         one = await crowd.ask(f"UA{number}", "C11", "/triage is it so?")
         async with asyncio.timeout(START_SECONDS):
-            while not one.is_done:
+            while not one.is_done:  # noqa: ASYNC110 - what is seen on the wall tells nobody
                 await asyncio.sleep(0.02)
         waits.append((one.answered_at or one.asked_at) - one.asked_at)
     return waits[2:]  # the first ones warm it up
@@ -167,7 +167,7 @@ async def _drained(crowd: Crowd) -> None:
     """Until everything that is owed was answered, or for as long as nobody would wait."""
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
-    while loop.time() < end and any(one.is_owed for one in crowd.open):
+    while loop.time() < end and any(one.is_owed for one in crowd.open):  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.5)
     await asyncio.sleep(3.0)  # a second answer, if there is one
 

@@ -24,7 +24,7 @@ _LAG = re.compile(r'understudy_loop_lag_seconds_bucket\{.*?le="([^"]+)".*?\} (\S
 
 
 class Bot:
-    """`is_wanted` dead: what ends then has been told to."""
+    """What ends without having been told to is noted."""
 
     def __init__(self, home: Path, environment: Mapping[str, str], port: int, measured: Measured) -> None:
         self._home, self._port, self._measured = home, port, measured
@@ -41,8 +41,7 @@ class Bot:
 
     @property
     def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
+        return 0 if self._process is None else self._process.pid
 
     async def live(self) -> None:
         """For ever: one life after the other. Ends its last one when it is cancelled."""
@@ -104,17 +103,20 @@ class Bot:
     def _signal(self, number: int) -> None:
         self._is_told_to_end = True
         with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+            if self._process is not None and self._process.returncode is None:
+                os.kill(self.pid, number)
 
     async def _end(self) -> None:
-        assert self._process is not None
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
         self.end()
         try:
-            await asyncio.wait_for(self._process.wait(), _END_SECONDS)
+            await asyncio.wait_for(process.wait(), _END_SECONDS)
         except TimeoutError:
             self._measured.crashed.append("did not end when asked to")
-            self._process.kill()
-            await self._process.wait()
+            process.kill()
+            await process.wait()
 
     async def _look(self) -> None:
         life: list[tuple[float, float]] = []

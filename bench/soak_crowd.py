@@ -82,7 +82,7 @@ class Crowd:
             await asyncio.sleep(0)  # what is acknowledged is read meanwhile
         told = self.slack.envelopes[num_before:]
         deadline = self.clock() + 60
-        while self.clock() < deadline and not all(one.acks for one in told):
+        while self.clock() < deadline and not all(one.acks for one in told):  # noqa: ASYNC110 - bounded
             await asyncio.sleep(0.05)
         return [one.seconds if one.acks else 60.0 for one in told]
 
@@ -126,7 +126,7 @@ class Crowd:
             now = asyncio.get_running_loop().time()
             for one in self.slack.envelopes[-3000:]:
                 is_late = not one.acks and now - one.sent_at > _REDELIVER_SECONDS
-                if is_late and one.num_sent < _MAX_SENT and self.slack._sockets:
+                if is_late and one.num_sent < _MAX_SENT and self.slack._sockets:  # noqa: SLF001 - the emulator is ours
                     kind = "events_api" if "event" in one.body else "interactive"
                     await self.slack.redeliver(one, kind)
 

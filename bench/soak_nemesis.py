@@ -71,7 +71,7 @@ class Nemesis:
         self._crowd.discord.gateway.cut()
 
     async def _half_open(self) -> None:
-        for request in list(self._crowd.slack._sockets.values()):
+        for request in list(self._crowd.slack._sockets.values()):  # noqa: SLF001 - the emulator is ours
             if isinstance(request.transport, asyncio.ReadTransport) and request.transport.is_reading():
                 request.transport.pause_reading()
 
@@ -99,4 +99,4 @@ class Nemesis:
 
     def _let_be(self) -> None:
         for method in _METHODS:
-            self._crowd.slack._faults[method].clear()
+            self._crowd.slack._faults[method].clear()  # noqa: SLF001 - the emulator is ours

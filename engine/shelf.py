@@ -126,7 +126,9 @@ class Shelf:
         last = self.last_taught(name)
         if last is None:
             raise TeachingRefused(teachwording.nothing_to_undo(name))
-        return self.write(name, lambda content: self._without(name, content, last), Deed.UNDONE, last.number, cause)
+        return self.write(
+            name, lambda content: self._without(name, content, last), Deed.UNDONE, last.number, cause
+        )
 
     def made_by(self, name: str, cause: str) -> Change | None:
         """The change that this cause has made, before a crash perhaps; None: none."""
@@ -169,7 +171,7 @@ class Shelf:
         """None: the file is another by now."""
         name = edited.new.name
         trouble = self._prepared(path)
-        change = self._versions.begin(name, deed, edited.before, edited.after, undoes, cause)
+        change = self._versions.begin(name, deed, edited.before, edited.after, undoes, cause=cause)
         try:
             is_done = exchange(path, edited.before, edited.after)
         except OSError:

@@ -338,7 +338,10 @@ class Worker:
             line = await self._process.stdout.readline()
             return unpack_from_worker(line) if line.endswith(b"\n") else None
         except ValueError as error:  # no message, or one without an end
-            _log.error("The engine's process said what cannot be read; it is started again (%s).", type(error).__name__)
+            _log.error(
+                "The engine's process said what cannot be read; it is started again (%s).",
+                type(error).__name__,
+            )
             return None
 
     async def _supervise(self) -> None:

@@ -20,7 +20,7 @@ import engine.exchange
 from bots.surface import Controls
 from engine import AccessConfig, Engine, Limits, Skillbook, Store
 from engine.shelf import Shelf
-from engine.versions import Change, Deed, Versions
+from engine.versions import Change, Versions
 from tests.fakes import FakeInference
 
 
