@@ -6,7 +6,7 @@ BIN := .venv/bin
 # Tests that need no model share the cores; those that compute have them to themselves.
 TOGETHER := -n auto --maxprocesses 4
 
-.PHONY: chat run doctor test test-unit test-faults record-faults check fix bench bench-places bench-teaching lock setup setup-dev embedding clean
+.PHONY: chat run doctor test test-unit test-faults record-faults test-soak check fix bench bench-places bench-teaching lock setup setup-dev embedding clean
 
 chat: setup
 	@$(BIN)/understudy chat
@@ -31,6 +31,10 @@ test-faults: setup-dev
 
 record-faults:
 	@$(MAKE) test-faults RECORD=--record
+
+# Five minutes of a crowd and a nemesis; `bench/soak.py --minutes 30` is the long one.
+test-soak: setup-dev
+	$(BIN)/python bench/soak.py --minutes 5 --json build/soak.json --log build/soak.log
 
 check: setup-dev
 	$(BIN)/ruff check .

@@ -1,5 +1,6 @@
 """What people press, fill in and open in Slack, read from what Slack tells. Knows no SDK, no network and no engine's work."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -252,7 +253,9 @@ def _target(metadata: str) -> Target:
 def _chosen(text: str, choices: tuple[str, ...]) -> str:
     if not is_listed(choices):
         return text
-    return choices[int(text)] if text.isdigit() and int(text) < len(choices) else ""
+    return choices[int(text)] if _INDEX.fullmatch(text) and int(text) < len(choices) else ""
 
+
+_INDEX = re.compile(r"[0-9]{1,4}")  # `isdigit` holds for more than `int` can read
 
 _Value.model_rebuild()

@@ -79,9 +79,10 @@ def _table_rows(text: str, faults: FaultList) -> Iterator[_Row]:
         faults.add(1, "the first line must name the columns: `input,output`")
         return
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    names = [name.strip() for name in next(reader)]
-    line = reader.line_num + 1
+    line = 1
     try:
+        names = [name.strip() for name in next(reader)]
+        line = reader.line_num + 1
         for cells in reader:
             if any(cell.strip() for cell in cells):
                 if len(cells) == len(names):

@@ -171,7 +171,7 @@ class Shelf:
         """None: the file is another by now."""
         name = edited.new.name
         trouble = self._prepared(path)
-        change = self._versions.begin(name, deed, edited.before, edited.after, undoes, cause)
+        change = self._versions.begin(name, deed, edited.before, edited.after, undoes, cause=cause)
         try:
             is_done = exchange(path, edited.before, edited.after)
         except OSError:

@@ -58,7 +58,7 @@ class Versions:
         self._clock = clock
 
     def begin(
-        self, skill: str, deed: Deed, before: bytes, after: bytes, undoes: int = 0, cause: str = ""
+        self, skill: str, deed: Deed, before: bytes, after: bytes, undoes: int = 0, *, cause: str = ""
     ) -> Change:
         """Keeps the change before it is made. It counts once `finish` was called, or when the file turns out to be `after`."""
         place = self._folder / skill

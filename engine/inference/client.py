@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import itertools
+import logging
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -49,6 +50,8 @@ from engine.inference.wire import (
 from engine.inference.wordstates import WordPlaces, WordStates, unpacked
 
 _Reply: TypeAlias = Measured | Warmed | Embedded | WordsEmbedded
+
+_log = logging.getLogger(__name__)
 
 _MAX_LINE_BYTES = 64 << 20
 _MAX_BACKOFF_SECONDS = 60.0
@@ -388,11 +391,18 @@ class Worker:
         return ModelUnusable(self._model_name, reason, advice)
 
     async def _read(self) -> object:
-        """The next message of the worker; None when it has ended."""
+        """The next message of the worker; None when it has ended, or says what no worker says: then it is not to be trusted."""
         if self._process is None or self._process.stdout is None:
             return None
-        line = await self._process.stdout.readline()
-        return unpack_from_worker(line) if line.endswith(b"\n") else None
+        try:
+            line = await self._process.stdout.readline()
+            return unpack_from_worker(line) if line.endswith(b"\n") else None
+        except ValueError as error:  # no message, or one without an end
+            _log.error(
+                "The engine's process said what cannot be read; it is started again (%s).",
+                type(error).__name__,
+            )
+            return None
 
     async def _supervise(self) -> None:
         """Delivers what the worker says; when it ends, starts another and gives it what can be begun again."""

@@ -1,0 +1,102 @@
+"""What befalls the bot during a soak, by a seed. Knows no answer."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from bench.console import say
+from bench.soak_bot import Bot
+from bench.soak_crowd import Crowd
+from tests.emulators.slack import Garbage, Held, RateLimited
+
+_METHODS = ("chat.postMessage", "chat.update", "chat.startStream", "chat.appendStream", "chat.stopStream")
+_DOUBT_SECONDS = 5.0
+Blow = Callable[[], Awaitable[None]]
+
+
+class Nemesis:
+    def __init__(self, bot: Bot, crowd: Crowd, rng: random.Random) -> None:
+        self._bot, self._crowd, self._rng = bot, crowd, rng
+        self.quiet = asyncio.Lock()  # whoever holds it is left alone
+        self.num_blows = 0
+        self._harmless = (
+            self._kill_worker,
+            self._stop_bot,
+            self._stop_worker,
+            self._cut,
+            self._half_open,
+            self._slow,
+            self._refuse,
+            self._garbage,
+            self._fill_disk,
+        )
+
+    async def rage(self, pause_seconds: tuple[float, float], kill_every: int) -> None:
+        """One blow after the other; each `kill_every`th ends the bot."""
+        while True:
+            await asyncio.sleep(self._rng.uniform(*pause_seconds))
+            async with self.quiet:
+                self.num_blows += 1
+                is_deadly = self.num_blows % kill_every == 0
+                blow: Blow = self._rng.choice((self._kill, self._end) if is_deadly else self._harmless)
+                say(blow.__name__.strip("_").replace("_", " "))
+                self._crowd.disturb()
+                await blow()
+                self._crowd.disturb()
+
+    async def _kill(self) -> None:
+        self._crowd.doubt(_DOUBT_SECONDS)
+        self._bot.kill()
+
+    async def _end(self) -> None:
+        self._crowd.doubt(_DOUBT_SECONDS)
+        self._bot.end()
+
+    async def _kill_worker(self) -> None:
+        self._bot.kill_worker()
+
+    async def _stop_bot(self) -> None:
+        await self._bot.stop_for(self._rng.uniform(1, 8), is_worker=False)
+
+    async def _stop_worker(self) -> None:
+        await self._bot.stop_for(self._rng.uniform(1, 8), is_worker=True)
+
+    async def _fill_disk(self) -> None:
+        self._crowd.doubt(_DOUBT_SECONDS)
+        await self._bot.fill_disk_for(self._rng.uniform(1, 5))
+        self._crowd.doubt(_DOUBT_SECONDS + 5)
+
+    async def _cut(self) -> None:
+        self._crowd.slack.cut()
+        self._crowd.discord.gateway.cut()
+
+    async def _half_open(self) -> None:
+        for request in list(self._crowd.slack._sockets.values()):  # noqa: SLF001 - the emulator is ours
+            if isinstance(request.transport, asyncio.ReadTransport) and request.transport.is_reading():
+                request.transport.pause_reading()
+
+    async def _slow(self) -> None:
+        event = asyncio.Event()
+        for method in _METHODS:
+            self._crowd.slack.fail(method, Held(event))
+        await asyncio.sleep(self._rng.uniform(1, 5))
+        event.set()
+        self._let_be()
+
+    async def _refuse(self) -> None:
+        for method in _METHODS:
+            self._crowd.slack.fail(method, RateLimited(self._rng.randint(1, 3)))
+        self._crowd.discord.fail("POST", "/messages", status=429, retry_after=1.0)
+        await asyncio.sleep(3)
+        self._let_be()
+
+    async def _garbage(self) -> None:
+        for method in _METHODS[1:]:
+            self._crowd.slack.fail(method, Garbage(self._rng.choice((500, 502, 200))))
+        self._crowd.discord.fail("POST", "/messages", status=self._rng.choice((500, 502, 503)))
+        await asyncio.sleep(3)
+        self._let_be()
+
+    def _let_be(self) -> None:
+        for method in _METHODS:
+            self._crowd.slack._faults[method].clear()  # noqa: SLF001 - the emulator is ours
