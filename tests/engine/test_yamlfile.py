@@ -4,9 +4,11 @@ import os
 import time
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import yamlfile
 from engine.errors import FileFaults
 from engine.shape import plain
 from engine.yamlfile import MAX_BYTES, FaultList, MapNode, parse, read_bytes
@@ -202,3 +204,29 @@ def test_a_folder_is_no_file_and_an_absent_file_is_told_apart(tmp_path):
 def test_no_more_is_read_than_shows_that_a_file_is_too_large(tmp_path):
     (tmp_path / "a").write_bytes(b"x" * (3 * MAX_BYTES))
     assert len(read_bytes(tmp_path / "a", follow_links=True)) == MAX_BYTES + 1
+
+
+# The two readers
+
+_PIECES = st.sampled_from([
+    *(": ", "- ", "? ", "[", "]", "{", "}", ", ", "\n", "\n  ", "\n    ", " #", "'", '"', "|", ">", "|-\n  ", "&a ", "*a"),
+    *("!x ", "%", "@", "\\", "\u2028", "\x85", "é", "😀", "---\n", "\ufeff", "~", "<<", "\t", "a", "key: ", "- {a: b}\n"),
+])  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(_PIECES, max_size=25))
+def test_what_the_fast_reader_takes_the_other_one_reads_alike(pieces):
+    text = yamlfile.decode("".join(["a: b\n", *pieces]).encode(), FaultList("x"))
+    if text is None or yamlfile._READ_APART.search(text):
+        return
+    fast, slow = FaultList("x"), FaultList("x")
+    tree = yamlfile._built(text, fast, yaml.CBaseLoader)
+    if tree is not None and not fast.found:
+        assert yamlfile._built(text, slow, yaml.BaseLoader) == tree
+        assert not slow.found
+
+
+@pytest.mark.parametrize("piece", ["[", "|", "]", "[:", "[ : ", "|>", "[a", "[:\n", "{a: "])
+def test_whether_a_file_is_for_the_fast_reader_is_found_in_one_pass(piece):
+    assert yamlfile._READ_APART.search(piece * (MAX_BYTES // len(piece))) is None
