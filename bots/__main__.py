@@ -197,7 +197,7 @@ def _chat(arguments: argparse.Namespace, opener: ModelOpener) -> int:
 def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
     setup = read_setup_to_converse(arguments.config)
     try:
-        return asyncio.run(until_signal(app.run(setup, opener, _report), signal.SIGTERM, signal.SIGINT))
+        return asyncio.run(until_signal(app.run(setup, opener, _announce), signal.SIGTERM, signal.SIGINT))
     finally:
         _give_up_what_is_unsaid()
 
@@ -387,7 +387,7 @@ def _say(line: str) -> None:
     print(printable(line), flush=True)
 
 
-def _report(line: str) -> None:
+def _announce(line: str) -> None:
     """As a bot speaks that nobody watches: no log is worth an answer, should its disk be full or its reader gone."""
     with suppress(OSError):
         _say(line)
