@@ -233,7 +233,7 @@ def _run(arguments: argparse.Namespace, opener: ModelOpener) -> int:
 async def _serve(setup: Setup, opener: ModelOpener) -> int:
     leave = Leave()
     return await until_signal(
-        app.run(setup, opener, _say_if_heard, leave=leave), signal.SIGTERM, signal.SIGINT, leave=leave
+        app.run(setup, opener, _announce, leave=leave), signal.SIGTERM, signal.SIGINT, leave=leave
     )
 
 
@@ -445,7 +445,7 @@ def _say(line: str) -> None:
     print(shown(printable(line)), flush=True)
 
 
-def _say_if_heard(line: str) -> None:
+def _announce(line: str) -> None:
     """As a bot speaks that nobody watches: no log is worth an answer, should its disk be full or its reader gone."""
     with suppress(OSError):
         _say(line)

@@ -155,3 +155,14 @@ def test_more_than_the_manifest_says_is_not_unpacked(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed, match="not what its manifest says"):
         unpack(tmp_path / "bomb.zip", tmp_path / "out")
     assert (tmp_path / "out" / "understudy.db").stat().st_size <= 11
+
+
+def test_a_part_that_was_exchanged_for_another_of_its_size_is_refused(tmp_path: Path) -> None:
+    path = archive_in(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content.replace(b"x" * 5000, b"y" * 5000))
+    with pytest.raises(StoreFailed, match=r"understudy\.db in it is not what its manifest says"):
+        verify(path)
