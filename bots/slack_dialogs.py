@@ -20,6 +20,7 @@ from engine import (
     Author,
     Message,
     Platform,
+    QueueFull,
     Right,
     Scope,
     Skill,
@@ -45,8 +46,10 @@ class Dialogs:
         by = await self._windows.author(pressed.person)
         try:
             await self._press(pressed, by)
+        except QueueFull as full:
+            await self._whisper_once(pressed, sentence(full), told_of(full))
         except UnderstudyError as error:
-            await self._whisper_once(pressed, sentence(error), told_of(error))
+            await self._whisper_once(pressed, sentence(error))
 
     async def refuse(self, pressed: Pressed) -> None:
         """There is no room for one more press of theirs."""
@@ -54,7 +57,9 @@ class Dialogs:
 
     async def _whisper_once(self, pressed: Pressed, words: str, about: str = "") -> None:
         """A button that is pressed again and again says the same once a minute."""
-        if self._workspace.bounds.told.may_tell(pressed.person.user, about or f"{words} {pressed.value}"):
+        if self._workspace.bounds.told.may_tell(
+            pressed.person.user, about or f"{words} {pressed.action} {pressed.value}"
+        ):
             await self._windows.whisper(pressed, words)
 
     async def _press(self, pressed: Pressed, by: Author) -> None:

@@ -267,7 +267,14 @@ async def test_slash_commands_without_end_open_no_threads_and_are_refused_in_wor
     model = FakeInference(num_slots=1)
     model.gate.close()
     async with running_slack(slack, tmp_path, model, seconds=60) as bot:
-        sent = [await slack.slash("UFLOOD", "C1", "/triage", f"urgent {number}") for number in range(460)]
+        limits = Limits()
+        num_taken = limits.running_per_person + limits.waiting_per_person - 1  # one slot, so one runs
+        sent = [
+            await slack.slash("UFLOOD", "C1", "/triage", f"urgent {number}") for number in range(num_taken)
+        ]
+        while bot.engine.queue.num_waiting < limits.waiting_per_person:
+            await asyncio.sleep(0.01)
+        sent += [await slack.slash("UFLOOD", "C1", "/triage", f"urgent {number}") for number in range(454)]
         await all_acked(slack)
         others = [await slack.slash(f"U{number}", "C1", "/triage", "low") for number in range(40)]
         await all_acked(slack)
@@ -275,11 +282,10 @@ async def test_slash_commands_without_end_open_no_threads_and_are_refused_in_wor
         assert len(words) == 1
         assert "wait for you already" in words[0]
         assert not any(ack for one in others for ack in one.acks)
-        of_flooder = [
-            one for one in await bot.engine.left_over(Platform.SLACK) if one.message.author.id == "UFLOOD"
-        ]
-        limits = Limits()
-        assert len(of_flooder) <= 2 * (limits.waiting_per_person + limits.running_per_person)
+        left = await bot.engine.left_over(Platform.SLACK)
+        assert sum(one.message.author.id == "UFLOOD" for one in left) == num_taken
+        opened = [call for method, call in slack.calls if method == "chat.postMessage"]
+        assert sum("<@UFLOOD>" in str(call["text"]) for call in opened) == num_taken
     injected(500)
 
 
