@@ -188,7 +188,9 @@ async def test_they_are_brought_to_their_end_and_what_came_meanwhile_is_answered
             await house.begun(*first)
             house.held.touch()
             bot.process.send_signal(signal.SIGTERM)
-            os.kill(worker_of(bot.process.pid), signal.SIGTERM)  # a service's manager may tell all of its processes
+            os.kill(
+                worker_of(bot.process.pid), signal.SIGTERM
+            )  # a service's manager may tell all of its processes
             await bot.said("Ending: 2 answers")
             status, told = await house.health()
             assert (status, told["is_leaving"], told["is_engine_up"]) == (503, True, True)
