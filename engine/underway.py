@@ -135,6 +135,7 @@ class Underway:
         """It is not begun any more, and ends if it is under way."""
         self._forget_old()
         self._deleted[message_id] = _now()
+        self._accepted.pop(message_id, None)
         self.stop(message_id, MessageDeleted())
 
     async def supersede(self, message_id: str, text: str) -> None:
