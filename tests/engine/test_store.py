@@ -115,7 +115,7 @@ async def test_forget_deletes_a_persons_own_and_nobody_elses(tmp_path: Path) -> 
     store = await Store.open(tmp_path / "db")
     asking = make_message("/forget")
     waiting = make_message("still waiting")
-    for message in (asking, waiting):
+    for message in (waiting, asking):
         await store.accept(message, "")
     for number, (author, conversation) in enumerate([("ada", "a"), ("ada", "b"), ("ada", "b"), ("bob", "b")]):
         await keep(store, scope_of(conversation), f"m{number}", author=author)
