@@ -115,7 +115,8 @@ async def test_forget_deletes_a_persons_own_and_nobody_elses(tmp_path: Path) -> 
     store = await Store.open(tmp_path / "db")
     asking = make_message("/forget")
     waiting = make_message("still waiting")
-    for message in (asking, waiting):
+    later = make_message("said after it")
+    for message in (waiting, asking, later):
         await store.accept(message, "")
     for number, (author, conversation) in enumerate([("ada", "a"), ("ada", "b"), ("ada", "b"), ("bob", "b")]):
         await keep(store, scope_of(conversation), f"m{number}", author=author)
@@ -125,7 +126,10 @@ async def test_forget_deletes_a_persons_own_and_nobody_elses(tmp_path: Path) -> 
     assert (forgotten.num_messages, forgotten.num_conversations, forgotten.num_waiting) == (3, 2, 1)
     assert [one.author_id for one in await turns(store, scope_of("b"), 9)] == ["bob"]
     assert len(await turns(store, elsewhere, 9)) == 1
-    assert [delivery.message.id for delivery in await store.left_over(Platform.TERMINAL)] == [asking.id]
+    assert [delivery.message.id for delivery in await store.left_over(Platform.TERMINAL)] == [
+        asking.id,
+        later.id,
+    ]
     await store.close()
 
 
