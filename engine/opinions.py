@@ -74,15 +74,15 @@ class Opinions:
         return {str(author): Verdict(str(verdict)) for author, verdict in rows}
 
     async def propose(self, proposal: Proposal) -> int:
-        """The number it is kept under. What the same person has proposed and nobody has decided is one proposal, also after a crash."""
+        """The number it is kept under. The same of the same person and source is one proposal while it is open, also after a crash."""
         scope, inputs = proposal.scope, _INPUTS.dump_json(dict(proposal.inputs)).decode()
         same = (
             "platform = ? AND workspace = ? AND author = ? AND skill = ? AND inputs = ? AND output = ?"
-            " AND state = 'open'"
+            " AND source = ? AND state = 'open'"
         )
         key = (
             *(scope.platform.value, scope.workspace, proposal.author.id),
-            *(proposal.skill, inputs, proposal.output),
+            *(proposal.skill, inputs, proposal.output, proposal.source),
         )
         _, rows = await self._database.run(
             Statement(

@@ -115,7 +115,8 @@ async def test_forget_deletes_a_persons_own_and_nobody_elses(tmp_path: Path) -> 
     store = await Store.open(tmp_path / "db")
     asking = make_message("/forget")
     waiting = make_message("still waiting")
-    for message in (waiting, asking):
+    later = make_message("said after it")
+    for message in (waiting, asking, later):
         await store.accept(message, "")
     for number, (author, conversation) in enumerate([("ada", "a"), ("ada", "b"), ("ada", "b"), ("bob", "b")]):
         await keep(store, scope_of(conversation), f"m{number}", author=author)
@@ -125,7 +126,10 @@ async def test_forget_deletes_a_persons_own_and_nobody_elses(tmp_path: Path) -> 
     assert (forgotten.num_messages, forgotten.num_conversations, forgotten.num_waiting) == (3, 2, 1)
     assert [one.author_id for one in await turns(store, scope_of("b"), 9)] == ["bob"]
     assert len(await turns(store, elsewhere, 9)) == 1
-    assert [delivery.message.id for delivery in await store.left_over(Platform.TERMINAL)] == [asking.id]
+    assert [delivery.message.id for delivery in await store.left_over(Platform.TERMINAL)] == [
+        asking.id,
+        later.id,
+    ]
     await store.close()
 
 
@@ -422,33 +426,3 @@ async def test_what_is_forgotten_takes_opinions_with_it(tmp_path: Path) -> None:
     left = await store.opinions.proposals()
     assert [(one.author.id, one.source) for one in left] == [("bob", "m1")]
     await store.close()
-
-
-async def steps_of_a_start(path: Path, num_turns: int) -> int:
-    """Thousands of steps of SQLite's machine that a start takes, but for the check of the file, which reads it once from end to end."""
-    store = await Store.open(path)
-    await store.join(scope_of("c"))
-    await store._database.run(
-        *(
-            Statement(
-                "INSERT INTO turns (message_id, conversation_number, chapter, author, skill, question, answer)"
-                " VALUES (?, 1, 0, 'ada', ?, 'q', 'a')",
-                (f"m{number}", f"s{number % 7}"),
-            )
-            for number in range(num_turns)
-        )
-    )
-    await store.close()
-    store = await Store.open(path)
-    steps = []
-    await store._database._connection.set_progress_handler(lambda: steps.append(1), 100)
-    assert await store.left_over(Platform.SLACK) == ()
-    await store.skills_by_use()
-    await store.close()
-    return len(steps)
-
-
-async def test_a_start_takes_no_more_steps_with_many_turns_than_with_some(tmp_path: Path) -> None:
-    some = await steps_of_a_start(tmp_path / "some", 2000)
-    many = await steps_of_a_start(tmp_path / "many", 20_000)
-    assert many <= some + 5
