@@ -120,7 +120,6 @@ class Engine(Desk):
         suggestions = Suggestions(store, skillbook, permissions, is_on=teaching.suggestions)
         self._teachdesk = TeachDesk(taught, skillbook, permissions, store, suggestions=suggestions)
         self.queue = Queue(inference.info.num_slots, limits, clock=_now)
-        self.is_read_only = False  # whoever finds the disk full says so
         self._ladder = Ladder(inference.info.num_slots, limits.waiting, limits.waiting_seconds)
         self.meter = Meter(clock=_now)
         self._measuredesk = MeasureDesk(self.trials, skillbook, permissions)
@@ -132,7 +131,7 @@ class Engine(Desk):
     def pressure(self) -> Step:
         """How much is left out at the moment, because of all that there is to do."""
         queue = self.queue
-        return self._ladder.look(Load(queue.num_waiting, queue.oldest_wait_seconds, self.is_read_only))
+        return self._ladder.look(Load(queue.num_waiting, queue.oldest_wait_seconds, bool(self.store.trouble)))
 
     async def calm(self) -> None:
         """Returns when there is room for what nobody waits for."""

@@ -1,8 +1,9 @@
 """Ever more to do: what is left out step by step, what is said of it, and how everything comes back."""
 
 import asyncio
+import errno
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.emulators.slack_bot import running as running_slack
 from tests.engine.test_engine_deadlines import open_engine as open_timed_engine
 from tests.fakes import FakeInference, make_message, make_skill, open_engine, scope_of
 from tests.outcomes import Injected
+from tests.sqlitefaults import failing_disk
 
 WORDS = 200
 LIMITS = Limits(waiting=40, waiting_per_channel=1000)
@@ -175,15 +177,17 @@ async def test_the_background_pauses_and_goes_on_when_the_line_is_short(
     injected(1)
 
 
-@pytest.mark.fault("F22", "whoever keeps things says that nothing can be kept")
+@pytest.mark.fault("F22", "the disk is full when somebody asks")
 async def test_read_only_is_the_last_step_and_goes_when_it_is_over(
     tmp_path: Path, injected: Injected
 ) -> None:
     async with open_engine(tmp_path, FakeInference()) as engine:
-        engine.is_read_only = True
+        with failing_disk() as disk, suppress(UnderstudyError):
+            disk.error, disk.fails = errno.ENOSPC, lambda _: True
+            await engine.accept(make_message("hello"), "")
         assert engine.pressure is Step.READ_ONLY
         assert "nothing new is kept" in finished(await ask(engine, 1, "/queue")).text
-        engine.is_read_only = False
+        assert await engine.store.is_well_again()
         assert engine.pressure is Step.CALM
     injected(1)
 
