@@ -242,6 +242,7 @@ class Client(discord.Client):
         buttons = ButtonDesk(engine, replies, self._running, lessons, self._askers.get)
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._owed: set[asyncio.Task[None]] = set()
         self.is_lost = True
         self.is_doubted = False
 
@@ -260,6 +261,7 @@ class Client(discord.Client):
         self._begin(self._sync.keep(self.application_id or 0, put, _TROUBLE))
 
     async def close(self) -> None:
+        await asyncio.gather(*self._owed, return_exceptions=True)
         tasks = [*self._tasks]
         for task in tasks:
             task.cancel()
@@ -339,11 +341,18 @@ class Client(discord.Client):
             intake.leave(key)
 
     async def on_raw_message_delete(self, event: discord.RawMessageDeleteEvent) -> None:
-        await self._deleted(event.message_id)
+        await self._to_its_end(self._deleted(event.message_id))
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
         for message_id in event.message_ids:
-            await self._deleted(message_id)
+            await self._to_its_end(self._deleted(message_id))
+
+    async def _to_its_end(self, work: Coroutine[None, None, None]) -> None:
+        """What Discord tells once, and what a bot that ends in order must still have done."""
+        task = asyncio.create_task(work)
+        self._owed.add(task)
+        task.add_done_callback(self._owed.discard)
+        await task
 
     async def _deleted(self, message_id: int) -> None:
         """A message that was for the bot, or one of the bot's own: its answer stops."""

@@ -31,6 +31,7 @@ class NoStore:
     """Keeps nothing: a database has a thread, and threads know no virtual time."""
 
     features = trials = None  # what is answered here needs none
+    trouble = ""
     aside = NothingAside()
 
     async def conversation(self, scope: Scope, *, before: str, max_turns: int, again_of: str) -> Conversation:
