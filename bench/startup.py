@@ -2,14 +2,19 @@
 
 import argparse
 import asyncio
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine import Skillbook, Store
-from engine.database import Database, Statement
+_ROOT = Path(__file__).resolve().parent.parent
+if sys.path[0] == str(_ROOT / "bench"):
+    sys.path[0] = str(_ROOT)  # started as a file: this one would stand before the package `engine`
+
+from engine import Skillbook, Store  # noqa: E402
+from engine.database import Database, Statement  # noqa: E402
 
 _BATCH = 5000
 _LABELS = ("urgent", "normal", "low")
