@@ -342,8 +342,11 @@ class Client(discord.Client):
         await self._deleted(event.message_id)
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
-        for message_id in event.message_ids:
-            await self._deleted(message_id)
+        """One that cannot be kept keeps no other from it: Discord does not tell again."""
+        ended = await asyncio.gather(*map(self._deleted, event.message_ids), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _deleted(self, message_id: int) -> None:
         """A message that was for the bot, or one of the bot's own: its answer stops."""
