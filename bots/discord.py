@@ -242,6 +242,8 @@ class Client(discord.Client):
         buttons = ButtonDesk(engine, replies, self._running, lessons, self._askers.get)
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
         self._tasks: set[asyncio.Task[None]] = set()
+        parsers = self._connection.parsers  # what one of them raises would end the login
+        parsers.update({event: partial(_read_if_readable, event, read) for event, read in parsers.items()})
         self.is_lost = True
         self.is_doubted = False
 
@@ -596,6 +598,13 @@ def _meaning(error: discord.HTTPException) -> Exception:
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return _Banned()  # discord.py itself waits for the limits it understands
     return Refused(error.status, error.code)
+
+
+def _read_if_readable(event: str, read: Callable[[Any], None], data: object) -> None:
+    try:
+        read(data)
+    except Exception as error:  # noqa: BLE001  discord.py trips in many ways over parts that are missing
+        _log.debug("Discord told of a %s that cannot be read: %s.", event, type(error).__name__)
 
 
 def _is_edited_just_now(message: discord.Message) -> bool:

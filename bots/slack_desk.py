@@ -4,6 +4,7 @@ Everything is taken within the three seconds that Slack gives: what is slower go
 """
 
 import asyncio
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -73,6 +74,9 @@ class Desk:
 
     async def take(self, body: Mapping[str, object]) -> Ack:
         """Returns when it is kept or begun, so that Slack can be told. What there is no room for is to come once more."""
+        if not _is_text(body):
+            _log.debug("Slack told of something that is no text and cannot be kept.")
+            return Ack()
         arriving, key = self._bounds.arriving, object()
         try:
             arriving.enter(key, "")
@@ -235,3 +239,12 @@ class Desk:
             await work()
         except Exception:  # noqa: BLE001
             _log.exception("Something that Slack told was not carried out")
+
+
+def _is_text(body: Mapping[str, object]) -> bool:
+    """False: half a character is among it."""
+    try:
+        json.dumps(body, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
