@@ -30,6 +30,7 @@ class Lives:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lives: list[Life] = []
+        self.walls: list[tuple[str, Wall]] = []
         self.being: Being
 
     async def begin(self) -> None:
@@ -51,12 +52,17 @@ class Lives:
         for delivery in await self.being.engine.left_over(Platform.SLACK):
             self._answer(delivery)
 
+    def wall_of(self, message_id: str) -> Wall:
+        wall = Wall(self.being.life)
+        self.walls.append((message_id.removeprefix("slack:T1:"), wall))
+        return wall
+
     def life_of(self, path: Path) -> Life:
         return self.lives[int(path.relative_to(self.folder).parts[0]) - 1]
 
     def _answer(self, delivery: Delivery) -> None:
         being = self.being
-        task = asyncio.ensure_future(deliver(being.engine, delivery, Wall(being.life)))
+        task = asyncio.ensure_future(deliver(being.engine, delivery, self.wall_of(delivery.message.id)))
         being.tasks.add(task)
         task.add_done_callback(being.tasks.discard)
 
@@ -142,6 +148,8 @@ async def test_what_was_said_before_is_forgotten_and_what_came_after_is_answered
             lives.being.life.num_left = moment
             lives.being.model.gate.open()
             has_died = await lives.quiet()
+            shown = [text for key, wall in lives.walls for text in wall.messages.values() if key == "after"]
+            assert "hello again" in shown
             # A /forget that is carried out once more after a death also takes what was answered meanwhile.
             assert await lives.turns() in ([["after"], []] if has_died else [["after"]])
             assert await lives.being.engine.left_over(Platform.SLACK) == ()
