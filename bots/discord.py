@@ -243,6 +243,8 @@ class Client(discord.Client):
         self._interactions = InteractionDesk(engine, replies, buttons, self._running, lambda: self._own_id)
         self._tasks: set[asyncio.Task[None]] = set()
         self._owed: set[asyncio.Task[None]] = set()
+        parsers = self._connection.parsers  # what one of them raises would end the login
+        parsers.update({event: partial(_read_if_readable, event, read) for event, read in parsers.items()})
         self.is_lost = True
         self.is_doubted = False
 
@@ -344,8 +346,13 @@ class Client(discord.Client):
         await self._to_its_end(self._deleted(event.message_id))
 
     async def on_raw_bulk_message_delete(self, event: discord.RawBulkMessageDeleteEvent) -> None:
-        for message_id in event.message_ids:
-            await self._to_its_end(self._deleted(message_id))
+        """One that cannot be kept keeps no other from it: Discord does not tell again."""
+        ended = await asyncio.gather(
+            *(self._to_its_end(self._deleted(one)) for one in event.message_ids), return_exceptions=True
+        )
+        for error in ended:
+            if error is not None:
+                raise error
 
     async def _to_its_end(self, work: Coroutine[None, None, None]) -> None:
         """What Discord tells once, and what a bot that ends in order must still have done."""
@@ -602,6 +609,13 @@ def _meaning(error: discord.HTTPException) -> Exception:
     if error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return _Banned()  # discord.py itself waits for the limits it understands
     return Refused(error.status, error.code)
+
+
+def _read_if_readable(event: str, read: Callable[[Any], None], data: object) -> None:
+    try:
+        read(data)
+    except Exception as error:  # noqa: BLE001  discord.py trips in many ways over parts that are missing
+        _log.debug("Discord told of a %s that cannot be read: %s.", event, type(error).__name__)
 
 
 def _is_edited_just_now(message: discord.Message) -> bool:

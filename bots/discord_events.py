@@ -4,9 +4,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
-from bots.discord_files import FileRef, file_ref
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from bots.discord_files import FileRef
 from engine import Author, BuiltIn, Message, Platform, Scope
 
 DIRECT_MESSAGES = "dm"
@@ -156,14 +158,78 @@ class Command:
     files: tuple[FileRef, ...] = ()
 
 
+class NotReadable(Exception):
+    """Discord told of something with parts missing or exchanged."""
+
+
+class _Detail(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+D = TypeVar("D", bound=_Detail)
+
+
+class _File(_Detail):
+    filename: str
+    url: str
+    size: int
+    content_type: str | None = None
+
+
+class _User(_Detail):
+    id: int
+    username: str
+    global_name: str | None = None
+
+
+class _Said(_Detail):
+    content: str = ""
+    mentions: tuple[_User, ...] = ()
+    attachments: tuple[_File, ...] = ()
+
+
+class _Resolved(_Detail):
+    attachments: Mapping[str, _File] = {}
+    messages: Mapping[str, _Said] = {}
+
+
+class _Option(_Detail):
+    name: str
+    type: int
+    value: str | int | float | bool
+    focused: bool = False
+
+
+class _Called(_Detail):
+    name: str
+    options: tuple[_Option, ...] = ()
+    resolved: _Resolved = _Resolved()
+
+
+class _Used(_Detail):
+    target_id: int
+    resolved: _Resolved = _Resolved()
+
+
 def read_command(data: Mapping[str, Any]) -> Command:
-    """From the `data` of an interaction."""
-    given = data.get("options", [])
-    focused = next((one["name"] for one in given if one.get("focused")), None)
-    known = data.get("resolved", {}).get("attachments", {})
-    sent = [str(one["value"]) for one in given if one["type"] == ATTACHMENT_OPTION]
-    typed = {one["name"]: str(one["value"]) for one in given if one["type"] != ATTACHMENT_OPTION}
-    return Command(data["name"], typed, focused, tuple(file_ref(known[one]) for one in sent if one in known))
+    """From the `data` of an interaction. Raises NotReadable."""
+    called = _read(_Called, data)
+    focused = next((one.name for one in called.options if one.focused), None)
+    known = called.resolved.attachments
+    sent = [str(one.value) for one in called.options if one.type == ATTACHMENT_OPTION]
+    typed = {one.name: str(one.value) for one in called.options if one.type != ATTACHMENT_OPTION}
+    return Command(called.name, typed, focused, tuple(_file_ref(known[one]) for one in sent if one in known))
+
+
+def _read(kind: type[D], data: Mapping[str, Any]) -> D:
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise NotReadable(f"{error.error_count()} parts of it") from None
+
+
+def _file_ref(file: _File) -> FileRef:
+    return FileRef(file.filename, file.url, file.size, file.content_type or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +243,8 @@ class Target:
 
 
 def read_target(data: Mapping[str, Any]) -> Target:
-    """From the `data` of an interaction with a message command."""
-    message = data.get("resolved", {}).get("messages", {}).get(str(data["target_id"]), {})
-    names = {
-        int(user["id"]): user.get("global_name") or user["username"] for user in message.get("mentions", [])
-    }
-    files = tuple(map(file_ref, message.get("attachments", [])))
-    return Target(int(data["target_id"]), message.get("content", ""), names, files)
+    """From the `data` of an interaction with a message command. Raises NotReadable."""
+    used = _read(_Used, data)
+    said = used.resolved.messages.get(str(used.target_id), _Said())
+    names = {user.id: user.global_name or user.username for user in said.mentions}
+    return Target(used.target_id, said.content, names, tuple(map(_file_ref, said.attachments)))

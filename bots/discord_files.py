@@ -1,8 +1,6 @@
 """Which files may be fetched from Discord, and how a file is sent with a message. Knows no SDK and no network."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from bots.file_stores import is_own_store
 
@@ -24,11 +22,6 @@ class FileRef:
         return self.content_type.startswith(
             ("text/", "application/json", "application/yaml", "application/xml")
         )
-
-
-def file_ref(data: Mapping[str, Any]) -> FileRef:
-    """From Discord's attachment object."""
-    return FileRef(data["filename"], data["url"], int(data["size"]), data.get("content_type") or "")
 
 
 def is_discords(url: str, api_url: str) -> bool:

@@ -1,5 +1,6 @@
 """What is done about commands, menus and windows on Discord: who wants what, and how they are answered. Knows no SDK."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,6 +9,7 @@ from bots.discord_buttons import ButtonDesk
 from bots.discord_commands import HELP_OPTION, suggestions
 from bots.discord_events import (
     Command,
+    NotReadable,
     from_command,
     read_command,
     read_target,
@@ -40,6 +42,8 @@ from engine import (
     discord_more_inputs,
     sentence,
 )
+
+_log = logging.getLogger(__name__)
 
 MAX_NOTES = 1000
 MESSAGE_COMMAND = 3
@@ -76,6 +80,8 @@ class InteractionDesk:
             await self._handle(asked)
         except UnderstudyError as error:
             await self._replies.whisper(asked, sentence(error))
+        except NotReadable as error:
+            _log.debug("Discord told of an interaction that cannot be read: %s.", error)
 
     async def _handle(self, asked: Asked) -> None:
         match asked.kind:
@@ -137,7 +143,7 @@ class InteractionDesk:
         skills = self._engine.skills_for(asked.author, scope)
         if not skills:
             await self._replies.whisper(asked, DiscordWord.NO_SKILL_HERE)
-        elif asked.data["name"] == DiscordWord.USE:
+        elif asked.data.get("name") == DiscordWord.USE:
             key = self._noted(asked, Note(files=target.files))
             await self._replies.open(asked, use_on_message(key, skills, text))
         else:
@@ -146,7 +152,7 @@ class InteractionDesk:
     # Windows and buttons
 
     async def _act(self, asked: Asked) -> None:
-        part = read_part(asked.data["custom_id"])
+        part = read_part(str(asked.data.get("custom_id")))
         if part is None:
             await self._replies.whisper(asked, DiscordWord.FORM_GONE)
             return

@@ -338,5 +338,5 @@ def _filled(parts: JsonValue) -> list[tuple[str, str]]:
         if isinstance(component, dict):
             values = component.get("values")
             value = values[0] if isinstance(values, list) and values else component.get("value", "")
-            found.append((str(component["custom_id"]), str(value or "")))
+            found.append((str(component.get("custom_id")), str(value or "")))
     return found

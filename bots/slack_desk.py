@@ -3,7 +3,10 @@
 Everything is taken within the three seconds that Slack gives: what is slower goes on in a task.
 """
 
+import asyncio
+import json
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,6 +46,9 @@ class Ack:
 
 NOT_NOW = Ack(status=503)
 
+NEWS_SECONDS = 2.0  # of the three that Slack waits
+MAX_NEWS_KNOWN = 1000
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -64,9 +70,13 @@ class Desk:
         self._dialogs = dialogs
         self._home = home
         self._bounds = workspace.bounds
+        self._news: OrderedDict[str, asyncio.Future[bool]] = OrderedDict()
 
     async def take(self, body: Mapping[str, object]) -> Ack:
         """Returns when it is kept or begun, so that Slack can be told. What there is no room for is to come once more."""
+        if not _is_text(body):
+            _log.debug("Slack told of something that is no text and cannot be kept.")
+            return Ack()
         arriving, key = self._bounds.arriving, object()
         try:
             arriving.enter(key, "")
@@ -83,10 +93,12 @@ class Desk:
             return await self._take_command(body)
         if (interaction := read_interaction(body)) is not None:
             return await self._take_interaction(interaction)
-        return await self._take_event(body.get("event"))
+        return await self._take_event(body.get("event"), str(body.get("event_id") or ""))
 
     async def _take_command(self, body: Mapping[str, object]) -> Ack:
         heard = read_command(body, self._workspace.identity, self._engine.skillbook.names)
+        if heard is None:
+            return Ack()
         try:
             self._begin(await self._answers.keep(heard))
         except QueueFull as full:
@@ -96,10 +108,10 @@ class Desk:
             return Ack(text=sentence(error))  # it is not sent again, so its person is told
         return Ack()
 
-    async def _take_event(self, event: object) -> Ack:
+    async def _take_event(self, event: object, event_id: str) -> Ack:
         heard = read_event(event, self._workspace.identity, self._workspace.bots)
         if heard is None:
-            return self._take_news(event)
+            return await self._take_news(event, event_id)
         return await self._take_message(heard)
 
     async def _take_message(self, heard: Heard) -> Ack:
@@ -117,22 +129,48 @@ class Desk:
         if delivery is not None:
             self._answers.begin(delivery)
 
-    def _take_news(self, event: object) -> Ack:
-        """What is no message: nothing of it is lost for good when it is lost."""
+    async def _take_news(self, event: object, event_id: str) -> Ack:
+        """What is no message. A deletion and an edit are acknowledged when they are kept; the rest may be lost."""
         identity = self._workspace.identity
         try:
             if (deleted := read_deleted(event, identity)) is not None:
-                self._carry_out(self._bounds.news, partial(self._answers.deleted, deleted))
-            elif (edited := read_edited(event, identity)) is not None:
-                self._carry_out(self._bounds.news, partial(self._answers.answer_edited, edited))
-            else:
-                self._take_other(event)
+                return await self._kept_news(event_id, partial(self._answers.deleted, deleted))
+            if (edited := read_edited(event, identity)) is not None:
+                return await self._kept_news(event_id, partial(self._answers.answer_edited, edited))
+            self._take_other(event)
         except QueueFull:
             self._log_once(
                 "More is edited and deleted in Slack than can be looked at: it is to tell once more."
             )
             return NOT_NOW
         return Ack()
+
+    async def _kept_news(self, event_id: str, work: Work) -> Ack:
+        """What takes longer than Slack waits goes on, and is found again when Slack tells once more. Raises QueueFull."""
+        done = self._news.get(event_id)
+        if done is None:
+            done = asyncio.get_running_loop().create_future()
+            self._carry_out(self._bounds.news, partial(self._keep_news, event_id, work, done))
+            self._know_news(event_id, done)
+        await asyncio.wait((done,), timeout=NEWS_SECONDS)
+        return Ack() if done.done() and done.result() else NOT_NOW
+
+    async def _keep_news(self, event_id: str, work: Work, done: asyncio.Future[bool]) -> None:
+        try:
+            await work()
+            done.set_result(True)
+        except UnderstudyError as error:
+            self._log_once(f"What was deleted or edited in Slack could not be kept: {sentence(error)}")
+        finally:
+            if not done.done():
+                self._news.pop(event_id, None)
+                done.set_result(False)
+
+    def _know_news(self, event_id: str, done: asyncio.Future[bool]) -> None:
+        if event_id:
+            self._news[event_id] = done
+        while len(self._news) > MAX_NEWS_KNOWN:
+            self._news.popitem(last=False)
 
     def _carry_out(self, intake: Intake, work: Work, person: str = "") -> None:
         """Raises QueueFull."""
@@ -201,3 +239,12 @@ class Desk:
             await work()
         except Exception:  # noqa: BLE001
             _log.exception("Something that Slack told was not carried out")
+
+
+def _is_text(body: Mapping[str, object]) -> bool:
+    """False: half a character is among it."""
+    try:
+        json.dumps(body, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,5 +1,6 @@
 """What Slack tells us as an engine's message, and the way back to where the answer goes. Knows no SDK and no network."""
 
+import logging
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ _SPOKEN_SUBTYPES = (None, "file_share", "thread_broadcast")
 _BARE_COMMAND = re.compile(r"!([\w-]+)(?:\s|$)")
 _FIRST_WORD = re.compile(r"[/!]?([\w-]+)")
 _MARKUP = re.compile(r"<([@#!]?)([^<>|]*)(?:\|([^<>]*))?>")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +248,16 @@ def _address(said: "_Event") -> SlackAddress:
     )
 
 
-def read_command(body: Mapping[str, object], identity: Identity, skills: Collection[str]) -> Heard:
-    """A slash command. Its conversation is only known when its opening message has been posted: see `in_thread`."""
-    said = _Command.model_validate(body)
+def read_command(body: Mapping[str, object], identity: Identity, skills: Collection[str]) -> Heard | None:
+    """A slash command. Its conversation is only known when its opening message has been posted: see `in_thread`.
+
+    None where parts of it are missing.
+    """
+    try:
+        said = _Command.model_validate(body)
+    except ValidationError as error:
+        _log.debug("Slack told of a command that cannot be read: %d parts of it.", error.error_count())
+        return None
     name = said.command.removeprefix("/")
     text = readable(said.text, identity.bot_user)
     message = Message(

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bots.slack_events import (
     MAX_QUOTED_CHARACTERS,
     Claim,
+    Heard,
     Identity,
     SlackAddress,
     SlackFile,
@@ -47,6 +48,19 @@ def command(name: str, text: str) -> dict[str, Any]:
         "trigger_id": "9.9",
         "response_url": "http://127.0.0.1/r",
     }
+
+
+def slashed(name: str, text: str) -> Heard:
+    heard = read_command(command(name, text), ME, SKILLS)
+    assert heard is not None
+    return heard
+
+
+@pytest.mark.parametrize("part", ["command", "channel_id", "user_id", "trigger_id"])
+def test_a_command_with_a_part_missing_is_let_be(part: str) -> None:
+    body = command("/triage", "it burns")
+    del body[part]
+    assert read_command(body, ME, SKILLS) is None
 
 
 @pytest.mark.parametrize(
@@ -156,28 +170,26 @@ def test_the_thread_is_the_conversation() -> None:
     ],
 )
 def test_slash_commands(name: str, text: str, expected: tuple[str | None, str]) -> None:
-    message = read_command(command(name, text), ME, SKILLS).message
+    message = slashed(name, text).message
     assert (message.command, message.text) == expected
     assert message.author.name == "ada"
 
 
 def test_a_slash_command_moves_into_the_thread_that_it_opened() -> None:
-    before = read_command(command("/triage", "it burns"), ME, SKILLS).message
+    before = slashed("/triage", "it burns").message
     after = in_thread(before, "C1", "7.7")
     assert (after.scope.conversation, after.command, after.text) == ("7.7", "triage", "it burns")
     assert after.id != before.id
-    assert before.id == read_command(command("/triage", "it burns"), ME, SKILLS).message.id
+    assert before.id == slashed("/triage", "it burns").message.id
 
 
 def test_the_only_live_mention_in_an_opening_is_who_asked() -> None:
-    opening = read_command(
-        command("/triage", "<!channel> <@U2> &lt;@U3&gt; a\nb"), ME, SKILLS
-    ).address.opening
+    opening = slashed("/triage", "<!channel> <@U2> &lt;@U3&gt; a\nb").address.opening
     assert opening == "<@U1> asked `/triage`\n> @channel @U2 &lt;@U3&gt; a\n> b"
 
 
 def test_an_opening_fits_whatever_was_asked() -> None:
-    opening = read_command(command("/triage", "<&>\n" * 5000), ME, SKILLS).address.opening
+    opening = slashed("/triage", "<&>\n" * 5000).address.opening
     assert len(opening) < MAX_QUOTED_CHARACTERS * 6
     assert opening.endswith("…")
 

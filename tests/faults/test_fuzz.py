@@ -26,6 +26,10 @@ from engine.inference import ChatMessage, Prompt, Request, Role, Worker
 from engine.inference.wire import ModelInfo, Ready, pack
 from engine.skillfile import read_skill
 from engine.teachform import example_of, read_new_skill, sounds_like_a_correction, split_pair
+from tests.emulators.discord import DiscordEmulator
+from tests.emulators.discord_bot import running as discord_running
+from tests.emulators.slack import SlackEmulator
+from tests.emulators.slack_bot import running as slack_running
 from tests.fakes import FakeSkillbook, make_message, make_skill
 from tests.outcomes import Injected
 from tests.processes import ROOT
@@ -236,6 +240,10 @@ PRESS: dict[str, Any] = {
     "actions": [{"type": "button", "action_id": "rate", "value": "good|slack:T1:C1:1.2"}],
     "view": {"id": "V1", "callback_id": "correct", "private_metadata": "{}", "state": {"values": {"input.text": {"a": {"value": "²"}}}}},
 }  # fmt: skip
+SLASH: dict[str, Any] = {
+    "command": "/triage", "text": "it burns", "channel_id": "C1", "user_id": "U1", "user_name": "ada", "team_id": "T1",
+    "trigger_id": "1.1", "response_url": "http://127.0.0.1:9/response/1",
+}  # fmt: skip
 STRANGE: tuple[Any, ...] = (
     None,
     "",
@@ -295,6 +303,60 @@ def test_it_is_read_or_let_be_and_nothing_is_raised(injected: Injected) -> None:
                 skill
             )
     injected(3300)
+
+
+def _failures(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Errors that nobody expected, of the bot's own; what the SDKs cannot read they tell themselves."""
+    own = [one for one in caplog.records if one.exc_info and one.name.startswith(("bots.", "engine."))]
+    return [one.getMessage() for one in own if not one.name.endswith(".sdk")]
+
+
+@pytest.mark.fault("F7", "Slack tells of events, commands and presses with parts missing or exchanged")
+async def test_slack_is_answered_as_before_and_nothing_fails(
+    tmp_path: Path, injected: Injected, caplog: pytest.LogCaptureFixture
+) -> None:
+    bodies = [
+        ("events_api", {"type": "event_callback", "team_id": "T1", "event": one})
+        for one in bent(EVENT, 30, seed=7)
+    ]
+    bodies += [("slash_commands", one) for one in bent(SLASH, 20, seed=8)]
+    bodies += [("interactive", one) for one in bent(PRESS, 30, seed=9)]
+    async with SlackEmulator.start() as slack, slack_running(slack, tmp_path) as bot:
+        for kind, body in bodies:
+            await slack._tell(kind, body)
+        ts = await slack.dm("U9", "still there?")
+        assert (await slack.answer_in("DU9", ts)).text == "still there?"
+        assert not bot.task.done()
+    assert _failures(caplog) == []
+    injected(len(bodies))
+
+
+@pytest.mark.fault("F7", "Discord tells of messages, commands and presses with parts missing or exchanged")
+async def test_discord_is_answered_as_before_and_nothing_fails(
+    tmp_path: Path, injected: Injected, caplog: pytest.LogCaptureFixture
+) -> None:
+    num_told = 0
+    async with DiscordEmulator.start() as discord, discord_running(discord, tmp_path) as bot:
+        told: list[tuple[str, dict[str, Any]]] = []
+
+        async def listen(event: str, data: dict[str, Any]) -> None:
+            told.append((event, data))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(discord.gateway, "dispatch", listen)
+            said = await discord.say("ann", "general", "hello", mention=True)
+            await discord.slash("ann", "general", "triage", text="it burns")
+            await discord.slash("ann", "general", "translate", to="language 3")
+            await discord.use_on("ann", said, discord.commands[-1]["name"])
+        for event, data in told:
+            for body in bent(data, 20, seed=10):
+                await discord.gateway.dispatch(event, body)
+                num_told += 1
+        asked = await discord.say("bob", "general", "still there?", mention=True)
+        await discord.answer_to(asked, "still there?")
+        assert not bot.task.done()
+    assert _failures(caplog) == []
+    injected(num_told)
 
 
 BROKEN_WORKER = """\
