@@ -11,7 +11,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
@@ -22,9 +22,10 @@ if sys.path[0] == str(_ROOT / "bench"):
 
 from bench.console import say
 from bench.document import goal_line, listed
+from bench.figures import percentile
 from bench.goals import Goal
 from bench.soak_bot import Bot, is_supported
-from bench.soak_crowd import BURST, NUM_QUIET, Crowd
+from bench.soak_crowd import BURST, NUM_QUIET, Asked, Crowd
 from bench.soak_goals import Measured, goals
 from bench.soak_nemesis import Nemesis
 from bench.table import as_text, goal_rows
@@ -55,7 +56,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="tiny", help="`starter`, or a GGUF file; tiny: of random weights")
     parser.add_argument("--kill-every", type=int, default=8, help="which of the blows ends the bot")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--log", type=Path, help="where what the bot has said is kept")
+    parser.add_argument(
+        "--log", type=Path, help="where what the bot has said is kept; without it in build/, by the seed"
+    )
     return parser.parse_args(given)
 
 
@@ -98,8 +101,8 @@ async def _go_on(
         say(f"somebody alone waits {median(measured.alone):.2f} s; {options.minutes:g} minutes begin")
         people = _people(rng, crowd)
         seconds = 60 * options.minutes
-        people.append(_burst_at(seconds / 3, nemesis, crowd, measured))
-        people.append(nemesis.rage((4.0, 12.0), options.kill_every))
+        people.append(_burst_at(seconds / 3, nemesis, crowd, bot, measured))
+        people.append(nemesis.rage((6.0, 18.0), options.kill_every))
         tasks = [asyncio.ensure_future(one) for one in people]
         done, _ = await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:
@@ -109,12 +112,12 @@ async def _go_on(
             if not task.cancelled() and task.exception() is not None:
                 raise AssertionError("the crowd or the nemesis has failed") from task.exception()
         say("nobody asks any more")
-        await _drained(crowd)
+        await _drained(crowd, bot)
     finally:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-    _count(crowd, measured)
+    _count(crowd, bot.inbox(), measured)
 
 
 async def _alone(crowd: Crowd) -> list[float]:
@@ -151,35 +154,56 @@ async def _every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         await do()
 
 
-async def _burst_at(seconds: float, nemesis: Nemesis, crowd: Crowd, measured: Measured) -> None:
+async def _burst_at(seconds: float, nemesis: Nemesis, crowd: Crowd, bot: Bot, measured: Measured) -> None:
     """Nothing else befalls the bot meanwhile."""
     await asyncio.sleep(seconds)
     async with nemesis.quiet:
         await asyncio.sleep(8)  # what was before is over
         say(f"{BURST} events at once")
         crowd.disturb()
+        before = bot.turns_on_a_core
         measured.burst_acks = await crowd.burst()
+        ran, waited = (after - then for after, then in zip(bot.turns_on_a_core, before, strict=True))
+        measured.burst_waited_share = waited / (ran + waited) if ran + waited > 0 else 0.0
         crowd.disturb()
     await asyncio.Event().wait()
 
 
-async def _drained(crowd: Crowd) -> None:
-    """Until everything that is owed was answered, or for as long as nobody would wait."""
+async def _drained(crowd: Crowd, bot: Bot) -> None:
+    """Until everything that is owed was answered or refused, or for as long as nobody would wait."""
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
-    while loop.time() < end and any(one.is_owed for one in crowd.open):  # noqa: ASYNC110 - as above
+    while loop.time() < end:
+        inbox = await asyncio.to_thread(bot.inbox)
+        is_idle = bool(inbox) and all(inbox.values())
+        if is_idle and not any(one.is_owed and _lost_how(one, crowd, inbox) for one in crowd.open):
+            break
         await asyncio.sleep(0.5)
     await asyncio.sleep(3.0)  # a second answer, if there is one
 
 
-def _count(crowd: Crowd, measured: Measured) -> None:
+def _lost_how(one: Asked, crowd: Crowd, inbox: Mapping[str, bool]) -> str:
+    """Nothing where it was answered, or refused: who is told so is not told again for a minute, and nothing is owed to them."""
+    if one.is_done:
+        return ""
+    is_settled = inbox.get(one.message_id)
+    if is_settled is False:
+        return "kept, and not answered yet"
+    if crowd.was_told(one):
+        return ""
+    return "kept, and done with without a word" if is_settled else "acknowledged, neither kept nor refused"
+
+
+def _count(crowd: Crowd, inbox: Mapping[str, bool], measured: Measured) -> None:
     crowd.look()
     crowd.count_answers()
     owed = [one for one in crowd.asked if one.is_owed]
     measured.num_asked = len(owed)
     measured.num_answered = sum(one.answered_at is not None for one in owed)
-    measured.num_refused = sum(one.refused_at is not None for one in owed)
-    measured.lost = [f"{one.where} {one.user} {one.key}" for one in owed if not one.is_done]
+    lost = {one: how for one in owed if (how := _lost_how(one, crowd, inbox))}
+    measured.num_refused = measured.num_asked - measured.num_answered - len(lost)
+    measured.num_told = sum(one.refused_at is not None for one in owed)
+    measured.lost = [f"{one.where} {one.user} {one.key}: {how}" for one, how in lost.items()]
     measured.doubled = [f"{one.where} {one.user} {one.key}" for one in crowd.asked if one.num_answers > 1]
     measured.beside_flooder = [
         one.answered_at - one.asked_at
@@ -208,8 +232,10 @@ def main(options: argparse.Namespace) -> int:
         try:
             measured = asyncio.run(soak(options, random.Random(seed), home))
         finally:
-            if options.log:
-                options.log.write_bytes((home / "bot.log").read_bytes())
+            log = options.log or _ROOT / "build" / f"soak-{seed}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_bytes((home / "bot.log").read_bytes())
+            say(f"what the bot has said: {log}")
     found = goals(measured)
     print("\n".join(_about(options, seed, measured)) + "\n\n" + as_text(goal_rows(found)))
     for kind, which in (("lost", measured.lost), ("doubled", measured.doubled)):
@@ -223,9 +249,17 @@ def main(options: argparse.Namespace) -> int:
 def _about(options: argparse.Namespace, seed: int, measured: Measured) -> list[str]:
     return [
         f"{options.minutes:g} minutes, seed {seed}, model {Path(options.model).name}",
-        f"{measured.num_asked} messages arrived: {measured.num_answered} answered, {measured.num_refused} refused in words",
+        f"{measured.num_asked} messages arrived: {measured.num_answered} answered, {measured.num_refused} refused in words, {measured.num_told} of these each with a notice of its own",
+        f"during the burst the bot waited for a core {measured.burst_waited_share:.0%} of the time that it could have run",
+        f"{len(measured.beside_flooder)} waits beside the flooder; alone {1000 * median(measured.alone):.0f} ms, beside {_spread(measured.beside_flooder)}",
         f"{measured.num_kills} kills, {len(measured.memory)} lives, {len(measured.doubled)} doubled",
     ]
+
+
+def _spread(waits: list[float]) -> str:
+    if not waits:
+        return "none"
+    return ", ".join(f"p{100 * share:.0f} {1000 * percentile(waits, share):.0f} ms" for share in (0.5, 0.95))
 
 
 def _write(path: Path, about: list[str], found: list[Goal]) -> None:

@@ -5,9 +5,10 @@ import os
 import re
 import resource
 import signal
+import sqlite3
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -20,7 +21,7 @@ from tests.processes import UNDERSTUDY, worker_of
 
 _LOOK_SECONDS = 1.0
 _END_SECONDS = 40.0
-_LAG = re.compile(r'understudy_loop_lag_seconds_bucket\{.*?le="([^"]+)".*?\} (\S+)')
+_LAG = re.compile(r'understudy_loop_beat_lag_seconds_bucket\{.*?le="([^"]+)".*?\} (\S+)')
 
 
 class Bot:
@@ -36,12 +37,30 @@ class Bot:
             "UNDERSTUDY__METRICS__PORT": str(port),
         }
         self._process: asyncio.subprocess.Process | None = None
+        self._database = f"file:{home / 'data' / 'understudy.db'}?mode=ro"
         self._is_told_to_end = False
         self._lags: dict[float, float] = {}
 
     @property
     def pid(self) -> int:
         return 0 if self._process is None else self._process.pid
+
+    @property
+    def turns_on_a_core(self) -> tuple[float, float]:
+        """How long its main thread has run, and how long it was ready to and had to wait because others ran."""
+        with suppress(OSError, ValueError):
+            ran, waited, _ = Path(f"/proc/{self.pid}/schedstat").read_text().split()
+            return int(ran) / 1e9, int(waited) / 1e9
+        return 0.0, 0.0
+
+    def inbox(self) -> dict[str, bool]:
+        """By its id what the bot has kept, and whether it is done with it. Empty while the database cannot be read."""
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self._database, uri=True, timeout=5)) as opened:
+            return {
+                message_id: settled_at is not None
+                for message_id, settled_at in opened.execute("SELECT id, settled_at FROM inbox")
+            }
+        return {}
 
     async def live(self) -> None:
         """For ever: one life after the other. Ends its last one when it is cancelled."""

@@ -20,6 +20,7 @@ class Measured:
     num_asked: int = 0
     num_answered: int = 0
     num_refused: int = 0
+    num_told: int = 0  # of those that were refused: a notice a minute is enough for one person
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     num_kills: int = 0
@@ -28,6 +29,7 @@ class Measured:
         default_factory=dict
     )  # how many were at most so long; by the bound, in rising order
     burst_acks: list[float] = field(default_factory=list)
+    burst_waited_share: float = 0.0  # for a core, of the time in which the bot could have run
     alone: list[float] = field(default_factory=list)
     beside_flooder: list[float] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
