@@ -38,6 +38,7 @@ from tests.tinymodel import write_tiny_model
 ALONE_ASKS = 8
 START_SECONDS = 90.0
 DRAIN_SECONDS = 120.0
+SLOW_SECONDS = 0.5
 TRIAGE = """\
 description: How urgent is it?
 instructions: Say how urgent it is.
@@ -96,6 +97,7 @@ async def _go_on(
 ) -> None:
     nemesis = Nemesis(bot, crowd, rng)
     beside = [asyncio.create_task(crowd.watch()), asyncio.create_task(crowd.redeliver())]
+    beside.append(asyncio.create_task(_look_after(bot, crowd)))
     try:
         measured.alone = await _alone(crowd)
         say(f"somebody alone waits {median(measured.alone):.2f} s; {options.minutes:g} minutes begin")
@@ -118,6 +120,14 @@ async def _go_on(
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
     _count(crowd, bot.inbox(), measured)
+
+
+async def _look_after(bot: Bot, crowd: Crowd) -> None:
+    """Nobody's patience is measured while the bot ends, begins or is without its model."""
+    while True:
+        if not bot.is_well or not crowd.is_heard:
+            crowd.disturb()
+        await asyncio.sleep(0.25)
 
 
 async def _alone(crowd: Crowd) -> list[float]:
@@ -166,6 +176,7 @@ async def _burst_at(seconds: float, nemesis: Nemesis, crowd: Crowd, bot: Bot, me
         ran, waited = (after - then for after, then in zip(bot.turns_on_a_core, before, strict=True))
         measured.burst_waited_share = waited / (ran + waited) if ran + waited > 0 else 0.0
         crowd.disturb()
+        bot.begin_stretch()  # it keeps the room that it took for the burst
     await asyncio.Event().wait()
 
 
@@ -205,11 +216,13 @@ def _count(crowd: Crowd, inbox: Mapping[str, bool], measured: Measured) -> None:
     measured.num_told = sum(one.refused_at is not None for one in owed)
     measured.lost = [f"{one.where} {one.user} {one.key}: {how}" for one, how in lost.items()]
     measured.doubled = [f"{one.where} {one.user} {one.key}" for one in crowd.asked if one.num_answers > 1]
-    measured.beside_flooder = [
-        one.answered_at - one.asked_at
-        for one in crowd.asked
-        if one.is_quiet and one.is_calm and one.answered_at is not None
-    ]
+    calm = [one for one in crowd.asked if one.is_quiet and one.is_calm and one.answered_at is not None]
+    measured.beside_flooder = [(one.answered_at or one.asked_at) - one.asked_at for one in calm]
+    for one, wait in zip(calm, measured.beside_flooder, strict=True):
+        if wait > SLOW_SECONDS:
+            say(
+                f"{one.user} waited {wait:.2f} s, asked {one.asked_at - crowd.began_at:.1f} s after the beginning"
+            )
 
 
 def _model(name: str, home: Path) -> str:
@@ -252,7 +265,7 @@ def _about(options: argparse.Namespace, seed: int, measured: Measured) -> list[s
         f"{measured.num_asked} messages arrived: {measured.num_answered} answered, {measured.num_refused} refused in words, {measured.num_told} of these each with a notice of its own",
         f"during the burst the bot waited for a core {measured.burst_waited_share:.0%} of the time that it could have run",
         f"{len(measured.beside_flooder)} waits beside the flooder; alone {1000 * median(measured.alone):.0f} ms, beside {_spread(measured.beside_flooder)}",
-        f"{measured.num_kills} kills, {len(measured.memory)} lives, {len(measured.doubled)} doubled",
+        f"{measured.num_kills} kills, {measured.num_lives} lives, {len(measured.doubled)} doubled",
     ]
 
 

@@ -21,6 +21,7 @@ from tests.processes import UNDERSTUDY, worker_of
 
 _LOOK_SECONDS = 1.0
 _END_SECONDS = 40.0
+_ENGINE_DOWN = "\nunderstudy_engine_up 0\n"
 _LAG = re.compile(r'understudy_loop_beat_lag_seconds_bucket\{.*?le="([^"]+)".*?\} (\S+)')
 
 
@@ -39,11 +40,21 @@ class Bot:
         self._process: asyncio.subprocess.Process | None = None
         self._database = f"file:{home / 'data' / 'understudy.db'}?mode=ro"
         self._is_told_to_end = False
+        self._is_engine_up = True
         self._lags: dict[float, float] = {}
 
     @property
     def pid(self) -> int:
         return 0 if self._process is None else self._process.pid
+
+    @property
+    def is_well(self) -> bool:
+        """It is not about to end and its model is loaded, as far as it has told."""
+        return self._is_engine_up and not self._is_told_to_end
+
+    def begin_stretch(self) -> None:
+        """What its memory has done so far is one stretch, and what it does from now on another."""
+        self._measured.memory.append([])
 
     @property
     def turns_on_a_core(self) -> tuple[float, float]:
@@ -67,6 +78,7 @@ class Bot:
         with (self._home / "bot.log").open("ab") as log:
             while True:
                 self._is_told_to_end = False
+                self._measured.num_lives += 1
                 self._process = await asyncio.create_subprocess_exec(
                     *(str(UNDERSTUDY), "run"),
                     cwd=self._home,
@@ -138,19 +150,18 @@ class Bot:
             await process.wait()
 
     async def _look(self) -> None:
-        life: list[tuple[float, float]] = []
-        self._measured.memory.append(life)
+        self.begin_stretch()
+        self._is_engine_up = True
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 if size := resident_bytes(self.pid):
-                    life.append((monotonic(), float(size)))
+                    self._measured.memory[-1].append((monotonic(), float(size)))
                 with suppress(aiohttp.ClientError, TimeoutError, OSError):
                     async with session.get(f"http://127.0.0.1:{self._port}/metrics") as response:
-                        self._lags = {
-                            float(bound): float(number)
-                            for bound, number in _LAG.findall(await response.text())
-                        }
+                        page = await response.text()
+                        self._is_engine_up = _ENGINE_DOWN not in page
+                        self._lags = {float(bound): float(number) for bound, number in _LAG.findall(page)}
                 await asyncio.sleep(_LOOK_SECONDS)
 
     def _keep_lags(self) -> None:

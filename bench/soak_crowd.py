@@ -72,6 +72,7 @@ class Crowd:
         default_factory=dict
     )  # when each person was told something in private
     disturbed_at: float = 0.0
+    began_at: float = field(default_factory=monotonic)
     clock: Callable[[], float] = monotonic
     _num_whispers: int = 0
     _dead_sessions: list[Session] = field(default_factory=list)
@@ -186,6 +187,11 @@ class Crowd:
         """The bot ends: nothing that is said in Discord until it has a session of its own again is told to it."""
         self._dead_sessions = list(self.discord.gateway.sessions)
         self.doubt(seconds)
+
+    @property
+    def is_heard(self) -> bool:
+        """Somebody listens in both places."""
+        return self.slack.has_listeners and self.discord.gateway.num_connected > 0
 
     def disturb(self) -> None:
         """What is under way now, or begins before it is over, is no measure of patience."""

@@ -15,7 +15,7 @@ MAX_POINTS = 300
 
 @dataclass(slots=True)
 class Measured:
-    """`memory` has the bot's resident bytes by the second, of each of its lives; times are in seconds."""
+    """`memory` has the bot's resident bytes by the second, in stretches: each of its lives, and from a burst on; times are in seconds."""
 
     num_asked: int = 0
     num_answered: int = 0
@@ -24,6 +24,7 @@ class Measured:
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     num_kills: int = 0
+    num_lives: int = 0
     memory: list[list[tuple[float, float]]] = field(default_factory=list)
     lags: dict[float, float] = field(
         default_factory=dict
@@ -60,7 +61,7 @@ def quantile_of(buckets: Mapping[float, float], share: float) -> float | None:
 
 def goals(measured: Measured) -> list[Goal]:
     """All of which something was measured."""
-    slopes = [found for life in measured.memory if (found := slope(life)) is not None]
+    slopes = [rise for stretch in measured.memory if (rise := slope(stretch)) is not None]
     growth = max(slopes) * 60 / (1 << 20) if slopes else None
     lag = quantile_of(measured.lags, 0.99)
     ack = percentile(measured.burst_acks, 0.99) if measured.burst_acks else None
