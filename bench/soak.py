@@ -187,13 +187,13 @@ async def _drained(crowd: Crowd, bot: Bot) -> None:
     while loop.time() < end:
         inbox = await asyncio.to_thread(bot.inbox)
         is_idle = bool(inbox) and all(inbox.values())
-        if is_idle and not any(one.is_owed and _lost_how(one, crowd, inbox) for one in crowd.open):
+        if is_idle and not any(one.is_owed and how_lost(one, crowd, inbox) for one in crowd.open):
             break
         await asyncio.sleep(0.5)
     await asyncio.sleep(3.0)  # a second answer, if there is one
 
 
-def _lost_how(one: Asked, crowd: Crowd, inbox: Mapping[str, bool]) -> str:
+def how_lost(one: Asked, crowd: Crowd, inbox: Mapping[str, bool]) -> str:
     """Nothing where it was answered, or refused: who is told so is not told again for a minute, and nothing is owed to them."""
     if one.is_done:
         return ""
@@ -211,7 +211,7 @@ def _count(crowd: Crowd, inbox: Mapping[str, bool], measured: Measured) -> None:
     owed = [one for one in crowd.asked if one.is_owed]
     measured.num_asked = len(owed)
     measured.num_answered = sum(one.answered_at is not None for one in owed)
-    lost = {one: how for one in owed if (how := _lost_how(one, crowd, inbox))}
+    lost = {one: how for one in owed if (how := how_lost(one, crowd, inbox))}
     measured.num_refused = measured.num_asked - measured.num_answered - len(lost)
     measured.num_told = sum(one.refused_at is not None for one in owed)
     measured.lost = [f"{one.where} {one.user} {one.key}: {how}" for one, how in lost.items()]
