@@ -84,6 +84,8 @@ async def soak(options: argparse.Namespace, rng: random.Random, home: Path) -> M
         finally:
             living.cancel()
             await asyncio.gather(living, return_exceptions=True)
+        for method, number in slack.tiers.refused.items():
+            say(f"{method} was called more often than Slack allows: {number} times")
         slack.tiers.refused.clear()  # counted by the bot; the emulator need not complain as well
         for violation in slack.violations + discord.violations:
             say(f"wrongly called: {violation}")
