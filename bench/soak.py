@@ -11,7 +11,7 @@ import json
 import random
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
@@ -22,9 +22,10 @@ if sys.path[0] == str(_ROOT / "bench"):
 
 from bench.console import say
 from bench.document import goal_line, listed
+from bench.figures import percentile
 from bench.goals import Goal
 from bench.soak_bot import Bot, is_supported
-from bench.soak_crowd import BURST, NUM_QUIET, Crowd
+from bench.soak_crowd import BURST, NUM_QUIET, Asked, Crowd
 from bench.soak_goals import Measured, goals
 from bench.soak_nemesis import Nemesis
 from bench.table import as_text, goal_rows
@@ -37,6 +38,7 @@ from tests.tinymodel import write_tiny_model
 ALONE_ASKS = 8
 START_SECONDS = 90.0
 DRAIN_SECONDS = 120.0
+SLOW_SECONDS = 0.5
 TRIAGE = """\
 description: How urgent is it?
 instructions: Say how urgent it is.
@@ -55,7 +57,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", default="tiny", help="`starter`, or a GGUF file; tiny: of random weights")
     parser.add_argument("--kill-every", type=int, default=8, help="which of the blows ends the bot")
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--log", type=Path, help="where what the bot has said is kept")
+    parser.add_argument(
+        "--log", type=Path, help="where what the bot has said is kept; without it in build/, by the seed"
+    )
     return parser.parse_args(given)
 
 
@@ -80,6 +84,8 @@ async def soak(options: argparse.Namespace, rng: random.Random, home: Path) -> M
         finally:
             living.cancel()
             await asyncio.gather(living, return_exceptions=True)
+        for method, number in slack.tiers.refused.items():
+            say(f"{method} was called more often than Slack allows: {number} times")
         slack.tiers.refused.clear()  # counted by the bot; the emulator need not complain as well
         for violation in slack.violations + discord.violations:
             say(f"wrongly called: {violation}")
@@ -93,13 +99,14 @@ async def _go_on(
 ) -> None:
     nemesis = Nemesis(bot, crowd, rng)
     beside = [asyncio.create_task(crowd.watch()), asyncio.create_task(crowd.redeliver())]
+    beside.append(asyncio.create_task(_look_after(bot, crowd)))
     try:
         measured.alone = await _alone(crowd)
         say(f"somebody alone waits {median(measured.alone):.2f} s; {options.minutes:g} minutes begin")
         people = _people(rng, crowd)
         seconds = 60 * options.minutes
-        people.append(_burst_at(seconds / 3, nemesis, crowd, measured))
-        people.append(nemesis.rage((4.0, 12.0), options.kill_every))
+        people.append(_burst_at(seconds / 3, nemesis, crowd, bot, measured))
+        people.append(nemesis.rage((6.0, 18.0), options.kill_every))
         tasks = [asyncio.ensure_future(one) for one in people]
         done, _ = await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:
@@ -109,12 +116,20 @@ async def _go_on(
             if not task.cancelled() and task.exception() is not None:
                 raise AssertionError("the crowd or the nemesis has failed") from task.exception()
         say("nobody asks any more")
-        await _drained(crowd)
+        await _drained(crowd, bot)
     finally:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
-    _count(crowd, measured)
+    _count(crowd, bot.inbox(), measured)
+
+
+async def _look_after(bot: Bot, crowd: Crowd) -> None:
+    """Nobody's patience is measured while the bot ends, begins or is without its model."""
+    while True:
+        if not bot.is_well or not crowd.is_heard:
+            crowd.disturb()
+        await asyncio.sleep(0.25)
 
 
 async def _alone(crowd: Crowd) -> list[float]:
@@ -151,41 +166,65 @@ async def _every(seconds: float, do: Callable[[], Awaitable[object]]) -> None:
         await do()
 
 
-async def _burst_at(seconds: float, nemesis: Nemesis, crowd: Crowd, measured: Measured) -> None:
+async def _burst_at(seconds: float, nemesis: Nemesis, crowd: Crowd, bot: Bot, measured: Measured) -> None:
     """Nothing else befalls the bot meanwhile."""
     await asyncio.sleep(seconds)
     async with nemesis.quiet:
         await asyncio.sleep(8)  # what was before is over
         say(f"{BURST} events at once")
         crowd.disturb()
+        before = bot.turns_on_a_core
         measured.burst_acks = await crowd.burst()
+        ran, waited = (after - then for after, then in zip(bot.turns_on_a_core, before, strict=True))
+        measured.burst_waited_share = waited / (ran + waited) if ran + waited > 0 else 0.0
         crowd.disturb()
+        bot.begin_stretch()  # it keeps the room that it took for the burst
     await asyncio.Event().wait()
 
 
-async def _drained(crowd: Crowd) -> None:
-    """Until everything that is owed was answered, or for as long as nobody would wait."""
+async def _drained(crowd: Crowd, bot: Bot) -> None:
+    """Until everything that is owed was answered or refused, or for as long as nobody would wait."""
     loop = asyncio.get_running_loop()
     end = loop.time() + DRAIN_SECONDS
-    while loop.time() < end and any(one.is_owed for one in crowd.open):  # noqa: ASYNC110 - as above
+    while loop.time() < end:
+        inbox = await asyncio.to_thread(bot.inbox)
+        is_idle = bool(inbox) and all(inbox.values())
+        if is_idle and not any(one.is_owed and how_lost(one, crowd, inbox) for one in crowd.open):
+            break
         await asyncio.sleep(0.5)
     await asyncio.sleep(3.0)  # a second answer, if there is one
 
 
-def _count(crowd: Crowd, measured: Measured) -> None:
+def how_lost(one: Asked, crowd: Crowd, inbox: Mapping[str, bool]) -> str:
+    """Nothing where it was answered, or refused: who is told so is not told again for a minute, and nothing is owed to them."""
+    if one.is_done:
+        return ""
+    is_settled = inbox.get(one.message_id)
+    if is_settled is False:
+        return "kept, and not answered yet"
+    if crowd.was_told(one):
+        return ""
+    return "kept, and done with without a word" if is_settled else "acknowledged, neither kept nor refused"
+
+
+def _count(crowd: Crowd, inbox: Mapping[str, bool], measured: Measured) -> None:
     crowd.look()
     crowd.count_answers()
     owed = [one for one in crowd.asked if one.is_owed]
     measured.num_asked = len(owed)
     measured.num_answered = sum(one.answered_at is not None for one in owed)
-    measured.num_refused = sum(one.refused_at is not None for one in owed)
-    measured.lost = [f"{one.where} {one.user} {one.key}" for one in owed if not one.is_done]
+    lost = {one: how for one in owed if (how := how_lost(one, crowd, inbox))}
+    measured.num_refused = measured.num_asked - measured.num_answered - len(lost)
+    measured.num_told = sum(one.refused_at is not None for one in owed)
+    measured.lost = [f"{one.where} {one.user} {one.key}: {how}" for one, how in lost.items()]
     measured.doubled = [f"{one.where} {one.user} {one.key}" for one in crowd.asked if one.num_answers > 1]
-    measured.beside_flooder = [
-        one.answered_at - one.asked_at
-        for one in crowd.asked
-        if one.is_quiet and one.is_calm and one.answered_at is not None
-    ]
+    calm = [one for one in crowd.asked if one.is_quiet and one.is_calm and one.answered_at is not None]
+    measured.beside_flooder = [(one.answered_at or one.asked_at) - one.asked_at for one in calm]
+    for one, wait in zip(calm, measured.beside_flooder, strict=True):
+        if wait > SLOW_SECONDS:
+            say(
+                f"{one.user} waited {wait:.2f} s, asked {one.asked_at - crowd.began_at:.1f} s after the beginning"
+            )
 
 
 def _model(name: str, home: Path) -> str:
@@ -208,8 +247,10 @@ def main(options: argparse.Namespace) -> int:
         try:
             measured = asyncio.run(soak(options, random.Random(seed), home))
         finally:
-            if options.log:
-                options.log.write_bytes((home / "bot.log").read_bytes())
+            log = options.log or _ROOT / "build" / f"soak-{seed}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_bytes((home / "bot.log").read_bytes())
+            say(f"what the bot has said: {log}")
     found = goals(measured)
     print("\n".join(_about(options, seed, measured)) + "\n\n" + as_text(goal_rows(found)))
     for kind, which in (("lost", measured.lost), ("doubled", measured.doubled)):
@@ -223,9 +264,17 @@ def main(options: argparse.Namespace) -> int:
 def _about(options: argparse.Namespace, seed: int, measured: Measured) -> list[str]:
     return [
         f"{options.minutes:g} minutes, seed {seed}, model {Path(options.model).name}",
-        f"{measured.num_asked} messages arrived: {measured.num_answered} answered, {measured.num_refused} refused in words",
-        f"{measured.num_kills} kills, {len(measured.memory)} lives, {len(measured.doubled)} doubled",
+        f"{measured.num_asked} messages arrived: {measured.num_answered} answered, {measured.num_refused} refused in words, {measured.num_told} of these each with a notice of its own",
+        f"during the burst the bot waited for a core {measured.burst_waited_share:.0%} of the time that it could have run",
+        f"{len(measured.beside_flooder)} waits beside the flooder; alone {1000 * median(measured.alone):.0f} ms, beside {_spread(measured.beside_flooder)}",
+        f"{measured.num_kills} kills, {measured.num_lives} lives, {len(measured.doubled)} doubled",
     ]
+
+
+def _spread(waits: list[float]) -> str:
+    if not waits:
+        return "none"
+    return ", ".join(f"p{100 * share:.0f} {1000 * percentile(waits, share):.0f} ms" for share in (0.5, 0.95))
 
 
 def _write(path: Path, about: list[str], found: list[Goal]) -> None:

@@ -5,9 +5,10 @@ import os
 import re
 import resource
 import signal
+import sqlite3
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from time import monotonic
 
@@ -20,7 +21,8 @@ from tests.processes import UNDERSTUDY, worker_of
 
 _LOOK_SECONDS = 1.0
 _END_SECONDS = 40.0
-_LAG = re.compile(r'understudy_loop_lag_seconds_bucket\{.*?le="([^"]+)".*?\} (\S+)')
+_ENGINE_DOWN = "\nunderstudy_engine_up 0\n"
+_LAG = re.compile(r'understudy_loop_beat_lag_seconds_bucket\{.*?le="([^"]+)".*?\} (\S+)')
 
 
 class Bot:
@@ -36,18 +38,47 @@ class Bot:
             "UNDERSTUDY__METRICS__PORT": str(port),
         }
         self._process: asyncio.subprocess.Process | None = None
+        self._database = f"file:{home / 'data' / 'understudy.db'}?mode=ro"
         self._is_told_to_end = False
+        self._is_engine_up = True
         self._lags: dict[float, float] = {}
 
     @property
     def pid(self) -> int:
         return 0 if self._process is None else self._process.pid
 
+    @property
+    def is_well(self) -> bool:
+        """It is not about to end and its model is loaded, as far as it has told."""
+        return self._is_engine_up and not self._is_told_to_end
+
+    def begin_stretch(self) -> None:
+        """What its memory has done so far is one stretch, and what it does from now on another."""
+        self._measured.memory.append([])
+
+    @property
+    def turns_on_a_core(self) -> tuple[float, float]:
+        """How long its main thread has run, and how long it was ready to and had to wait because others ran."""
+        with suppress(OSError, ValueError):
+            ran, waited, _ = Path(f"/proc/{self.pid}/schedstat").read_text().split()
+            return int(ran) / 1e9, int(waited) / 1e9
+        return 0.0, 0.0
+
+    def inbox(self) -> dict[str, bool]:
+        """By its id what the bot has kept, and whether it is done with it. Empty while the database cannot be read."""
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self._database, uri=True, timeout=5)) as opened:
+            return {
+                message_id: settled_at is not None
+                for message_id, settled_at in opened.execute("SELECT id, settled_at FROM inbox")
+            }
+        return {}
+
     async def live(self) -> None:
         """For ever: one life after the other. Ends its last one when it is cancelled."""
         with (self._home / "bot.log").open("ab") as log:
             while True:
                 self._is_told_to_end = False
+                self._measured.num_lives += 1
                 self._process = await asyncio.create_subprocess_exec(
                     *(str(UNDERSTUDY), "run"),
                     cwd=self._home,
@@ -119,19 +150,18 @@ class Bot:
             await process.wait()
 
     async def _look(self) -> None:
-        life: list[tuple[float, float]] = []
-        self._measured.memory.append(life)
+        self.begin_stretch()
+        self._is_engine_up = True
         timeout = aiohttp.ClientTimeout(total=5)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 if size := resident_bytes(self.pid):
-                    life.append((monotonic(), float(size)))
+                    self._measured.memory[-1].append((monotonic(), float(size)))
                 with suppress(aiohttp.ClientError, TimeoutError, OSError):
                     async with session.get(f"http://127.0.0.1:{self._port}/metrics") as response:
-                        self._lags = {
-                            float(bound): float(number)
-                            for bound, number in _LAG.findall(await response.text())
-                        }
+                        page = await response.text()
+                        self._is_engine_up = _ENGINE_DOWN not in page
+                        self._lags = {float(bound): float(number) for bound, number in _LAG.findall(page)}
                 await asyncio.sleep(_LOOK_SECONDS)
 
     def _keep_lags(self) -> None:

@@ -11,23 +11,29 @@ from bench.goals import Goal
 WARM_UP_SECONDS = 20.0  # a process that has just begun still grows into its size
 LEAST_SECONDS = 45.0  # over less than that a slope says nothing
 MAX_POINTS = 300
+LEAST_ANSWER_SECONDS = (
+    0.05  # a model of random weights takes less, and waits are then those of the machine's other work
+)
 
 
 @dataclass(slots=True)
 class Measured:
-    """`memory` has the bot's resident bytes by the second, of each of its lives; times are in seconds."""
+    """`memory` has the bot's resident bytes by the second, in stretches: each of its lives, and from a burst on; times are in seconds."""
 
     num_asked: int = 0
     num_answered: int = 0
     num_refused: int = 0
+    num_told: int = 0  # of those that were refused: a notice a minute is enough for one person
     lost: list[str] = field(default_factory=list)
     doubled: list[str] = field(default_factory=list)
     num_kills: int = 0
+    num_lives: int = 0
     memory: list[list[tuple[float, float]]] = field(default_factory=list)
     lags: dict[float, float] = field(
         default_factory=dict
     )  # how many were at most so long; by the bound, in rising order
     burst_acks: list[float] = field(default_factory=list)
+    burst_waited_share: float = 0.0  # for a core, of the time in which the bot could have run
     alone: list[float] = field(default_factory=list)
     beside_flooder: list[float] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
@@ -58,7 +64,7 @@ def quantile_of(buckets: Mapping[float, float], share: float) -> float | None:
 
 def goals(measured: Measured) -> list[Goal]:
     """All of which something was measured."""
-    slopes = [found for life in measured.memory if (found := slope(life)) is not None]
+    slopes = [rise for stretch in measured.memory if (rise := slope(stretch)) is not None]
     growth = max(slopes) * 60 / (1 << 20) if slopes else None
     lag = quantile_of(measured.lags, 0.99)
     ack = percentile(measured.burst_acks, 0.99) if measured.burst_acks else None
@@ -75,11 +81,12 @@ def goals(measured: Measured) -> list[Goal]:
 
 
 def _wait_in_answers(measured: Measured) -> float | None:
-    """What quiet people wait more than somebody who asks alone, in units of what that one waits."""
+    """What quiet people wait more than somebody who asks alone, in units of what that one waits, or of the least that counts."""
     if not measured.alone or not measured.beside_flooder:
         return None
-    answer = median(measured.alone)
-    return max(0.0, percentile(measured.beside_flooder, 0.95) - answer) / answer
+    alone = median(measured.alone)
+    answer = max(alone, LEAST_ANSWER_SECONDS)
+    return max(0.0, percentile(measured.beside_flooder, 0.95) - alone) / answer
 
 
 def _most(name: str, value: float | None, target: float, unit: str) -> Goal:

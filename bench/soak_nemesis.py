@@ -45,11 +45,11 @@ class Nemesis:
                 self._crowd.disturb()
 
     async def _kill(self) -> None:
-        self._crowd.doubt(_DOUBT_SECONDS)
+        self._crowd.end_life(_DOUBT_SECONDS)
         self._bot.kill()
 
     async def _end(self) -> None:
-        self._crowd.doubt(_DOUBT_SECONDS)
+        self._crowd.end_life(_DOUBT_SECONDS)
         self._bot.end()
 
     async def _kill_worker(self) -> None:
@@ -79,23 +79,29 @@ class Nemesis:
         event = asyncio.Event()
         for method in _METHODS:
             self._crowd.slack.fail(method, Held(event))
-        await asyncio.sleep(self._rng.uniform(1, 5))
-        event.set()
-        self._let_be()
+        try:
+            await asyncio.sleep(self._rng.uniform(1, 5))
+        finally:  # the end of all blows may come in the middle of one
+            event.set()
+            self._let_be()
 
     async def _refuse(self) -> None:
         for method in _METHODS:
             self._crowd.slack.fail(method, RateLimited(self._rng.randint(1, 3)))
         self._crowd.discord.fail("POST", "/messages", status=429, retry_after=1.0)
-        await asyncio.sleep(3)
-        self._let_be()
+        await self._let_be_after(3)
 
     async def _garbage(self) -> None:
         for method in _METHODS[1:]:
             self._crowd.slack.fail(method, Garbage(self._rng.choice((500, 502, 200))))
         self._crowd.discord.fail("POST", "/messages", status=self._rng.choice((500, 502, 503)))
-        await asyncio.sleep(3)
-        self._let_be()
+        await self._let_be_after(3)
+
+    async def _let_be_after(self, seconds: float) -> None:
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._let_be()
 
     def _let_be(self) -> None:
         for method in _METHODS:

@@ -11,12 +11,15 @@ from pathlib import Path
 from threading import Event, Thread, get_ident
 from types import FrameType
 
+from engine import Histogram
+
 BEAT_SECONDS = 0.1
 LATE_SECONDS = 0.25
 LOOK_SECONDS = 0.05
 QUIET_SECONDS = 60.0  # between two lines in the log
 REMEMBERED_SECONDS = 60.0
 MAX_FRAMES = 12
+BOUNDS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 _NUM_SILENT_LOOKS = round((BEAT_SECONDS + LATE_SECONDS) / LOOK_SECONDS)
 
@@ -30,6 +33,7 @@ class LoopWatch:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.beats = Histogram(BOUNDS_SECONDS)  # how late each was
         self._clock = clock
         self._num_beats = 0
         self._peaks: deque[tuple[float, float]] = deque()  # when and how late, each later one less so
@@ -64,6 +68,7 @@ class LoopWatch:
         self._ended.set()
 
     def _note(self, late_seconds: float) -> None:
+        self.beats.observe(late_seconds)
         while self._peaks and self._peaks[-1][1] <= late_seconds:
             self._peaks.pop()
         self._peaks.append((self._clock(), late_seconds))

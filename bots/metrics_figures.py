@@ -104,6 +104,8 @@ class Figures:
         )
         lag = Sample(self._loop.lag_seconds)
         yield gauge("understudy_loop_lag_seconds", "How late the event loop was, at most, in a minute.", lag)
+        about = "How late the event loop was, ten times a second."
+        yield _seconds("understudy_loop_beat_lag_seconds", about, self._loop.beats)
 
     def _line(self) -> Iterator[Family]:
         queue = self._engine.queue

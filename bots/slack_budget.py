@@ -6,8 +6,9 @@ twenty slow down alike, and a refusal (429) is never of our own making.
 """
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from time import monotonic
 from weakref import WeakValueDictionary
 
 from bots.pace import Pace
@@ -75,7 +76,7 @@ class Budget(Pace):
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """One for each number that Slack keeps; new messages it counts by channel, as long as somebody writes there."""
+    """One for each number that Slack keeps. New messages it counts by channel: who has written there in the last two windows still counts."""
 
     starts: Budget
     appends: Budget
@@ -86,6 +87,7 @@ class Budgets:
     notices: Budget
     window_seconds: float = WINDOW_SECONDS
     posts: WeakValueDictionary[str, Budget] = field(default_factory=WeakValueDictionary)
+    _recent: OrderedDict[str, tuple[float, Budget]] = field(default_factory=OrderedDict)
 
     @classmethod
     def of_a_workspace(cls, window_seconds: float = WINDOW_SECONDS) -> "Budgets":
@@ -107,7 +109,13 @@ class Budgets:
         return self.window_seconds / WINDOW_SECONDS / 2
 
     def posts_in(self, channel: str) -> Budget:
-        return self.posts.setdefault(channel, Budget(MAX_POSTS, BURST_POSTS, self.window_seconds))
+        budget = self.posts.setdefault(channel, Budget(MAX_POSTS, BURST_POSTS, self.window_seconds))
+        now = monotonic()
+        self._recent[channel] = now, budget  # without this it would be forgotten with the answer that is over
+        self._recent.move_to_end(channel)
+        while next(iter(self._recent.values()))[0] < now - 2 * self.window_seconds:
+            self._recent.popitem(last=False)
+        return budget
 
     def hold_all(self, seconds: float) -> None:
         """Slack refused a call that we thought was free: nobody calls before `seconds` from now."""

@@ -32,3 +32,9 @@ def test_what_was_lost_or_doubled_more_often_than_killed_misses_its_goal() -> No
 def test_a_wait_is_counted_in_answers_of_somebody_who_is_alone() -> None:
     found = goals(Measured(alone=[1.0, 2.0, 3.0], beside_flooder=[2.0, 8.0]))
     assert [one.value for one in found if "flooder" in one.goal] == [3.0]
+
+
+def test_an_answer_of_next_to_no_time_is_no_measure() -> None:
+    (found,) = [one for one in goals(Measured(alone=[0.01], beside_flooder=[0.06])) if "flooder" in one.goal]
+    assert found.value is not None
+    assert abs(found.value - 1.0) < 0.01

@@ -14,3 +14,10 @@ def test_the_lag_is_the_most_of_the_last_minute() -> None:
         now = moment
         seen[moment] = watch.lag_seconds
     assert seen == {40.0: 0.9, 71.0: 0.2, 81.0: 0.2, 101.0: 0.0}
+
+
+def test_each_beat_is_counted_by_how_late_it_was() -> None:
+    watch = LoopWatch(lambda: 0.0)
+    for late_seconds in (0.0, 0.004, 0.3):
+        watch._note(late_seconds)
+    assert (watch.beats.counts[0], watch.beats.num_observed) == (2, 3)

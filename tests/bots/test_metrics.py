@@ -81,6 +81,7 @@ async def test_all_names_are_ours_and_each_says_what_it_is(tmp_path: Path) -> No
         "understudy_wait_seconds",
         "understudy_first_token_seconds",
         "understudy_answer_seconds",
+        "understudy_loop_beat_lag_seconds",
     }
 
 

@@ -1,13 +1,14 @@
 """What a workspace allows, shared: laws of the budgets on a clock of the test's own."""
 
 import asyncio
+import time
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bots.slack_budget import Budget, Budgets
+from bots.slack_budget import BURST_POSTS, Budget, Budgets
 
 MINUTE = 60.0
 TIERS = {"starts": 20, "stops": 20, "appends": 100, "writes": 50, "sessions": 50, "statuses": 60}
@@ -83,3 +84,17 @@ def test_a_channel_has_one_budget_as_long_as_somebody_writes_there() -> None:
     first = budgets.posts_in("C1")
     assert budgets.posts_in("C1") is first
     assert budgets.posts_in("C2") is not first
+
+
+async def test_answers_that_follow_each_other_in_a_channel_are_counted_together() -> None:
+    budgets = Budgets.of_a_workspace()
+    taken = [budgets.posts_in("C1").try_turn() for _ in range(2 * BURST_POSTS)]  # nobody holds it in between
+    assert taken == [True] * BURST_POSTS + [False] * BURST_POSTS
+
+
+def test_a_channel_where_nobody_writes_any_more_is_forgotten() -> None:
+    budgets = Budgets.of_a_workspace(window_seconds=0.0)
+    for number in range(100):
+        budgets.posts_in(f"C{number}")
+        time.sleep(0.0001)  # the clock has gone on
+    assert len(budgets.posts) < 10

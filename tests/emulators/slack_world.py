@@ -1,6 +1,7 @@
 """Slack's state on loopback: channels, messages, who looks on. Knows no HTTP and no method."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -24,7 +25,7 @@ UNFINISHED = "…"
 
 @dataclass
 class Posted:
-    """A message in a channel. `versions` are its texts, oldest first."""
+    """A message in a channel. `versions` are its texts, oldest first; `at` is when it came, by the monotonic clock."""
 
     ts: str
     channel: str
@@ -36,6 +37,7 @@ class Posted:
     blocks: list[dict[str, Any]] = field(default_factory=list)
     stream: Stream | None = None
     is_ephemeral: bool = False
+    at: float = field(default_factory=time.monotonic)
 
     @property
     def text(self) -> str:
