@@ -50,6 +50,23 @@ def may_hold_address(text: str) -> bool:
     return _LINKED.search(text) is not None or _LINKED.search(_as_seen(text)) is not None
 
 
+class Watch:
+    """Looks for addresses in a text that grows. The end of what was harmless may be where one begins."""
+
+    def __init__(self) -> None:
+        self._harmless = ""
+
+    def sees_address(self, text: str) -> bool:
+        start = 0
+        if text.startswith(self._harmless):
+            end = len(self._harmless)
+            start = max(text.rfind(" ", 0, end), text.rfind("\n", 0, end)) + 1
+        if may_hold_address(text[start:]):
+            return True
+        self._harmless = text
+        return False
+
+
 def _written_out(link: re.Match[str]) -> str:
     address = link["address"]
     if address is None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
-from bots import links
+from bots.links import Watch
 from bots.pace import Pace
 from bots.slack_budget import Budgets
 from bots.slack_growth import Growth, Step, settled
@@ -67,7 +67,7 @@ class StreamWriter:
         self._refs = list(refs)
         self._is_open = bool(refs)  # the last of the messages may be a stream
         self._sent = ""
-        self._harmless = ""  # what was looked through last and holds no address
+        self._watch = Watch()
         self._growth = Growth(thread.max_length, thread.render, thread.measure)
         self._draft = Draft("", Stage.NOTICE)
         self._changed = asyncio.Event()
@@ -243,20 +243,9 @@ class StreamWriter:
                 raise StreamOver("the text became another one")
             return None
         has_news = step.is_whole or (step.text != self._sent and bool(step.text.strip()))
-        if has_news and self._has_address(step.text):
+        if has_news and self._watch.sees_address(step.text):
             raise StreamOver("Slack would preview an address")
         return step if has_news else None
-
-    def _has_address(self, text: str) -> bool:
-        """The whole message counts, as the end of what was sent may be where an address begins; nothing is looked at twice."""
-        start = 0
-        if text.startswith(self._harmless):
-            end = len(self._harmless)
-            start = max(text.rfind(" ", 0, end), text.rfind("\n", 0, end)) + 1
-        has_address = links.may_hold_address(text[start:])
-        if not has_address:
-            self._harmless = text
-        return has_address
 
     async def _keep_refs(self) -> None:
         try:
