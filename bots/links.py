@@ -1,4 +1,4 @@
-"""Links in markdown that show one address and lead to another. Knows no platform.
+"""Links in markdown: those that show one address and lead to another, and whether there are any. Knows no platform.
 
 A link stays as it is when it leads where a reader expects it: plain http, https or mailto to an ASCII host, under a
 text that is no address itself or has the same host. Any other is written out, `text (address)`, or made no link.
@@ -31,6 +31,11 @@ _NO_ADDRESS = re.compile(
 _HOST = re.compile(r"(?:[\w-]+\.)+(?:[^\W\d_]{2,}|xn--[\w-]+)|\d{1,3}(?:\.\d{1,3}){3}", re.IGNORECASE)
 _LOOKS_LIKE_ADDRESS = re.compile(r"https?:|://|www\.", re.IGNORECASE)
 _DECORATION = re.compile(r"[*_~`\\]")
+# Rather too much than too little: any scheme, and a dot between what may be a name and two letters (`file.py`, `a.example`).
+_LINKED = re.compile(
+    r"://|www\.|mailto:|[^\s!-/:-@\[-`{-~]\.(?:[^\W\d_]{2}|[^\W\d_][^\x00-\x7f])|\d(?:\.\d{1,3}){3}",
+    re.IGNORECASE,
+)
 
 
 def told(text: str) -> str:
@@ -38,6 +43,28 @@ def told(text: str) -> str:
     text = _DEFINITION.sub(f"]{WORD_JOINER}", text)
     text = _MASKED.sub(_written_out, text)
     return _WEB_ADDRESS.sub(_unlinked_if_it_lies, text)
+
+
+def may_hold_address(text: str) -> bool:
+    """Whether a place may make a link of something in `text`. No address has a space in it."""
+    return _LINKED.search(text) is not None or _LINKED.search(_as_seen(text)) is not None
+
+
+class Watch:
+    """Looks for addresses in a text that grows. The end of what was harmless may be where one begins."""
+
+    def __init__(self) -> None:
+        self._harmless = ""
+
+    def sees_address(self, text: str) -> bool:
+        start = 0
+        if text.startswith(self._harmless):
+            end = len(self._harmless)
+            start = max(text.rfind(" ", 0, end), text.rfind("\n", 0, end)) + 1
+        if may_hold_address(text[start:]):
+            return True
+        self._harmless = text
+        return False
 
 
 def _written_out(link: re.Match[str]) -> str:

@@ -1,7 +1,8 @@
 """Brings one answer into a thread as a native stream, and by posts and edits where Slack does not stream. Knows no SDK.
 
 Whatever happens to the stream, the complete text stands there once in the end: what the stream could not bring is
-written by editing the stream's own message.
+written by editing the stream's own message. No stream brings an address: Slack would preview it, and has no switch for
+that in streams. Posts have one, and Slack makes no previews of what an edit brings.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
+from bots.links import Watch
 from bots.pace import Pace
 from bots.slack_budget import Budgets
 from bots.slack_growth import Growth, Step, settled
@@ -65,6 +67,7 @@ class StreamWriter:
         self._refs = list(refs)
         self._is_open = bool(refs)  # the last of the messages may be a stream
         self._sent = ""
+        self._watch = Watch()
         self._growth = Growth(thread.max_length, thread.render, thread.measure)
         self._draft = Draft("", Stage.NOTICE)
         self._changed = asyncio.Event()
@@ -141,7 +144,10 @@ class StreamWriter:
         except StreamRefused as refused:
             self._streaming.note_refusal(self._thread.channel, str(refused))
         except (StreamOver, Uncertain, _NoTurn) as over:
-            _log.info("a stream ended early (%s); its message is edited", over or type(over).__name__)
+            _log.info(
+                "the answer does not go on as a stream (%s); its message is edited",
+                over or type(over).__name__,
+            )
         else:
             return True
         return False
@@ -222,7 +228,7 @@ class StreamWriter:
         await _first_of(turn, self._is_final.wait())
 
     def _next_step(self) -> Step | None:
-        """What the message under way should show, if it does not yet. Raises StreamOver when only an edit can show it."""
+        """What the message under way should show, if it does not yet. Raises StreamOver when only an edit or a post may."""
         if self._draft.stage is Stage.NOTICE:
             return None
         steps = self._growth.steps(self._draft)
@@ -237,6 +243,8 @@ class StreamWriter:
                 raise StreamOver("the text became another one")
             return None
         has_news = step.is_whole or (step.text != self._sent and bool(step.text.strip()))
+        if has_news and self._watch.sees_address(step.text):
+            raise StreamOver("Slack would preview an address")
         return step if has_news else None
 
     async def _keep_refs(self) -> None:

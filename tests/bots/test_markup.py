@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bots.links import WORD_JOINER
+from bots.links import WORD_JOINER, may_hold_address
 from bots.markup import for_discord, for_slack
 from bots.splitting import split
 
@@ -203,3 +203,42 @@ def test_a_hostile_text_takes_linear_time(piece):
     # A pattern that backtracks would run into the time-out of the suite.
     for_slack(piece * (200_000 // len(piece)))
     for_discord(piece * (200_000 // len(piece)))
+
+
+class TestMayHoldAddress:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "http://a",
+            "see HTTPS://a.example now",
+            "www.a",
+            "a.example",
+            "(a.example)",
+            "a.b.co/x?y",
+            "x@a.example",
+            "mailto:x",
+            "slack://channel",
+            "10.0.0.1",
+            "main.py",
+            "a&#46;example",
+            "https&colon;//a",
+            "a\u3002example",
+            "ａ．ｅｘａｍｐｌｅ",
+            "a\u200b.exa\u00admple",
+            "a**.example**",
+            "\u2764.example",
+            "उदाहरण.भारत",
+            "例え.テスト",
+            "a.xn--p1ai",
+        ],
+    )
+    def test_what_a_place_may_link(self, text: str) -> None:
+        assert may_hold_address(text)
+        assert may_hold_address(f"before {text} behind")
+
+    @pytest.mark.parametrize(
+        "text",
+        ["one. Two", "e.g. this", "3.14 and 1.2.3", "wait... what", "a: b // c", "`.gitignore`", "x.", "htt"],
+    )
+    def test_what_no_place_links(self, text: str) -> None:
+        assert not may_hold_address(text)

@@ -1,10 +1,13 @@
 """A streamed message only grows, and ends as it would have been posted."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bots import markup
+from bots.links import Watch, may_hold_address
 from bots.slack_growth import Growth, Step, settled
 from bots.splitting import split
 from bots.surface import Controls
@@ -87,3 +90,57 @@ def test_what_ends_as_a_file_has_no_buttons_on_its_messages() -> None:
     assert len(steps) == MAX_MESSAGES
     assert {step.controls for step in steps} == {Controls.NONE}
     assert growth(40).ends_as_file(draft)
+
+
+ADDRESS_PIECES = [
+    "htt",
+    "p",
+    "s://",
+    "www",
+    ".",
+    "evil",
+    ".ex",
+    "ample",
+    "/x",
+    "[",
+    "](",
+    ")",
+    "<",
+    ">",
+    "&#46;",
+    " ",
+    "\n",
+    "ab",
+    "`",
+]
+
+
+@given(
+    pieces=st.lists(st.sampled_from(ADDRESS_PIECES), max_size=30),
+    cuts=st.lists(st.integers(1, 9), min_size=1, max_size=40),
+    max_length=st.sampled_from([25, 12_000]),
+)
+def test_wherever_a_text_is_cut_no_address_is_let_through(
+    pieces: list[str], cuts: list[int], max_length: int
+) -> None:
+    """As the stream's writer asks: of each message, each time that it grows. It ends with the first address."""
+    text = "".join(pieces)
+    one, watch, end = growth(max_length), Watch(), 0
+    for number in range(len(text) + 1):
+        end = min(len(text), end + cuts[number % len(cuts)])
+        is_final = end == len(text)
+        for step in one.steps(Draft(text[:end], Stage.FINAL if is_final else Stage.PARTIAL)):
+            if watch.sees_address(step.text):
+                assert may_hold_address(step.text)
+                return
+            assert not may_hold_address(step.text)
+            assert not re.search(r"://|www\.|\w\.[a-z]{2}", step.text)
+        if is_final:
+            return
+
+
+@given(pieces=st.lists(st.sampled_from(ADDRESS_PIECES), max_size=30), max_cut=st.integers(1, 5))
+def test_a_watch_sees_what_one_look_at_the_whole_would_see(pieces: list[str], max_cut: int) -> None:
+    text, watch = "".join(pieces), Watch()
+    for end in range(0, len(text) + 1, max_cut):
+        assert watch.sees_address(text[:end]) == may_hold_address(text[:end])

@@ -282,6 +282,92 @@ class TestEnds:
         assert slack.thread("DU1", ts) == []
 
 
+ADDRESSES = [
+    "https://evil.example/?q=secret",
+    "HTTP://evil.example",
+    "www.evil.example/x",
+    "evil.example/leak",
+    "10.0.0.1/leak",
+    "mailto:ann@evil.example",
+    "ann@evil.example",
+    "ftp://evil/x",
+    "[the page](https://evil.example/b)",
+    "![a picture](https://evil.example/b.png)",
+    "<https://evil.example|shown>",
+    "evil&#46;example",
+    "https&#58;//evil/x",
+    "evil\u3002example",
+    "**evil**.example",
+    "файл.рф",
+]
+
+
+class TestAddresses:
+    """Slack previews what a stream brings, which is how a secret leaves: posts say that it must not, edits are not previewed."""
+
+    @pytest.mark.parametrize("address", ADDRESSES)
+    async def test_an_address_ends_the_stream_and_comes_by_an_edit(
+        self, slack: SlackEmulator, tmp_path: Path, address: str
+    ) -> None:
+        async with running(slack, tmp_path) as bot:
+            bot.model.script(f"one two three {address} five six")
+            ts = await begin(slack, bot, "go on")
+            bot.model.gate.open()
+            await bot.engine.have_settled(1)
+            slack.has_streams = False
+            bot.model.script(f"one two three {address} five six")
+            other = await slack.dm("U2", "go on")
+            await bot.engine.have_settled(2)
+        (answer,) = slack.thread("DU1", ts)
+        assert answer.text == slack.thread("DU2", other)[-1].text
+        assert streamed(slack) in (["one two"], ["one two three"])
+        assert calls_of(slack, "chat.update")
+
+    async def test_an_answer_that_begins_with_an_address_is_no_stream(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        text = "see https://evil.example/?q=secret and more words"
+        async with running(slack, tmp_path) as bot:
+            bot.model.script(text)
+            ts = await slack.dm("U1", "go on")
+            await bot.engine.have_settled(1)
+            bot.model.script(text.removeprefix("see "))
+            again = await begin(slack, bot, "go on")
+            bot.model.gate.open()
+            await bot.engine.have_settled(2)
+        assert [one.text for one in slack.thread("DU1", ts)] == [text]
+        assert [one.text for one in slack.thread("DU1", again)] == [text.removeprefix("see ")]
+        assert streamed(slack) == []
+        assert all(call["unfurl_links"] is False for call in calls_of(slack, "chat.postMessage"))
+
+    async def test_an_address_in_the_second_message_leaves_the_first_alone(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        words = [f"word{number}" for number in range(1500)] + ["https://evil.example/x", "and", "out"]
+        skill = make_skill("chat", sampling=LONG)
+        async with running(slack, tmp_path, FakeInference(context_tokens=30_000), skills=(skill,)) as bot:
+            bot.model.script(" ".join(words))
+            ts = await begin(slack, bot, "tell me a lot")
+            bot.model.gate.open()
+            await bot.engine.have_settled(1)
+        parts = slack.thread("DU1", ts)
+        assert " ".join(part.text for part in parts).split() == words
+        assert len(parts) == 2
+        assert not any("evil" in text for text in streamed(slack))
+
+
+def streamed(slack: SlackEmulator) -> list[str]:
+    """The texts that streams brought, whatever was made of their messages by edits."""
+    texts: dict[str, str] = {}
+    starts = iter(one for one in slack.messages.values() if one.stream is not None)
+    for method, arguments in slack.calls:
+        if method == "chat.startStream":
+            texts[next(starts).ts] = str(arguments["markdown_text"])
+        elif method in ("chat.appendStream", "chat.stopStream"):
+            texts[str(arguments["ts"])] += str(arguments.get("markdown_text") or "")
+    return list(texts.values())
+
+
 class TestManyAtOnce:
     async def test_twenty_streams_share_what_slack_gives_and_none_is_lost_or_doubled(
         self, slack: SlackEmulator, tmp_path: Path

@@ -1,5 +1,6 @@
 """A model repeats what people tell it: what reaches Slack and Discord calls nobody, leads nowhere unseen and fetches no preview."""
 
+import asyncio
 import random
 import re
 from collections.abc import Iterator
@@ -122,6 +123,54 @@ def _texts_in_slack(slack: SlackEmulator) -> Iterator[str]:
     for body in slack.responses:
         yield body["text"]
         yield from (block["text"] for block in body.get("blocks", ()))
+
+
+WORDS = "here is what you asked for and some more words"
+LEAKS = (
+    "https://evil.example/?q=secret",
+    "www.evil.example/secret",
+    "evil.example/secret",
+    "[more](https://evil.example/secret)",
+    "mailto:secret@evil.example",
+)
+
+
+@pytest.mark.threat("S7", "an address in an answer that would be streamed in Slack")
+async def test_no_stream_shows_an_address_and_the_whole_answer_is_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, injected: Injected
+) -> None:
+    """An address cut anywhere; what may be streamed is, and the rest comes by ways that are not previewed."""
+    streams: list[str] = []
+    for seed, leak in enumerate(LEAKS * 2):
+        monkeypatch.setattr(fakes, "_words", cut_anywhere(seed))
+        answer = f"{WORDS} {leak} and an end"
+        model = FakeInference(context_tokens=1_000_000)
+        async with (
+            SlackEmulator.start() as slack,
+            slack_bot.running(slack, tmp_path / str(seed), model) as bot,
+        ):
+            model.script(answer)
+            model.gate.close()
+            ts = await slack.dm("U1", "go")
+            await model.until(lambda model=model: model.gate.num_held == 1)  # type: ignore[misc]
+            model.gate.let(4)
+            await slack.until(lambda slack=slack, ts=ts: bool(slack.thread("DU1", ts)))  # type: ignore[misc]
+            for _ in answer:
+                model.gate.let(1)
+                await asyncio.sleep(0.01)
+            model.gate.open()
+            await bot.engine.have_settled(1)
+        brought = "".join(
+            str(arguments.get("markdown_text") or "")
+            for method, arguments in slack.calls
+            if method in ("chat.startStream", "chat.appendStream", "chat.stopStream")
+        )
+        assert not re.search(r"https?:/|www\.|mailto:|evil\.ex", brought), brought
+        assert [one.text for one in slack.thread("DU1", ts)] == [answer]
+        streams.append(brought)
+    assert all(WORDS.startswith(brought) for brought in map(str.rstrip, streams))
+    assert sum(map(bool, streams)) == len(streams)
+    injected(len(streams))
 
 
 @pytest.mark.threat(
