@@ -117,7 +117,8 @@ class StreamWriter:
                 self._has_no_status.set()
                 return
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._noticed.wait(), self._status.refresh_seconds)
+                async with asyncio.timeout(self._status.refresh_seconds):
+                    await self._noticed.wait()
 
     async def _is_readable_soon(self) -> bool:
         """Waits for words to begin a stream with. False: there is to be none, and a notice has to be a message."""

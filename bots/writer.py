@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
@@ -157,8 +156,12 @@ class Writer:
     async def _first_look(self) -> None:
         """Gives a fast answer the time to be more than one character, or to make a notice needless."""
         await self._changed.wait()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._readable.wait(), FIRST_LOOK_SECONDS)
+        looking = asyncio.ensure_future(self._readable.wait())
+        try:
+            # Python 3.11's `wait_for` would lose a cancellation that comes in the same step as the text.
+            await asyncio.wait((looking,), timeout=FIRST_LOOK_SECONDS)
+        finally:
+            looking.cancel()
 
     def _next_write(self) -> _Write | None:
         """The first message that does not show what it should: from the front, so that nothing overtakes."""

@@ -146,7 +146,8 @@ class Underway:
         done = self._delivered.get(message_id)
         if done is not None:
             with suppress(TimeoutError):
-                await asyncio.wait_for(done.wait(), END_SECONDS)
+                async with asyncio.timeout(END_SECONDS):
+                    await done.wait()
 
     def _forget_old(self) -> None:
         limit = _now() - REMEMBERED_SECONDS

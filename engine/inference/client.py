@@ -514,7 +514,8 @@ class Worker:
             with suppress(ProcessLookupError):
                 process.kill()
         try:
-            await asyncio.wait_for(process.wait(), _CLOSE_SECONDS)
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

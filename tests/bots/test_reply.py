@@ -22,6 +22,7 @@ from bots.writer import (
     UNFINISHED,
     Draft,
     Stage,
+    Writer,
 )
 from engine import (
     CUT,
@@ -767,3 +768,27 @@ def test_an_answer_to_a_part_of_a_conversation_says_how_much_is_missing():
     surface = FakeSurface(max_length=2000)
     delivered(FakeEngine(Finished("They met.", "summarize", num_left_out=3)), surface)
     assert surface.shown == ("They met.\n\n(3 older messages had no room.)",)
+
+
+@pytest.mark.parametrize("num_steps", range(6))
+async def test_a_writer_that_is_cancelled_as_its_text_comes_ends(num_steps):
+    """Also where both happen in the same step of the loop; here it would go on for ever."""
+
+    class Unreachable(FakeSurface):
+        async def _write(self, kind, text):
+            raise OSError(kind)
+
+    async def remember(refs):
+        raise AssertionError(refs)
+
+    writer = Writer(Unreachable(), None, (), remember)
+    writer.show(Draft("one", Stage.PARTIAL))  # too little to begin with
+    writing = asyncio.create_task(writer.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    writer.show(Draft("one two three", Stage.FINAL))
+    for _ in range(num_steps):
+        await asyncio.sleep(0)
+    writing.cancel()
+    await asyncio.wait((writing,), timeout=5)
+    assert writing.cancelled()

@@ -20,7 +20,6 @@ import engine.exchange
 from bots.surface import Controls
 from engine import AccessConfig, Engine, Limits, Skillbook, Store
 from engine.shelf import Shelf
-from engine.teaching import NO_JUDGE
 from engine.versions import Change, Versions
 from tests.fakes import FakeInference
 
@@ -192,9 +191,6 @@ class Being:
             access=access,
         )
         engine._teaching.shelf = Shelf(folder / "skills", _MortalVersions(folder / "versions", life))
-        engine._teaching._judge = (
-            NO_JUDGE  # what is measured waits for its time limit where the cores are busy
-        )
         return cls(life, model, book, store, engine)
 
     async def quiet(self) -> None:

@@ -110,6 +110,27 @@ def moments() -> Iterator[int]:
     yield from range(NUM_MOMENTS)
 
 
+@pytest.mark.fault("F16", "kill -9 at each moment of /undo, of which three lessons could be taken back")
+@pytest.mark.timeout(60)
+async def test_one_lesson_alone_is_taken_back(tmp_path: Path, injected: Injected) -> None:
+    num_deaths = 0
+    for moment in moments():
+        lives = Lives(tmp_path / str(moment))
+        with mortal_files(lives.life_of):
+            await lives.begin()
+            for number, lesson in enumerate(LESSONS):
+                await lives.say(f"teach{number}", ROOT, f"/teach mood {lesson} => glad")
+            assert lives.taught() == [*LESSONS]
+            has_died = await lives.say("undo", ROOT, "/undo mood", moment)
+            assert lives.taught() == [*LESSONS[:2]]
+            await lives.end()
+        num_deaths += has_died
+        if not has_died:
+            break
+    assert num_deaths > 10
+    injected(num_deaths)
+
+
 @pytest.mark.fault("F15", "kill -9 at each moment of /forget, while a later message of the same person waits")
 @pytest.mark.timeout(60)
 async def test_what_was_said_before_is_forgotten_and_what_came_after_is_answered(
