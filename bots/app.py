@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 
+from bots.beside import beside
 from bots.data_folder import Use
 from bots.loopwatch import watching_loop
 from bots.metrics import MetricsServer, serving_metrics
@@ -63,25 +64,14 @@ async def chat(setup: Setup, open_model: ModelOpener) -> int:
             open_engine(setup, model.inference, database, model.name) as engine,
         ):
             progress("")
-            async with _swept(setup, engine):
+            async with beside(_sweep(setup, engine), "sweep"):
                 return (
                     await _chat_on_screen(setup, model, engine) if is_screen else await _chat_in_pipe(engine)
                 )
 
 
-@asynccontextmanager
-async def _swept(setup: Setup, engine: Engine) -> AsyncIterator[None]:
-    """The terminal's database grows no more than that of the places."""
-    sweeping = asyncio.create_task(_sweep(setup, engine), name="sweep")
-    try:
-        yield
-    finally:
-        sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeping
-
-
 async def _sweep(setup: Setup, engine: Engine) -> None:
+    """The terminal's database grows no more than that of the places."""
     try:
         await engine.store.sweep(setup.config.retention)
     except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for
@@ -149,7 +139,11 @@ async def run(
             places = [(kind, kind.open(setup, engine, standing.hears(kind.name, say))) for kind in ready]
             are_up, reasons = standing.are_up, standing.said
             metrics.show(Figures(engine, model.name, are_up, reasons=reasons, loop=watch))
-            async with _upkeep(setup, engine, say), _saying_work(engine, say), _remeasuring(engine, say):
+            async with (
+                beside(Upkeep(setup, engine.store, say).run(), "upkeep"),
+                beside(say_work(engine, say), "status line"),
+                beside(_remeasure(engine, say), "measuring again"),
+            ):
                 with leave.heeds() as is_to_leave:
                     if await _serve_until(is_to_leave, places, standing, say, engine):
                         return EXIT_FINE
@@ -165,41 +159,8 @@ def _say_start(model: OpenModel, engine: Engine, metrics: MetricsServer, say: Sa
     _say_news(engine.skillbook, say)
 
 
-@asynccontextmanager
-async def _upkeep(setup: Setup, engine: Engine, say: Say) -> AsyncIterator[None]:
-    keeping = asyncio.create_task(Upkeep(setup, engine.store, say).run(), name="upkeep")
-    try:
-        yield
-    finally:
-        keeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeping
-
-
-@asynccontextmanager
-async def _saying_work(engine: Engine, say: Say) -> AsyncIterator[None]:
-    saying = asyncio.create_task(say_work(engine, say), name="status line")
-    try:
-        yield
-    finally:
-        saying.cancel()
-        with suppress(asyncio.CancelledError):
-            await saying
-
-
-@asynccontextmanager
-async def _remeasuring(engine: Engine, say: Say) -> AsyncIterator[None]:
-    """Beside the answers, which go first."""
-    measuring = asyncio.create_task(_remeasure(engine, say), name="measuring again")
-    try:
-        yield
-    finally:
-        measuring.cancel()
-        with suppress(asyncio.CancelledError):
-            await measuring
-
-
 async def _remeasure(engine: Engine, say: Say) -> None:
+    """Beside the answers, which go first."""
     try:
         await Remeasuring(engine.trials, engine.skillbook, say).run()
     except Exception as error:  # noqa: BLE001 - the top of a task that nobody waits for

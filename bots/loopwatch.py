@@ -6,11 +6,12 @@ import sys
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Event, Thread, get_ident
 from types import FrameType
 
+from bots.beside import beside
 from engine import Histogram
 
 BEAT_SECONDS = 0.1
@@ -104,14 +105,11 @@ async def watching_loop() -> AsyncIterator[LoopWatch]:
     """Watches the loop that this is called on until the block ends."""
     watch = LoopWatch()
     looking = Thread(target=watch.look, args=(get_ident(),), name="loop watch", daemon=True)
-    beating = asyncio.create_task(watch.beat(), name="loop watch")
-    await asyncio.sleep(0)  # it has begun
-    looking.start()
-    try:
-        yield watch
-    finally:
-        watch.end()
-        beating.cancel()
-        with suppress(asyncio.CancelledError):
-            await beating
-        looking.join(10 * LOOK_SECONDS)
+    async with beside(watch.beat(), "loop watch"):
+        await asyncio.sleep(0)  # it has begun
+        looking.start()
+        try:
+            yield watch
+        finally:
+            watch.end()
+            looking.join(10 * LOOK_SECONDS)

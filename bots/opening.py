@@ -1,12 +1,12 @@
 """Opens what a conversation needs, one inside the other, and closes it in reverse. The only file that meets the model's own room."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bots.beside import beside
 from bots.blocking import in_daemon_thread
 from bots.data_folder import Use
 from bots.setup import Setup
@@ -169,13 +169,8 @@ async def open_engine(
 @asynccontextmanager
 async def _in_background(work: Callable[[], Awaitable[None]], consequence: str) -> AsyncIterator[None]:
     """Runs beside the block. One that fails says what follows from that, and nothing else ends."""
-    task = asyncio.create_task(_to_its_end(work, consequence))
-    try:
+    async with beside(_to_its_end(work, consequence), consequence):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _to_its_end(work: Callable[[], Awaitable[None]], consequence: str) -> None:
