@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from bots.intake import Notices
 from bots.surface import Closed
 
 QUIET_SECONDS = 86_400.0
@@ -21,16 +22,13 @@ class Closures:
         self._place = place
         self._say = say
         self._count = count
-        self._clock = clock
-        self._quiet_until: dict[str, float] = {}
+        self._told = Notices(clock, QUIET_SECONDS)
 
     def note(self, closed: Closed, channel: str) -> None:
         """An answer for `channel` could not be written, and is given up."""
         self._count(self._place, closed.cause)
-        now = self._clock()
-        if now < self._quiet_until.get(closed.cause, now):
+        if not self._told.may_tell(self._place, closed.cause):
             return
-        self._quiet_until[closed.cause] = now + QUIET_SECONDS
         self._say(
             f"{self._place}: an answer could not be written in {channel} ({closed.cause}). {closed.advice} "
             "This is said once a day; understudy_closed_total counts them."

@@ -63,7 +63,6 @@ from engine import (
     Engine,
     FilesConfig,
     JsonValue,
-    Message,
     Platform,
     QueueFull,
     Secrets,
@@ -298,18 +297,8 @@ class Client(discord.Client):
         if not await self._is_meant(message):
             return
         heard = await self._heard(message)
-        if self._goes_on(heard.message) and await self._running.hear(heard):
+        if self._hops.goes_on(heard.message, self._bounds.told) and await self._running.hear(heard):
             self._show_typing(message)
-
-    def _goes_on(self, message: Message) -> bool:
-        """False: another bot has been answered here often enough."""
-        if not message.author.is_bot:
-            self._hops.person_spoke(message.scope)
-            return True
-        may_answer = self._hops.may_answer(message.scope, message.id)
-        if not may_answer and self._bounds.told.may_tell(message.author.id, "hops"):
-            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
-        return may_answer
 
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""

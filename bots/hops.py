@@ -1,13 +1,19 @@
 """How often other bots have been answered in a conversation, so that two of them never talk on by themselves. Knows no platform."""
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from time import monotonic
 
+from bots.intake import Notices
+from engine import Message
+
 MAX_HOPS = 3
 QUIET_SECONDS = 600.0
 MAX_CONVERSATIONS = 1000
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -28,6 +34,16 @@ class Hops:
 
     def __len__(self) -> int:
         return len(self._talks)
+
+    def goes_on(self, message: Message, told: Notices) -> bool:
+        """Whether this message is answered. False: a bot has been answered there often enough, which `told` has said once a minute."""
+        if not message.author.is_bot:
+            self.person_spoke(message.scope)
+            return True
+        may_answer = self.may_answer(message.scope, message.id)
+        if not may_answer and told.may_tell(message.author.id, "hops"):
+            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
+        return may_answer
 
     def may_answer(self, conversation: Hashable, message_id: str) -> bool:
         """Whether this message of a bot is one of the three; asked once more, it says the same."""

@@ -98,10 +98,11 @@ def told_of(refusal: UnderstudyError) -> str:
 
 
 class Notices:
-    """The same person is told the same thing once a minute, however often it is true."""
+    """The same person is told the same thing once a minute, or once in `quiet_seconds`, however often it is true."""
 
-    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic, quiet_seconds: float = NOTICE_SECONDS) -> None:
         self._clock = clock
+        self._quiet_seconds = quiet_seconds
         self._told_at: OrderedDict[Hashable, float] = OrderedDict()
 
     def __len__(self) -> int:
@@ -110,7 +111,7 @@ class Notices:
     def may_tell(self, person: Hashable, about: str) -> bool:
         """Counts it as told."""
         now = self._clock()
-        self._forget_until(now - NOTICE_SECONDS)
+        self._forget_until(now - self._quiet_seconds)
         if (person, about) in self._told_at:
             return False
         self._told_at[person, about] = now

@@ -109,7 +109,8 @@ class Answers:
 
     async def keep(self, heard: Heard) -> Delivery | None:
         """Durably; None when the bot is not meant, or has been told before. Raises QueueFull, and what the store raises."""
-        if not await self._is_meant(heard) or not self._goes_on(heard.message):
+        hops, told = self._workspace.hops, self._workspace.bounds.told
+        if not await self._is_meant(heard) or not hops.goes_on(heard.message, told):
             return None
         return await self._kept(heard.message, heard.address, is_known=heard.message.author.is_bot)
 
@@ -205,17 +206,6 @@ class Answers:
         """Whose answer is under way; None where none is."""
         message = self._answering.get(message_id)
         return None if message is None else message.author.id
-
-    def _goes_on(self, message: Message) -> bool:
-        """False: another bot has been answered here often enough."""
-        hops = self._workspace.hops
-        if not message.author.is_bot:
-            hops.person_spoke(message.scope)
-            return True
-        may_answer = hops.may_answer(message.scope, message.id)
-        if not may_answer and self._workspace.bounds.told.may_tell(message.author.id, "hops"):
-            _log.warning("The bot %s is not answered any more in one conversation.", message.author.id)
-        return may_answer
 
     async def _is_meant(self, heard: Heard) -> bool:
         if heard.claim is Claim.ADDRESSED or self._engine.skillbook.get(heard.bare_command) is not None:
