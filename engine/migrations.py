@@ -182,7 +182,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     (_FEATURES, "CREATE INDEX features_by_use ON features (used_at)", _REASONS),
     (_TRIALS,),
-    (_PUT_ASIDE,),
+    (
+        _PUT_ASIDE,
+        # What was interrupted keeps its content for a day, and is looked for with each answer that ends.
+        "CREATE INDEX inbox_retriable ON inbox (settled_at) WHERE settled_at IS NOT NULL AND body IS NOT NULL",
+    ),
     (
         "ALTER TABLE turns ADD COLUMN kept_at REAL NOT NULL DEFAULT 0",
         "ALTER TABLE conversations ADD COLUMN used_at REAL NOT NULL DEFAULT 0",
