@@ -20,7 +20,7 @@ from bots.slack_growth import Growth, Step, settled
 from bots.slack_status import Status
 from bots.slack_thread import StreamOver, StreamRefused, Thread
 from bots.surface import Busy, Uncertain
-from bots.writer import FIRST_LOOK_SECONDS, Draft, Remember, Stage, Writer
+from bots.writer import FIRST_LOOK_SECONDS, Draft, Remember, Stage, Writer, first_of
 
 # Who would have to wait longer than this for a stream gets a message that is edited.
 PATIENCE_SECONDS = 1.5
@@ -124,10 +124,10 @@ class StreamWriter:
         """Waits for words to begin a stream with. False: there is to be none, and a notice has to be a message."""
         if not self._may_stream():
             return False
-        await _first_of(self._readable.wait(), self._has_no_status.wait())
+        await first_of(self._readable.wait(), self._has_no_status.wait())
         if not self._readable.is_set():
             return False
-        await _first_of(self._is_final.wait(), asyncio.sleep(FIRST_LOOK_SECONDS))
+        await first_of(self._is_final.wait(), asyncio.sleep(FIRST_LOOK_SECONDS))
         return self._draft.stage is not Stage.FINAL  # a short answer needs no stream: one message is all
 
     def _may_stream(self) -> bool:
@@ -226,7 +226,7 @@ class StreamWriter:
 
     async def _until_final_or(self, turn: Coroutine[None, None, None]) -> None:
         """A turn to append is not worth waiting for when the answer is whole."""
-        await _first_of(turn, self._is_final.wait())
+        await first_of(turn, self._is_final.wait())
 
     def _next_step(self) -> Step | None:
         """What the message under way should show, if it does not yet. Raises StreamOver when only an edit or a post may."""
@@ -288,17 +288,6 @@ class _Turns(Pace):
 
 class _NoTurn(Exception):
     """Too many streams have begun in this minute."""
-
-
-async def _first_of(*calls: Coroutine[None, None, object]) -> None:
-    """Returns when one of them has; the others are cancelled."""
-    tasks = [asyncio.ensure_future(call) for call in calls]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def to_its_end(call: Coroutine[None, None, T]) -> T:

@@ -156,12 +156,8 @@ class Writer:
     async def _first_look(self) -> None:
         """Gives a fast answer the time to be more than one character, or to make a notice needless."""
         await self._changed.wait()
-        looking = asyncio.ensure_future(self._readable.wait())
-        try:
-            # Python 3.11's `wait_for` would lose a cancellation that comes in the same step as the text.
-            await asyncio.wait((looking,), timeout=FIRST_LOOK_SECONDS)
-        finally:
-            looking.cancel()
+        # Python 3.11's `wait_for` would lose a cancellation that comes in the same step as the text.
+        await first_of(self._readable.wait(), asyncio.sleep(FIRST_LOOK_SECONDS))
 
     def _next_write(self) -> _Write | None:
         """The first message that does not show what it should: from the front, so that nothing overtakes."""
@@ -305,6 +301,17 @@ class Writer:
 
     def _backoff_seconds(self) -> float:
         return min(SHORTEST_BACKOFF_SECONDS * 2.0 ** min(self._num_failures, 10), LONGEST_BACKOFF_SECONDS)
+
+
+async def first_of(*calls: Coroutine[None, None, object]) -> None:
+    """Returns when one of them has; the others are cancelled."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _to_its_end(post: Coroutine[None, None, None]) -> None:
