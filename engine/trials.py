@@ -156,7 +156,7 @@ class Trials:
             whole = _fingerprint((ARITHMETIC, _as_taught(skill)))
             return tuple(_Task(item, whole) for item in items)
         requests = [(item, _request(skill, item, self._rank)) for item in items]
-        if self._giving is None or not self._giving.gives(skill):
+        if self._giver(skill) is None:
             return tuple(_Task(item, _fingerprint(request)) for item, request in requests)
         # What is cut out of one message depends on all that was taught.
         whole = _fingerprint((ARITHMETIC, _as_taught(skill)))
@@ -217,13 +217,18 @@ class Trials:
             request = _request(skill, item, self._rank)
             yield task, Solved(await self._say(skill, request, item.inputs, left_out=left_out))
 
+    def _giver(self, skill: Skill) -> Extractor | None:
+        """What cuts out a part of this skill's answers; None: nothing does."""
+        return self._giving if self._giving is not None and self._giving.gives(skill) else None
+
     async def _say(
         self, skill: Skill, request: Request, inputs: Mapping[str, str], *, left_out: int | None = None
     ) -> str:
         """The answer as a person would get it, as if the example with the index `left_out` had never been taught."""
-        if self._giving is None or not self._giving.gives(skill):
+        giver = self._giver(skill)
+        if giver is None:
             return await self.write(skill, request)
-        given = await self._giving.given_to(skill, inputs, left_out)
+        given = await giver.given_to(skill, inputs, left_out)
         request = replace(request, constraint=JsonSchema(given.schema))
         return given.filled(await self.write(skill, request))
 
