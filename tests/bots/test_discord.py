@@ -16,12 +16,6 @@ from tests.fakes import Answer, Failure, FakeInference, make_example, make_skill
 
 
 @pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 async def bot(discord: DiscordEmulator, tmp_path: Path) -> AsyncGenerator[Bot]:
     async with running(discord, tmp_path) as bot:
         yield bot

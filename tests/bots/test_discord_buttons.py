@@ -20,12 +20,6 @@ RATE = ["Good", "Not good", "Again"]
 
 
 @pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 async def bot(discord: DiscordEmulator, tmp_path: Path) -> AsyncGenerator[Bot]:
     async with running(discord, tmp_path) as bot:
         yield bot

@@ -25,12 +25,6 @@ RIGHT = DiscordWord.RIGHT_ANSWER.replace(" ", "_")
 LINE = "  - {input: the tide is low, output: low}\n"
 
 
-@pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
-
-
 def teachers(discord: DiscordEmulator) -> AccessConfig:
     return AccessConfig(teach=(str(discord.person("ada").id), str(discord.person("bob").id)))
 

@@ -19,12 +19,6 @@ TEACH_ANSWER = DiscordWord.TEACH_ANSWER.replace(" ", "_")
 
 
 @pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 async def bot(discord: DiscordEmulator, tmp_path: Path) -> AsyncGenerator[Bot]:
     async with running(discord, tmp_path) as bot:
         yield bot

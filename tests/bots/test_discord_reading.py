@@ -19,12 +19,6 @@ WITH_SUMMARIZE = (*SKILLS, SUMMARIZE)
 
 
 @pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 async def bot(discord: DiscordEmulator, tmp_path: Path) -> AsyncGenerator[Bot]:
     async with running(discord, tmp_path, files=FilesConfig(max_files=2, max_file_bytes=1000)) as bot:
         yield bot

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -30,12 +29,6 @@ from tests.emulators.slack import (
 )
 from tests.emulators.slack_bot import ME, running
 from tests.fakes import Failure, FakeInference, make_example, make_skill
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 class TestWhoIsAnswered:

@@ -1,6 +1,5 @@
 """Buttons, windows, shortcuts, the home tab, files, threads, edits and deletions, against an emulated Slack."""
 
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +21,6 @@ CHAT = make_skill("chat", memory=Memory.CONVERSATION)
 TRIAGE = make_skill("triage", choices=("urgent", "low"), examples=(make_example("it burns", "urgent"),))
 SUMMARIZE = replace(make_skill("summarize"), takes=Takes.CONVERSATION)
 SKILLS = (CHAT, SUMMARIZE, TRIAGE)
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 async def answered(slack: SlackEmulator, bot: Bot, text: str = "hello there", channel: str = "C1") -> Posted:

@@ -21,12 +21,6 @@ LINE = "  - {input: the tide is low, output: low}\n"
 
 
 @pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 async def bot(slack: SlackEmulator, tmp_path: Path) -> AsyncGenerator[Bot]:
     async with running(slack, tmp_path, book=make_skillbook(tmp_path), access=ACCESS) as bot:
         yield bot

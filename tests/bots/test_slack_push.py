@@ -1,7 +1,6 @@
 """The app's manifest follows the skills: pushed where there is a token, told to the admins once where there is none."""
 
 import logging
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,6 @@ WITH_CONFIG = Secrets(
     slack_config_token=CONFIG_TOKEN,
     slack_app_id=APP_ID,
 )
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 def commands(declared: Any) -> list[str]:

@@ -1,7 +1,6 @@
 """Answers as native streams, with the unmodified SDK against an emulated Slack that counts, expires and refuses."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -15,12 +14,6 @@ pytestmark = pytest.mark.scenario
 
 LONG = SkillSampling(max_tokens=6000)
 TEXT = "one two three four five six"
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 async def begin(slack: SlackEmulator, bot: Bot, text: str = TEXT, channel: str = "DU1") -> str:

@@ -1,7 +1,6 @@
 """The machine's clock jumps by an hour, forwards or backwards, in the middle of everything. Deadlines are on another one."""
 
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -37,18 +36,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setattr(time, "time", moved)
     monkeypatch.setattr(Store.__init__, "__defaults__", (moved,))
     return moved
-
-
-@pytest.fixture
-async def slack() -> AsyncIterator[SlackEmulator]:
-    async with SlackEmulator.start() as started:
-        yield started
-
-
-@pytest.fixture
-async def discord() -> AsyncIterator[DiscordEmulator]:
-    async with DiscordEmulator.start() as started:
-        yield started
 
 
 def negative_figures(bot: slack_bot.Bot | discord_bot.Bot) -> list[str]:

@@ -27,18 +27,6 @@ DIED_AFTER = Failure(FailureCode.WORKER_DIED, after="It is ")
 
 
 @pytest.fixture
-async def slack() -> AsyncIterator[SlackEmulator]:
-    async with SlackEmulator.start() as started:
-        yield started
-
-
-@pytest.fixture
-async def discord() -> AsyncIterator[DiscordEmulator]:
-    async with DiscordEmulator.start() as started:
-        yield started
-
-
-@pytest.fixture
 async def poisoned(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Worker]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from tests.outcomes import Injected
 
 TEXT = "one two three four five six"
 HEARTBEAT_SECONDS = 0.4
-
-
-@pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import aiohttp
@@ -25,18 +24,6 @@ from tests.processes import ROOT, SECONDS, UNDERSTUDY, addresses, checkout, unde
 from tests.sqlitefaults import failing_disk
 
 ME = f"<@{BOT_USER}>"
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
 
 
 @pytest.mark.fault("F22", "the disk fills while an answer is written and others ask in Slack")

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +26,6 @@ from tests.sqlitefaults import failing_disk
 
 WORDS = 200
 LIMITS = Limits(waiting=40, waiting_per_channel=1000)
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 def long_answer(_: Request) -> str:

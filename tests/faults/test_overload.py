@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,6 @@ class Watch:
     def look(self) -> None:
         self.most_bytes = max(self.most_bytes, resident_bytes() - self._before)
         self.most_tasks = max(self.most_tasks, len(asyncio.all_tasks()))
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 async def num_kept(engine: Engine) -> int:

@@ -1,7 +1,7 @@
 """What comes twice, what Slack refuses, what it loses on the way: the answer stands there once and whole, or is given up in the open."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,6 @@ from tests.outcomes import Injected
 
 TEXT = "one two three four five six"
 METHODS = ("chat.startStream", "chat.appendStream", "chat.stopStream")
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 async def begin(slack: SlackEmulator, bot: Bot, channel: str = "DU1") -> str:

@@ -1,7 +1,7 @@
 """What people delete and edit in Slack: acknowledged when it is kept, so that no death of the bot loses it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,6 @@ from tests.emulators.slack_bot import Bot, running
 from tests.outcomes import Injected
 
 TEXT = "one two three"
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 async def asked(slack: SlackEmulator, bot: Bot) -> str:

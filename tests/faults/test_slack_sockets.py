@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,6 @@ from tests.outcomes import Injected
 
 TEXT = "one two three four five six"
 PING_SECONDS = 0.5
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 @pytest.fixture(autouse=True)

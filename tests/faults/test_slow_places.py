@@ -1,7 +1,6 @@
 """A platform that takes its time: the answer it holds up is the only one, each call ends, and the model never waits."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,6 @@ from tests.emulators.slack_bot import ME
 from tests.emulators.slack_bot import running as running_slack
 from tests.fakes import FakeInference
 from tests.outcomes import Injected
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 @pytest.mark.fault("F10", "Slack takes a post and does not answer")

@@ -1,6 +1,5 @@
 """Bots that answer bots: nobody is heard who is not let in, and nobody goes on for ever who is."""
 
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -22,12 +21,6 @@ UNHEARD = (
     {"user": "USLACKBOT"},
     {"user": BOT_USER, "bot_id": BOT_ID},
 )
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 async def talk_on(slack: SlackEmulator, bot: SlackBot, root: str, text: str, number: int) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from itertools import count
 from pathlib import Path
@@ -30,12 +29,6 @@ from tests.fakes import FakeInference, collect, make_message, make_skill, open_e
 from tests.outcomes import Injected
 
 HUGE = "x" * 99_999 + "y"
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
 
 
 def whispers(slack: SlackEmulator) -> Counter[tuple[str, str]]:

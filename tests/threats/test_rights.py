@@ -1,6 +1,5 @@
 """Who may use, teach and administer, as a table; asked anew at each press; by ids, whatever somebody calls themselves."""
 
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -140,18 +139,6 @@ async def _does(engine: Engine, text: str, author: Author, scope: Scope) -> bool
 
 
 # Buttons and windows from before
-
-
-@pytest.fixture
-async def slack() -> AsyncGenerator[SlackEmulator]:
-    async with SlackEmulator.start() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def discord() -> AsyncGenerator[DiscordEmulator]:
-    async with DiscordEmulator.start() as emulator:
-        yield emulator
 
 
 async def _answered(slack: SlackEmulator, bot: slack_bot.Bot, text: str) -> Posted:
