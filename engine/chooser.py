@@ -7,16 +7,15 @@ from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
-
 from engine.classroom import WORD_FOR_WORD, Classroom, Pupil
-from engine.feature import Feature, Numbers
-from engine.features import Features, Reading, example_texts, label_texts, label_vectors, other_texts
+from engine.feature import NO_NUMBERS, NO_STATES, Feature, Numbers
+from engine.features import Features, example_texts, label_texts, label_vectors, other_texts
 from engine.head import Head, Judgement
-from engine.inference import RequestFailed, Scores
+from engine.inference import Request, RequestFailed, Scores
 from engine.methods import Methods
 from engine.nearest import normalised
 from engine.prompt import input_text
+from engine.reading import Reading
 from engine.skill import Example, Skill, Unsure
 from engine.skillbook import Reload, Skillbook
 from engine.solving import Neighbour, Solved
@@ -27,8 +26,6 @@ VECTOR_SECONDS = (
     3.0  # and for vectors, which take milliseconds each: without any, nothing that was taught counts
 )
 NUM_RECENT = 64  # messages whose label scores say how the model is biased
-MAX_FOR_RECENT = 64  # examples; beyond them what was taught says enough of the bias
-_NOTHING: Numbers = np.zeros(0, np.float32)
 
 _log = logging.getLogger(__name__)
 
@@ -87,8 +84,15 @@ class Chooser:
         """Begins to learn what is not learned yet."""
         self._pupil(skill).start()
 
-    async def decide(self, skill: Skill, inputs: Mapping[str, str], scores: Scores) -> Decided:
-        """The answer to a message that the chat model has read.
+    def request(self, skill: Skill, inputs: Mapping[str, str]) -> Request | None:
+        """What makes the chat model read a message, as deep as what was learned looks; None: it has not to be asked at all."""
+        num_states = self._pupil(skill).num_states
+        if not self.features.is_read(skill, num_states):
+            return None
+        return self.features.request(skill, input_text(skill, inputs), num_states=num_states)
+
+    async def decide(self, skill: Skill, inputs: Mapping[str, str], scores: Scores | None) -> Decided:
+        """The answer to a message, of which `scores` are what the chat model made; None where it was not asked.
 
         Raises:
             RequestFailed: a model cannot be asked.
@@ -128,8 +132,10 @@ class Chooser:
 
     async def _decided(self, skill: Skill, feature: Feature) -> Decided:
         fitted = await self._pupil(skill).now()
-        judgement = fitted.head.judge(feature)
-        solved = fitted.solved(judgement)
+        num_states = fitted.head.num_states
+        if not self.features.is_enough(skill, feature, num_states):  # it was fitted anew meanwhile
+            feature = await self.features.of(skill, feature.text, num_states=num_states)
+        solved = fitted.solved(fitted.head.judge(feature))
         label = self._pupil(skill).taught_as(feature.text)
         if label is None:
             return Decided(solved, fitted.method)
@@ -159,12 +165,16 @@ class _Recent:
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A head and which examples it knows. `is_whole`: all of them, with everything that can be known of them."""
+    """A head and which examples it knows. `is_whole`: all of them, with everything that can be known of them.
+
+    `is_read`: the chat model reads a message for it.
+    """
 
     skill: Skill
     head: Head
     indexes: tuple[int, ...]
     is_whole: bool
+    is_read: bool
     num_noted: int
 
     def solved(self, judgement: Judgement) -> Solved:
@@ -189,8 +199,13 @@ class _Fitted:
         number = len(self.indexes)
         if not number:
             return "what the choices are called; nothing was taught yet"
-        parts = " and ".join(self.head.method.parts) or "what the choices are called"
-        return f"{number} taught example{'' if number == 1 else 's'}, by {parts}"
+        without = ", without the chat model" if self.is_whole and not self.is_read else ""
+        return f"{number} taught example{'' if number == 1 else 's'}, by {self._parts}{without}"
+
+    @property
+    def _parts(self) -> str:
+        *others, last = self.head.method.parts
+        return f"{', '.join(others)} and {last}" if others else last
 
 
 class _Pupil(Pupil):
@@ -242,6 +257,12 @@ class _Pupil(Pupil):
     def is_whole(self) -> bool:
         return self._fitted is not None and self._fitted.is_whole
 
+    @property
+    def num_states(self) -> int | None:
+        """How many states are looked at; None, for all that there are, before that is known."""
+        fitted = self._fitted
+        return fitted.head.num_states if fitted is not None and fitted.is_whole else None
+
     async def whole(self) -> _Fitted:
         """With everything that can be known of every example.
 
@@ -260,7 +281,7 @@ class _Pupil(Pupil):
     def look_again(self) -> None:
         """After messages that tell more of the model's bias than was known."""
         fitted = self._fitted
-        if fitted is None or not fitted.is_whole or len(self.skill.examples) > MAX_FOR_RECENT:
+        if fitted is None or not fitted.is_whole:
             return
         num_new = self._recent.num_noted - fitted.num_noted
         if num_new >= max(4, min(fitted.num_noted, NUM_RECENT // 2)):
@@ -305,19 +326,19 @@ class _Pupil(Pupil):
         num_noted = self._recent.num_noted
         head = await asyncio.to_thread(Head, taught, labels, label_vectors(skill, of_labels), recent=scores)
         is_whole = is_read and self._all_vectors is not None
-        return _Fitted(skill, head, tuple(indexes), is_whole, num_noted)
+        is_chat_read = self._features.is_read(skill, head.num_states)
+        return _Fitted(skill, head, tuple(indexes), is_whole, is_chat_read, num_noted)
 
     def _feature(self, index: int, vector: Numbers | None, *, is_read: bool) -> Feature:
-        """Without a state, unless all have one: a head compares texts by what all of them have."""
+        """Without states, unless all have some: a head compares texts by what all of them have."""
         reading = self._readings[index]
-        has_vector = self._features.has_vectors
-        is_used = reading is not None and (is_read or not has_vector)
+        is_used = reading is not None and (is_read or not self._features.has_vectors)
         text = input_text(self.skill, self.skill.examples[index].inputs)
         return Feature(
             text,
-            _NOTHING if vector is None else vector,
-            reading.state if reading is not None and is_used else _NOTHING,
-            reading.scores if reading is not None and is_used else _NOTHING,
+            NO_NUMBERS if vector is None else vector,
+            reading.states if reading is not None and is_used else NO_STATES,
+            reading.scores if reading is not None and is_used else NO_NUMBERS,
         )
 
     @property

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from engine.curve import Curve, Plan, Tally, Trying, tried
 from engine.feature import Feature, Numbers
 from engine.features import Features
-from engine.head import Head, Method
+from engine.head import Head
 from engine.influence import Hurting, Influence
 from engine.prompt import fixed_indexes, make_request
 from engine.rightness import baseline, measure_name
+from engine.selection import Method
 from engine.skill import Skill
 from engine.trials import Trials
 from engine.trying import AskedTrying, ChoicesTrying, items, taught_features

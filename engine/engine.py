@@ -342,28 +342,10 @@ class Engine(Desk):
     async def _choose(
         self, fitting: Fitting, writing: Writing, making: "_Making"
     ) -> AsyncGenerator[Text, None]:
-        """The model reads the message, and what was taught decides."""
-        skill, features = writing.skill, self.chooser.features
-        self.chooser.prepare(skill)
-        request = features.request(skill, input_text(skill, fitting.inputs))
-        while writing.scores is None:
-            try:
-                async with aclosing(self._stream(request, writing, making.stoppable)) as texts:
-                    async for _ in texts:
-                        pass  # the label that the model alone would say
-            except PromptTooLong:
-                shorter = features.shorter(request)
-                if shorter is None:
-                    raise
-                request = shorter
-            else:
-                if writing.scores is None:
-                    if writing.reason is FinishReason.CANCELLED or not features.unscored(skill):
-                        raise AnswerFailed(wording.STOPPED)
-                    request = features.request(skill, input_text(skill, fitting.inputs))
-            finally:
-                self._settle(request, writing, making)
-        skill = writing.skill = self._newest(skill, fitting.inputs)
+        """The model reads the message as far as it has to, and what was taught decides."""
+        self.chooser.prepare(writing.skill)
+        await self._have_read(fitting, writing, making)
+        skill = writing.skill = self._newest(writing.skill, fitting.inputs)
         _, whole = self._deadlines(skill)
         try:
             deciding = self.chooser.decide(skill, fitting.inputs, writing.scores)
@@ -372,13 +354,42 @@ class Engine(Desk):
             raise writing.failure(error) from error
         yield Text(writing.finished().text)
 
+    async def _have_read(self, fitting: Fitting, writing: Writing, making: "_Making") -> None:
+        """Nothing, where what was learned looks at nothing that the model makes of a message."""
+        skill, features = writing.skill, self.chooser.features
+        request = self.chooser.request(skill, fitting.inputs)
+        while request is not None and writing.scores is None:
+            asked = request
+            try:
+                async with aclosing(self._stream(asked, writing, making.stoppable)) as texts:
+                    async for _ in texts:
+                        pass  # the label that the model alone would say
+            except PromptTooLong:
+                shorter = features.shorter(asked)
+                if shorter is None:
+                    raise
+                request = shorter
+            else:
+                if writing.scores is None:
+                    if writing.reason is FinishReason.CANCELLED or not features.unscored(skill):
+                        raise AnswerFailed(wording.STOPPED)
+                    request = self.chooser.request(skill, fitting.inputs)
+            finally:
+                self._settle(asked, writing, making)
+        if request is None:
+            self._settle_unasked(fitting, writing, making)
+
     def _newest(self, skill: Skill, inputs: Mapping[str, str]) -> Skill:
-        """The skill as its file is now, where the model would read the very same for it: what was saved meanwhile is known at once."""
+        """The skill as its file is now, where the model would read the very same for it: what was saved meanwhile is known at once.
+
+        How deep it would read does not matter: what is missing is read when it decides.
+        """
         newest = self.skillbook.get(skill.name)
         if newest is None or newest is skill or newest.choices != skill.choices or not newest.is_chosen:
             return skill
         request = self.chooser.features.request
-        is_read = request(newest, input_text(newest, inputs)) == request(skill, input_text(skill, inputs))
+        would_read = request(newest, input_text(newest, inputs)).prompt
+        is_read = would_read == request(skill, input_text(skill, inputs)).prompt
         return newest if is_read else skill
 
     async def _fill_in(
@@ -406,16 +417,20 @@ class Engine(Desk):
     ) -> AsyncGenerator[Text, None]:
         """The chat model is not asked: what was taught says which words of the message are the answer."""
         skill, inputs = writing.skill, fitting.inputs
-        num_characters = len(input_text(skill, inputs))
-        making.ticket.settle(1 + round(num_characters / self._estimator.characters_per_token))
+        self._settle_unasked(fitting, writing, making)
         _, whole = self._deadlines(skill)
         try:
             deciding = self.extractor.decide(skill, inputs)
             writing.choose(await making.stoppable.keep(whole.keep(deciding)), inputs)
         except RequestFailed as error:
             raise writing.failure(error) from error
-        writing.reason = FinishReason.STOP
         yield Text(writing.finished().text)
+
+    def _settle_unasked(self, fitting: Fitting, writing: Writing, making: "_Making") -> None:
+        """An answer for which the chat model writes and reads nothing."""
+        num_characters = len(input_text(writing.skill, fitting.inputs))
+        making.ticket.settle(1 + round(num_characters / self._estimator.characters_per_token))
+        writing.reason = FinishReason.STOP
 
     async def _turn(self, ticket: Ticket) -> None:
         """Returns when the ticket's place has changed, or it runs."""

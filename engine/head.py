@@ -7,15 +7,16 @@ scores for each label, without its bias. With few examples the last two lead, an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.blend import fit_blend, log_softmax
-from engine.feature import Feature, Numbers
+from engine.feature import MAX_SCORED_EXAMPLES, Feature, Numbers
+from engine.kernel import Part, Texts, mixed, num_states, shaped
 from engine.ridge import Ridge, fit_ridge
-from engine.wordrows import word_rows
+from engine.selection import Method, best_method, cheapest_method
 
 Array = NDArray[np.float64]
 
@@ -29,29 +30,9 @@ _EVEN_TEXTS = 64.0  # about so many examples take labels that were taught uneven
 _STRENGTH = 8.0
 _BIAS_TEXTS = 2.0  # a bias measured on few texts is taken for less than it says
 _TRUST_TEXTS = 4.0  # and what the model says without its bias counts for less, too
-_VARIANCE_FLOOR = 0.1
 _FAR_SHARE = 0.05  # of the taught texts, those that are as far from the others as what nobody taught
 _MIN_FOR_FAR = 16
 _MAX_COMPARED = 512
-_PENALTIES = (0.3, 1.0)
-_SURE_ERRORS = 2.0  # standard errors by which another method must be better than the usual one
-
-
-class Part(StrEnum):
-    VECTORS = "embeddings"
-    STATES = "states of the model"
-    WORDS = "words"
-
-
-Parts = tuple[Part, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Method:
-    """What the ridge compares texts by, and how strongly it is held back."""
-
-    parts: Parts
-    penalty: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +64,7 @@ class Head:
         """Fits itself: some milliseconds for 256 texts, a second or so for 2,000.
 
         Args:
-            taught: of each taught text; either all have a vector, a state, scores, or none has.
+            taught: of each taught text; either all have a vector, as many states, scores, or none has.
             labels: the index of each text's label.
             label_vectors: (labels, numbers): an embedding of what each label is called; no numbers without an embedding model.
             recent: the label scores of texts that were not taught, which help to tell the model's bias.
@@ -92,13 +73,19 @@ class Head:
         self.num_labels = len(label_vectors)
         self._labels = np.asarray(labels, dtype=np.intp)
         self._label_vectors = np.asarray(label_vectors, dtype=np.float64)
-        self._texts = _Texts(taught)
+        self._texts = Texts(taught)
         self._bias = _Bias([one.scores for one in taught], recent, self.num_labels)
         self._ridge: Ridge | None = None
         self._left_out: Array | None = None
         self._weights = np.array([0.0, 1.0, 1.0])
         self.method = self._fit(method, taught)
         self._far_below = self._measure_far()
+
+    @property
+    def num_states(self) -> int:
+        """How many states, the earliest first, `judge` looks at."""
+        has_likeness_by_state = self._texts.nearness is Part.EARLY
+        return max(num_states(self.method.parts), int(has_likeness_by_state))
 
     def judge(self, feature: Feature) -> Judgement:
         row = self._texts.row(feature, self.method.parts)
@@ -142,24 +129,34 @@ class Head:
         names = np.array([self._names(one) for one in taught])
         priors = np.stack([names, self._bias.left_out()], axis=-1)
         chosen = method or self._chosen(priors)
-        cosines = self._texts.cosines(chosen.parts)
-        self._ridge, self._left_out, self._weights = self._fitted(chosen, cosines, priors, self._labels)
+        kernels = {part: shaped(part, self._texts.cosines(part)) for part in chosen.parts}
+        self._ridge, self._left_out, self._weights = self._fitted(chosen, kernels, priors, self._labels)
         return chosen
 
     def _chosen(self, priors: Array) -> Method:
         """Compared on the newest examples, where there are many: the arithmetic grows with the third power of their number."""
         newest = slice(-_MAX_COMPARED, None)
-        labels, methods = self._labels[newest], self._texts.methods()
-        cosines = self._texts.cosines(methods[0].parts, newest)
-        fits = [self._fitted(one, cosines, priors[newest], labels) for one in methods]
-        losses = [_losses(opinions, weights, labels) for _, opinions, weights in fits]
-        return methods[_surely_best(losses)]
+        labels, parts = self._labels[newest], self._texts.parts
+        kernels = {part: shaped(part, self._texts.cosines(part, newest)) for part in parts}
+
+        @cache
+        def losses(method: Method) -> Array:
+            _, opinions, weights = self._fitted(method, kernels, priors[newest], labels)
+            return _losses(opinions, weights, labels)
+
+        best = best_method(parts, losses)
+        return cheapest_method(best, parts, losses) if self._can_read_less else best
+
+    @property
+    def _can_read_less(self) -> bool:
+        """Where labels are scored a text is read to its end anyway."""
+        return not self._bias.has_taught and len(self._labels) > MAX_SCORED_EXAMPLES
 
     def _fitted(
-        self, method: Method, cosines: Mapping[Part, Array], priors: Array, labels: NDArray[np.intp]
+        self, method: Method, kernels: Mapping[Part, Array], priors: Array, labels: NDArray[np.intp]
     ) -> tuple[Ridge, Array, Array]:
-        """`cosines` are those of the same texts as `priors` and `labels`, of the method's parts at least."""
-        kernel = _mixed({part: cosines[part] for part in method.parts})
+        """`kernels` are those of the same texts as `priors` and `labels`, of the method's parts at least."""
+        kernel = mixed([kernels[part] for part in method.parts])
         ridge = fit_ridge(kernel, labels, self.num_labels, method.penalty)
         left_out = ridge.left_out - _levels_without_each(labels, self.num_labels)
         opinions = np.concatenate([left_out[:, :, None], priors], axis=-1)
@@ -179,81 +176,6 @@ class Head:
         return float(np.quantile(self._texts.own_likeness().max(axis=1), _FAR_SHARE))
 
 
-class _Texts:
-    """The taught texts as rows of numbers, part by part."""
-
-    def __init__(self, taught: Sequence[Feature]) -> None:
-        self._rows: dict[Part, Array | Numbers] = {}
-        self._centre = self._spread = np.zeros(0)
-        if not taught:
-            return
-        if taught[0].vector.size:
-            self._rows[Part.VECTORS] = _doubles([one.vector for one in taught])
-        if taught[0].state.size:
-            states = _doubles([one.state for one in taught])
-            self._centre, self._spread = _scale_of(states)
-            self._rows[Part.STATES] = _unit((states - self._centre) / self._spread)
-        self._rows[Part.WORDS] = word_rows([one.text for one in taught])
-
-    def methods(self) -> list[Method]:
-        """The usual one first, which has all parts."""
-        usual = tuple(part for part in Part if part in self._rows)
-        fewer = (
-            [tuple(part for part in usual if part is not left) for left in usual] if len(usual) > 1 else []
-        )
-        return [Method(parts, penalty) for penalty in _PENALTIES for parts in (usual, *fewer)]
-
-    def cosines(self, parts: Parts, some: slice = slice(None)) -> dict[Part, Array]:
-        """(some texts, some texts) for each part."""
-        return {part: self._cosines(part, some) for part in parts}
-
-    def row(self, feature: Feature, parts: Parts) -> Array:
-        """(taught texts,)"""
-        return _mixed({part: self._cosines_to(feature, part) for part in parts}) if parts else np.zeros(0)
-
-    def likeness(self, feature: Feature) -> Array:
-        """(taught texts,): cosines, of embeddings where there are some."""
-        return np.zeros(0) if self._nearness is None else self._cosines_to(feature, self._nearness)
-
-    def own_likeness(self) -> Array:
-        """(taught texts, taught texts), with nothing on the diagonal."""
-        cosines = np.zeros((0, 0)) if self._nearness is None else self._cosines(self._nearness)
-        np.fill_diagonal(cosines, -np.inf)
-        return cosines
-
-    def _cosines(self, part: Part, some: slice = slice(None)) -> Array:
-        rows = self._rows[part][some]
-        return np.asarray(rows @ rows.T, dtype=np.float64)
-
-    def _cosines_to(self, feature: Feature, part: Part) -> Array:
-        rows = self._rows[part]
-        return np.asarray(rows @ self._of(feature, part).astype(rows.dtype), dtype=np.float64)
-
-    @property
-    def _nearness(self) -> Part | None:
-        return next((part for part in Part if part in self._rows), None)
-
-    def _of(self, feature: Feature, part: Part) -> Array:
-        if part is Part.VECTORS:
-            return _doubles(feature.vector)
-        if part is Part.WORDS:
-            return _doubles(word_rows([feature.text])[0])
-        return _doubles(_unit((_doubles(feature.state)[None, :] - self._centre) / self._spread)[0])
-
-
-def _mixed(cosines: Mapping[Part, Array]) -> Array:
-    """The kernel. Squared, near texts count for more than many that are a little alike: what sets of many labels need.
-
-    States have no small cosines, but many below 0; half of it keeps their sign.
-    """
-    shaped = {
-        Part.VECTORS: lambda one: one * one,
-        Part.STATES: lambda one: (one + one * one) / 2,
-        Part.WORDS: lambda one: one,
-    }
-    return np.asarray(sum(shaped[part](one) for part, one in cosines.items()) / len(cosines))
-
-
 class _Bias:
     """What the chat model scores each label with, whatever the text: measured on taught and recent texts and taken away."""
 
@@ -264,6 +186,11 @@ class _Bias:
         others = np.array([one for one in recent if one.size], dtype=np.float64).reshape(-1, num_labels)
         self._num = len(self._taught) + len(others)
         self._sum: Array = self._taught.sum(axis=0) + others.sum(axis=0)
+
+    @property
+    def has_taught(self) -> bool:
+        """Whether the labels were scored for what was taught."""
+        return len(self._taught) > 0
 
     def opinion(self, scores: Numbers) -> Array:
         if not scores.size:
@@ -303,32 +230,5 @@ def _usual_ridge(num_taught: int, num_labels: int) -> float:
     return _RIDGE_SHARPNESS * num_taught / (num_taught + num_labels + _RIDGE_HALF)
 
 
-def _doubles(values: Numbers | Array | Sequence[Numbers]) -> Array:
-    return np.asarray(values, dtype=np.float64)
-
-
-def _scale_of(states: Array) -> tuple[Array, Array]:
-    """Few numbers of a hidden state are huge in every text; a floor keeps those that hardly vary from being blown up."""
-    variance = np.asarray(states.var(axis=0), dtype=np.float64)
-    spread: Array = np.sqrt(variance + _VARIANCE_FLOOR * variance.mean() + 1e-6)
-    return np.asarray(states.mean(axis=0), dtype=np.float64), spread
-
-
-def _unit(rows: Array) -> Array:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.asarray(rows / np.where(lengths > 0, lengths, 1.0))
-
-
 def _losses(opinions: Array, weights: Array, labels: NDArray[np.intp]) -> Array:
     return np.asarray(-log_softmax(opinions @ weights)[np.arange(len(labels)), labels])
-
-
-def _surely_best(losses: Sequence[Array]) -> int:
-    """The first, unless another is better by more than chance would have it."""
-    chosen = 0
-    for index, other in enumerate(losses[1:], 1):
-        gain = losses[chosen] - other
-        error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
-        if gain.mean() > _SURE_ERRORS * error:
-            chosen = index
-    return chosen

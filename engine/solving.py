@@ -6,7 +6,7 @@ from typing import Protocol
 
 from engine.skill import Example, Skill
 
-ARITHMETIC = 2
+ARITHMETIC = 3
 """One more whenever the same examples may be answered otherwise than before: answers that were kept are then asked again."""
 
 

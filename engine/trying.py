@@ -79,7 +79,7 @@ async def taught_features(features: Features, skill: Skill) -> tuple[Feature, ..
     readings = await features.known_readings(skill)
     await features.readings(skill, readings)
     return tuple(
-        Feature(text, vector, reading.state, reading.scores)
+        Feature(text, vector, reading.states, reading.scores)
         for text, vector, reading in zip(texts, vectors, readings, strict=True)
         if reading is not None
     )

@@ -46,6 +46,7 @@ from engine.inference import (
     RequestFailed,
     Scores,
     Speed,
+    StatesOnly,
     Status,
     TemplateInfo,
     Usage,
@@ -159,6 +160,7 @@ class FakeInference:
         embedding_length: int = 0,
         sha256: str = "ab" * 32,
         is_background_seen: bool = False,
+        state_layers: tuple[int, ...] = (1, 2),
         template: TemplateInfo = KNOWN_TEMPLATE,
     ) -> None:
         self.gate = Gate(self._notify)
@@ -189,11 +191,13 @@ class FakeInference:
             num_slots=num_slots,
             num_threads=1,
             num_prefill_threads=1,
-            num_layers=1,
+            num_layers=3,
             num_gpu_layers=0,
             backend="fake",
             has_chat_template=True,
             embedding_length=embedding_length,
+            state_layers=state_layers,
+            state_length=STATE_LENGTH if state_layers else 0,
             sha256=sha256,
             embedding_sha256="cd" * 32 if embedding_length else "",
             template=template,
@@ -216,8 +220,8 @@ class FakeInference:
             await watcher
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
-        is_choice = isinstance(request.constraint, Choices)
-        if request.is_background and is_choice and not self._is_background_seen:
+        is_read = isinstance(request.constraint, Choices | StatesOnly)
+        if request.is_background and is_read and not self._is_background_seen:
             self.read_ahead.append(request)
             await asyncio.sleep(0)
             for event in self._at_once(request):
@@ -292,7 +296,7 @@ class FakeInference:
         self.gate.open()
 
     async def _steps(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
-        script = self._scripts.popleft() if self._scripts else Answer(self._answer(request))
+        script = self._scripts.popleft() if self._scripts else Answer(self._said(request))
         usage = self._prefill(request)
         text = script.text if isinstance(script, Answer) else script.after
         said = _words(_until_stop(text, request.sampling.stop))
@@ -307,14 +311,28 @@ class FakeInference:
         yield Finished(
             FinishReason.LENGTH if is_cut else script.reason,
             replace(usage, num_completion_tokens=num_completion_tokens),
-            _scores(request, said) if script.reason is FinishReason.STOP else None,
+            self._scores(request, said) if script.reason is FinishReason.STOP else None,
         )
 
     def _at_once(self, request: Request) -> tuple[Delta | Finished, ...]:
         """What is read beside the answers is in no test's way, unless it is about that."""
-        said = _words(self._answer(request))
-        finished = Finished(FinishReason.STOP, self._prefill(request), _scores(request, said))
+        said = _words(self._said(request))
+        finished = Finished(FinishReason.STOP, self._prefill(request), self._scores(request, said))
         return Delta("".join(said)), finished
+
+    def _said(self, request: Request) -> str:
+        """Where only states are wanted nothing is."""
+        return "" if isinstance(request.constraint, StatesOnly) else self._answer(request)
+
+    def _scores(self, request: Request, said: list[str]) -> Scores | None:
+        """The label that is said has the most; the states are made of the words of the message, in each layer in another way."""
+        layers, asked = self._info.state_layers, request.constraint
+        if not isinstance(asked, Choices | StatesOnly):
+            return None
+        labels = asked.labels if isinstance(asked, Choices) else ()
+        scores = tuple(math.log(0.97) if label == "".join(said) else math.log(0.01) for label in labels)
+        num_states = asked.num_states if isinstance(asked, StatesOnly) else len(layers)
+        return Scores(scores, fake_states(request.prompt.last.content, layers[:num_states]))
 
     def _prefill(self, request: Request) -> Usage:
         """Drops the oldest pairs of turns until the prompt fits."""
@@ -340,18 +358,13 @@ class FakeInference:
                 watcher.set_result(None)
 
 
-def _scores(request: Request, said: list[str]) -> Scores | None:
-    """The label that is said has the most; the state is made of the words of the message."""
-    if not isinstance(request.constraint, Choices):
-        return None
-    answer = "".join(said)
-    scores = tuple(
-        math.log(0.97) if label == answer else math.log(0.01) for label in request.constraint.labels
-    )
-    return Scores(scores, _bag(request.prompt.last.content, STATE_LENGTH))
-
-
 STATE_LENGTH = 48
+
+
+def fake_states(text: str, layers: tuple[int, ...]) -> tuple[float, ...]:
+    """One behind the other, each with a root mean square of 1."""
+    spoken = [re.sub(r"\w+", rf"\g<0>_{layer}", text) for layer in layers]
+    return tuple(math.sqrt(STATE_LENGTH) * number for one in spoken for number in _bag(one, STATE_LENGTH))
 
 
 def _bag(text: str, length: int) -> tuple[float, ...]:
