@@ -13,16 +13,17 @@ from engine.chooser import NUM_RECENT, Chooser
 from engine.classroom import WORD_FOR_WORD
 from engine.database import Statement
 from engine.features import MAX_CHARACTERS, MAX_SCORED_LABELS, Features, other_texts
-from engine.inference import Choices, FailureCode, Request, RequestFailed, Scores
+from engine.inference import FailureCode, Request, RequestFailed, Scores, StatesOnly
 from engine.methods import Methods
 from engine.nearest import nearest
 from engine.prompt import MAX_FIXED_OF_CHOICES, input_text
 from engine.skill import Example, Skill, Unsure
 from engine.solving import Solved
-from tests.fakes import Failure, FakeInference, FakeSkillbook, make_example, make_skill
+from tests.fakes import STATE_LENGTH, Failure, FakeInference, FakeSkillbook, make_example, make_skill
 
 TOPICS = {"printer": "hardware", "invoice": "money", "password": "access"}
 CHOICES = tuple(TOPICS.values())
+NUM_NUMBERS = 2 * STATE_LENGTH
 COUNTING = Statement("SELECT count(*) FROM features")
 
 
@@ -142,7 +143,7 @@ async def test_of_many_labels_none_is_scored_and_all_can_be_answered(tmp_path: P
     async with open_chooser(tmp_path, inference) as chooser:
         await chooser._pupil(skill).whole()
         assert (await solve(chooser, skill, "thing77 is broken")).text == "label 77"
-    assert {one.constraint for one in inference.requests} == {Choices(labels[:1])}
+    assert {one.constraint for one in inference.requests} == {StatesOnly(2)}
     assert len(labels) > MAX_SCORED_LABELS
 
 
@@ -268,10 +269,10 @@ async def test_a_message_is_in_no_database_and_is_not_read_again_when_it_is_taug
     skill = triage(*taught(12))
     async with open_chooser(tmp_path, inference) as chooser:
         await chooser._pupil(skill).whole()
-        scores = Scores((-1.0, -2.0, -3.0), (0.5,) * 48)
+        scores = Scores((-1.0, -2.0, -3.0), (0.5,) * NUM_NUMBERS)
         await chooser.decide(skill, {"text": "the secret of Ada"}, scores)
         (rows,) = await chooser.features._kept._database.run(COUNTING)
-        assert rows[0][0] == 12 + 12 + len(CHOICES)
+        assert rows[0][0] == 12 + 12 + 12 + len(CHOICES)
         more = triage(*skill.examples, make_example("the secret of Ada", "money"))
         before = len(inference.requests)
         await chooser._pupil(more).whole()
@@ -284,10 +285,10 @@ async def test_forgetting_leaves_what_the_files_say_and_nothing_else(tmp_path: P
     async with open_chooser(tmp_path, inference) as chooser:
         for skill in (kept, gone):
             await chooser._pupil(skill).whole()
-        await chooser.decide(kept, {"text": "a secret"}, Scores((-1.0, -2.0, -3.0), (0.5,) * 48))
+        await chooser.decide(kept, {"text": "a secret"}, Scores((-1.0, -2.0, -3.0), (0.5,) * NUM_NUMBERS))
         await chooser.forget([kept])
         (rows,) = await chooser.features._kept._database.run(COUNTING)
-        assert rows[0][0] == 12 + 12 + len(CHOICES)
+        assert rows[0][0] == 12 + 12 + 12 + len(CHOICES)
         assert not chooser._recent_of(kept).scores
         before = len(inference.requests)
         await Chooser(chooser.features)._pupil(kept).whole()
@@ -298,7 +299,9 @@ async def test_of_recent_messages_a_bounded_number_of_scores_is_known(tmp_path: 
     skill = triage()
     async with open_chooser(tmp_path, model()) as chooser:
         for number in range(2 * NUM_RECENT):
-            await chooser.decide(skill, {"text": f"m{number}"}, Scores((-1.0, -2.0, -3.0), (0.5,) * 48))
+            await chooser.decide(
+                skill, {"text": f"m{number}"}, Scores((-1.0, -2.0, -3.0), (0.5,) * NUM_NUMBERS)
+            )
         assert len(chooser._recent_of(skill).scores) == NUM_RECENT
 
 
@@ -307,9 +310,11 @@ async def test_a_bias_that_every_message_shows_is_taken_away(tmp_path: Path) -> 
     skill = triage()
     async with open_chooser(tmp_path, model(embedding_length=0)) as chooser:
         for number in range(40):
-            await chooser.decide(skill, {"text": f"m{number}"}, Scores((-4.0, -1.0, -3.0), (0.5,) * 48))
+            await chooser.decide(
+                skill, {"text": f"m{number}"}, Scores((-4.0, -1.0, -3.0), (0.5,) * NUM_NUMBERS)
+            )
         await asyncio.wait({chooser._pupil(skill)._beside} - {None})
-        decided = await chooser.decide(skill, {"text": "x"}, Scores((-4.0, -1.0, -1.5), (0.5,) * 48))
+        decided = await chooser.decide(skill, {"text": "x"}, Scores((-4.0, -1.0, -1.5), (0.5,) * NUM_NUMBERS))
         assert decided.solved.text == "access"
 
 
@@ -323,7 +328,7 @@ async def test_what_was_just_taught_answers_while_the_model_is_busy(tmp_path: Pa
         await chooser._pupil(skill).whole()
         more = triage(*skill.examples, make_example("zebras juggle umbrellas", "access"))
         inference.gate.close()
-        scores = Scores((-1.0, -2.0, -3.0), (0.5,) * 48)
+        scores = Scores((-1.0, -2.0, -3.0), (0.5,) * NUM_NUMBERS)
         decided = await chooser.decide(more, {"text": "Zebras juggle umbrellas."}, scores)
         assert (decided.solved.text, decided.method) == ("access", WORD_FOR_WORD)
         like = await chooser.decide(more, {"text": "umbrellas that zebras juggle"}, scores)
@@ -339,7 +344,7 @@ async def test_a_model_that_fails_is_asked_again_and_the_answer_does_not_need_it
     inference.script(*[Failure(FailureCode.WORKER_DIED)] * 3)
     skill = triage(*taught(12))
     async with open_chooser(tmp_path, inference) as chooser:
-        scores = Scores((-1.0, -2.0, -3.0), (0.5,) * 48)
+        scores = Scores((-1.0, -2.0, -3.0), (0.5,) * NUM_NUMBERS)
         decided = await chooser.decide(skill, {"text": "a printer"}, scores)
         assert decided.solved.text == "hardware"
         while inference._scripts:

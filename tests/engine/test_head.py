@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.feature import Feature
-from engine.head import Head, Method, Part
+from engine.feature import NO_STATES, Feature
+from engine.head import Head
+from engine.kernel import Part
+from engine.selection import Method
 
 NUM_LABELS = 3
 
@@ -26,7 +30,7 @@ def some_features(num, *, seed=0, num_labels=NUM_LABELS, noise=0.4, has_scores=T
         Feature(
             f"text {index} of label{label} kind{index % 7}",
             unit(centres[label] + noise * random.normal(size=16)) if has_vectors else numbers(),
-            numbers(3 * centres[label] + random.normal(size=16) + 50),
+            numbers([3 * centres[label] + random.normal(size=16) + offset for offset in (50, 20)]),
             numbers(random.normal(size=num_labels) + 5 * np.eye(num_labels)[0]) if has_scores else numbers(),
         )
         for index, label in enumerate(labels)
@@ -54,7 +58,7 @@ def test_without_examples_the_names_of_the_labels_decide():
 
 def test_without_anything_every_label_is_as_likely():
     head = Head([], [], np.zeros((4, 0), dtype=np.float32))
-    judgement = head.judge(Feature("?", numbers(), numbers([1, 2]), numbers()))
+    judgement = head.judge(Feature("?", numbers(), numbers([[1, 2]]), numbers()))
     assert judgement.probabilities == pytest.approx([0.25] * 4)
 
 
@@ -82,7 +86,7 @@ def test_it_works_with_states_alone_and_with_words_alone():
     for has_state in (True, False):
         features, labels, _ = some_features(48, has_vectors=False, has_scores=False)
         if not has_state:
-            features = [Feature(one.text, numbers(), numbers(), numbers()) for one in features]
+            features = [Feature(one.text, numbers(), NO_STATES, numbers()) for one in features]
         head = Head(features, labels, np.zeros((NUM_LABELS, 0), dtype=np.float32))
         assert accuracy(head, features, labels) == 1
         assert head.judge(features[3]).neighbours[0] == (3, pytest.approx(1, abs=1e-4))
@@ -102,7 +106,7 @@ def test_neighbours_are_the_nearest_and_come_in_order():
 def test_what_is_left_out_is_judged_without_its_label(num, seed, data):
     features, labels, names = some_features(num, seed=seed)
     left = data.draw(st.integers(0, num - 1))
-    method = Method((Part.VECTORS, Part.STATES), 0.3)
+    method = Method((Part.VECTORS, Part.EARLY, Part.LATE), 0.3)
     other = list(labels)
     other[left] = (other[left] + 1) % NUM_LABELS
     before = Head(features, labels, names, method=method)
@@ -115,7 +119,7 @@ def test_what_is_left_out_is_judged_without_its_label(num, seed, data):
 def test_what_is_far_from_everything_taught_is_said_to_be():
     head, features, _ = head_of(60, noise=0.2)
     random = np.random.default_rng(1)
-    strange = Feature("?", unit(random.normal(size=16)), features[0].state, features[0].scores)
+    strange = Feature("?", unit(random.normal(size=16)), features[0].states, features[0].scores)
     assert head.judge(strange).is_far
     new, _, _ = some_features(60, seed=8, noise=0.2)
     assert np.mean([head.judge(one).is_far for one in new]) < 0.2
@@ -124,7 +128,7 @@ def test_what_is_far_from_everything_taught_is_said_to_be():
 def test_few_examples_do_not_make_anything_far():
     head, features, _ = head_of(6)
     strange = Feature(
-        "?", unit(np.random.default_rng(1).normal(size=16)), features[0].state, features[0].scores
+        "?", unit(np.random.default_rng(1).normal(size=16)), features[0].states, features[0].scores
     )
     assert not head.judge(strange).is_far
 
@@ -175,3 +179,64 @@ def test_contradictions_make_it_less_sure():
     sure = np.mean([agreeing.judge(one).probabilities.max() for one in features])
     unsure = np.mean([contradicting.judge(one).probabilities.max() for one in features])
     assert unsure < sure - 0.2
+
+
+def shallower(feature, num_states):
+    return replace(feature, states=feature.states[:num_states])
+
+
+@pytest.mark.parametrize("has_vectors", [True, False])
+@pytest.mark.parametrize("parts", [(), (Part.EARLY,), (Part.LATE,), (Part.EARLY, Part.LATE)])
+def test_what_was_read_deeper_than_it_looks_changes_no_answer(parts, has_vectors):
+    features, labels, names = some_features(40, has_vectors=has_vectors)
+    head = Head(features, labels, names, method=Method((*parts, Part.WORDS), 0.3))
+    for one in some_features(12, seed=3, has_vectors=has_vectors)[0]:
+        deep, enough = head.judge(one), head.judge(shallower(one, head.num_states))
+        assert (deep.probabilities == enough.probabilities).all()
+        assert (deep.neighbours, deep.is_far) == (enough.neighbours, enough.is_far)
+
+
+def test_it_says_how_many_states_it_looks_at():
+    features, labels, names = some_features(40)
+    for parts, number in (((), 0), ((Part.EARLY,), 1), ((Part.LATE,), 2), ((Part.EARLY, Part.LATE), 2)):
+        assert Head(features, labels, names, method=Method((*parts, Part.WORDS), 0.3)).num_states == number
+    assert Head([], [], names).num_states == 0
+
+
+def test_of_one_state_there_is_no_late_part():
+    features, labels, names = some_features(40)
+    head = Head([shallower(one, 1) for one in features], labels, names)
+    assert Part.EARLY in head.method.parts
+    assert Part.LATE not in head.method.parts
+
+
+def test_many_texts_that_embeddings_tell_apart_are_not_read():
+    features, labels, names = some_features(200, has_scores=False, noise=0.1)
+    assert Head(features, labels, names).num_states == 0
+    few, few_labels, _ = some_features(64, has_scores=False, noise=0.1)
+    assert Head(few, few_labels, names).num_states == 2
+    scored, scored_labels, _ = some_features(200, noise=0.1)
+    assert Head(scored, scored_labels, names).num_states == 2
+
+
+def test_what_only_a_late_state_tells_apart_is_read_to_it():
+    features, labels, names = some_features(200, has_scores=False)
+    random = np.random.default_rng(2)
+    blind = [
+        Feature(
+            f"text {random.integers(1000)}",
+            unit(random.normal(size=16)),
+            numbers([random.normal(size=16), one.states[1]]),
+            one.scores,
+        )
+        for one in features
+    ]
+    assert Head(blind, labels, names).num_states == 2
+
+
+def test_without_embeddings_a_state_is_always_looked_at():
+    features, labels, _ = some_features(200, has_vectors=False, has_scores=False)
+    named = [replace(one, text=f"kind{label}") for one, label in zip(features, labels, strict=True)]
+    head = Head(named, labels, np.zeros((NUM_LABELS, 0), dtype=np.float32))
+    assert head.num_states >= 1
+    assert set(head.method.parts) & {Part.EARLY, Part.LATE}
