@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from bench.console import say
 from bench.teaching_sets import ChoiceSet, Item
-from engine import features
-from engine.feature import Feature, Numbers
+from engine import features, reading
+from engine.feature import MAX_SCORED_EXAMPLES, NO_STATES, Feature, Numbers
 from engine.features import Features
 from engine.inference import ModelFile, Worker, find_model
 from engine.skill import Skill
@@ -90,21 +90,29 @@ class Reader:
         return np.asarray((await self._worker.embed((text,)))[0], np.float32)
 
     async def taught(self, data: ChoiceSet, items: Sequence[Item]) -> list[Feature]:
-        """As the engine reads a skill with these examples: those in the prompt are read behind it without them."""
-        skill, texts = data.skill(items), [one.text for one in items]
+        """As the engine reads a skill with these examples: those in the prompt are read behind it without them.
+
+        With the labels' scores, also those of which the engine would ask none because there are so many: fewer may be taught of
+        them, and then it would. A text that is in no prompt is read as a message is.
+        """
+        few, others = items[:MAX_SCORED_EXAMPLES], items[MAX_SCORED_EXAMPLES:]
+        skill, texts = data.skill(few), [one.text for one in few]
         known = await self.engine.known_readings(skill)
         if num_missing := sum(one is None for one in known):
             say(f"{data.name}: reading {num_missing} examples")
             await self.engine.readings(skill, known)
         vectors = await self.engine.vectors(texts)
         return [
-            Feature(text, vector, reading.state, reading.scores)
-            for text, vector, reading in zip(texts, vectors, known, strict=True)
-            if reading is not None
+            *(
+                Feature(text, vector, reading.states, reading.scores)
+                for text, vector, reading in zip(texts, vectors, known, strict=True)
+                if reading is not None
+            ),
+            *await self.heard(skill, [one.text for one in others]),
         ]
 
     async def heard(self, skill: Skill, texts: Sequence[str]) -> list[Feature]:
-        """As messages to the skill."""
+        """As messages to the skill, with all states; with the labels' scores, where the engine asks for them."""
         keys = {text: self._key(skill, text) for text in texts}
         found = await self._kept.find(keys.values())
         missing = [text for text, key in keys.items() if key not in found]
@@ -121,7 +129,8 @@ class Reader:
     def _key(self, skill: Skill, text: str) -> str:
         asked = self.engine.request(skill, text)
         models = (self._models.chat.sha256, self._models.sentence.sha256)
-        return sha256(repr((models, asked.prompt, asked.constraint)).encode()).hexdigest()
+        layers = self._worker.info.state_layers
+        return sha256(repr((models, layers, asked.prompt, asked.constraint)).encode()).hexdigest()
 
 
 async def started(models: Models, folder: Path, num_threads: int) -> tuple[Worker, Reader]:
@@ -135,19 +144,18 @@ async def started(models: Models, folder: Path, num_threads: int) -> tuple[Worke
         threads=num_threads,
         embedding_model=models.sentence.path,
     )
-    reading = sha256(Path(features.__file__).read_bytes()).hexdigest()[
-        :8
-    ]  # another one may lay out its numbers anew
-    return worker, Reader(worker, models, Kept(folder / f"features-{reading}.db"))
+    # Others may lay out their numbers anew.
+    sources = b"".join(Path(one.__file__).read_bytes() for one in (features, reading))
+    return worker, Reader(worker, models, Kept(folder / f"features-{sha256(sources).hexdigest()[:8]}.db"))
 
 
 def _as_row(one: Feature) -> Numbers:
     """The numbers of numbers first."""
-    counts = np.asarray([len(one.vector), len(one.scores)], np.float32)
-    return np.concatenate((counts, one.vector, one.scores, one.state))
+    counts = np.asarray([len(one.vector), len(one.scores), len(one.states)], np.float32)
+    return np.concatenate((counts, one.vector, one.scores, one.states.ravel()))
 
 
 def _as_feature(text: str, row: Numbers) -> Feature:
-    num_vector, num_scores = int(row[0]), int(row[1])
-    vector, rest = row[2 : 2 + num_vector], row[2 + num_vector :]
-    return Feature(text, vector, rest[num_scores:], rest[:num_scores])
+    num_vector, num_scores, num_states = (int(number) for number in row[:3])
+    vector, scores, states = np.split(row[3:], [num_vector, num_vector + num_scores])
+    return Feature(text, vector, states.reshape(num_states, -1) if num_states else NO_STATES, scores)

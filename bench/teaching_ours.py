@@ -3,14 +3,14 @@
 import random
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.console import say
 from bench.teaching_features import Reader
 from bench.teaching_results import OURS, Quantity, Results
 from bench.teaching_sets import NUM_SHOWN, ChoiceSet
-from engine.chooser import MAX_FOR_RECENT, NUM_RECENT
-from engine.feature import Feature, Numbers
+from engine.chooser import NUM_RECENT
+from engine.feature import MAX_SCORED_EXAMPLES, NO_NUMBERS, Feature, Numbers
 from engine.head import Head
 
 GATE_TAUGHT = 64
@@ -28,8 +28,19 @@ class Drawn:
     label_vectors: Numbers
 
     def head(self, num_taught: int, recent: Sequence[Numbers] = ()) -> Head:
-        taught, labels = self.taught[:num_taught], self.labels[:num_taught]
-        return Head(taught, labels, self.label_vectors, recent=recent)
+        taught = self._known(self.taught[:num_taught], num_taught)
+        return Head(taught, self.labels[:num_taught], self.label_vectors, recent=recent)
+
+    def asked(self, num_taught: int) -> list[Feature]:
+        """The test items, as the engine knows them when so many are taught."""
+        return self._known(self.tests, num_taught)
+
+    @staticmethod
+    def _known(features: list[Feature], num_taught: int) -> list[Feature]:
+        """Beside many examples the engine asks for no scores."""
+        if num_taught <= MAX_SCORED_EXAMPLES:
+            return features
+        return [replace(one, scores=NO_NUMBERS) for one in features]
 
 
 async def drawn(reader: Reader, data: ChoiceSet, draw: int, max_taught: int) -> Drawn:
@@ -60,9 +71,9 @@ def _guesses(found: Drawn, size: int) -> Iterator[int]:
     """
     recent: deque[Numbers] = deque(maxlen=NUM_RECENT)
     head, num_noted, num_known = found.head(size), 0, 0
-    for feature in found.tests:
+    for feature in found.asked(size):
         yield head.judge(feature).best
-        if size > MAX_FOR_RECENT or not feature.scores.size:
+        if not feature.scores.size:
             continue
         recent.append(feature.scores)
         num_noted += 1

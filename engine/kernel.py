@@ -116,12 +116,12 @@ def _scale_of(states: Array) -> _Scale:
 
 def _of_vectors(cosines: Array) -> Array:
     """Squared, near texts count for more than many that are a little alike: what sets of many labels need."""
-    return cosines * cosines
+    return np.asarray(cosines * cosines)
 
 
 def _of_states(cosines: Array) -> Array:
     """They have no small cosines, but many below 0; half of it keeps their sign."""
-    return (cosines + cosines * cosines) / 2
+    return np.asarray((cosines + cosines * cosines) / 2)
 
 
 _SHAPES: Mapping[Part, Callable[[Array], Array]] = {

@@ -73,6 +73,42 @@ async def test_one_request_of_somebody_who_waits_is_asked_of_the_model(tmp_path:
         assert len([one for one in inference.requests if not one.is_background]) == 1
 
 
+async def test_what_embeddings_and_words_tell_apart_is_not_asked_of_the_chat_model(tmp_path: Path) -> None:
+    inference = model()
+    async with open_engine(tmp_path, inference, chat_skill(), triage(200)) as engine:
+        await engine.chooser._pupil(engine.skillbook.get("triage")).whole()
+        assert (await ask(engine, "/triage my printer is in trouble")).text == "hardware"
+        assert [one for one in inference.requests if not one.is_background] == []
+        told = (await ask(engine, "/why")).text
+        assert "Decided by: 200 taught examples, by " in told
+        assert told.endswith(", without the chat model.")
+
+
+async def test_before_all_is_learned_a_message_is_read_with_all_states(tmp_path: Path) -> None:
+    inference = model()
+    async with open_engine(tmp_path, inference, chat_skill(), triage(200)) as engine:
+        inference.gate.close()
+        answering = asyncio.create_task(ask(engine, "/triage my printer is in trouble"))
+        await inference.until(lambda: any(not one.is_background for one in inference.requests))
+        inference.gate.open()
+        assert (await answering).text == "hardware"
+        (asked,) = [one for one in inference.requests if not one.is_background]
+        assert asked.constraint == StatesOnly(2)
+
+
+async def test_what_is_taught_while_a_message_is_read_without_scores_decides(tmp_path: Path) -> None:
+    """Also where the newer skill is asked in another way: 64 examples and one more."""
+    inference, skill = model(), triage(64)
+    newer = replace(
+        skill, version="newer", examples=(*skill.examples, make_example("my kettle leaks", "money"))
+    )
+    for old, new in ((skill, newer), (newer, replace(skill, version="taken back"))):
+        async with open_engine(tmp_path, inference, chat_skill(), old) as engine:
+            finished = await taught_meanwhile(engine, inference, "my kettle leaks", new)
+            assert ("kettle" in (await ask(engine, "/why")).text) == (new is newer)
+            assert (finished.probability is None) == (new is newer)
+
+
 async def taught_meanwhile(engine, inference: FakeInference, text: str, newer: Skill) -> Finished:
     """The answer to a message that the model is reading while the skill's file is saved."""
     inference.gate.close()
