@@ -90,7 +90,8 @@ class Texts:
             return _doubles(feature.vector)
         if part is Part.WORDS:
             return _doubles(word_rows([feature.text])[0])
-        return self._scales[part].units(_doubles(feature.states[STATES.index(part)])[None, :])[0]
+        state = _doubles(feature.states[STATES.index(part)])
+        return np.asarray(self._scales[part].units(state[None, :])[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,12 @@ def _scale_of(states: Array) -> _Scale:
 
 def _of_vectors(cosines: Array) -> Array:
     """Squared, near texts count for more than many that are a little alike: what sets of many labels need."""
-    return np.asarray(cosines * cosines)
+    return cosines * cosines
 
 
 def _of_states(cosines: Array) -> Array:
     """They have no small cosines, but many below 0; half of it keeps their sign."""
-    return np.asarray((cosines + cosines * cosines) / 2)
+    return (cosines + cosines * cosines) / 2
 
 
 _SHAPES: Mapping[Part, Callable[[Array], Array]] = {

@@ -70,6 +70,18 @@ async def test_a_message_is_read_as_deep_as_the_head_looks(tmp_path: Path) -> No
         assert unread.method.endswith(", without the chat model")
 
 
+async def test_while_it_learns_a_message_is_read_with_all_states(tmp_path: Path) -> None:
+    """A head by vectors alone is there by then, and looks at none."""
+    inference, said = model(), {"text": "the printer again"}
+    skill = triage(*taught(MANY))
+    async with open_chooser(tmp_path, inference) as chooser:
+        inference.gate.close()
+        await chooser.decide(skill, said, states(said["text"], 2))
+        assert not chooser._pupil(skill).is_whole
+        assert chooser.request(skill, said).constraint == StatesOnly(2)
+        inference.gate.open()
+
+
 async def test_what_was_read_less_deep_than_is_needed_is_read_again(tmp_path: Path) -> None:
     """Without embeddings at least one state is looked at."""
     skill, text = triage(*taught(MANY)), "the printer again"
