@@ -25,7 +25,7 @@ def proposed(text: str, label: str) -> Proposal:
     return Proposal("triage", {"text": text}, label, TEST_AUTHOR, TEST_SCOPE)
 
 
-@pytest.mark.parametrize(("name", "least_held"), [("triage", 0.8), ("sentiment", 0.5)])
+@pytest.mark.parametrize(("name", "least_held"), [("triage", 0.8), ("sentiment", 0.4)])
 async def test_a_skills_own_checks_pass_as_examples_and_with_another_label_they_are_held(
     engine: Engine, name: str, least_held: float
 ) -> None:
