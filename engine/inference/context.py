@@ -105,7 +105,7 @@ class Context:
         self._abort_wish = ctypes.create_string_buffer(2)
         strlen = ctypes.cast(ctypes.CDLL(None).strlen, api.ggml_abort_callback)
         api.llama_set_abort_callback(self._context, strlen, ctypes.cast(self._abort_wish, ctypes.c_void_p))
-        self._states: tuple[float, ...] | None = None
+        self._states: tuple[float, ...] = ()
         self.state_layers = self._watched_layers(model.num_layers)
 
     def _watched_layers(self, num_layers: int) -> tuple[int, ...]:
@@ -115,7 +115,7 @@ class Context:
             rows.add(0, 0, [0], num_wanted=0)
             is_fine = self.decode(rows, wish) == DecodeCode.FINE
             self.clear(0)
-            if is_fine and self._states is not None:
+            if is_fine and self._states:
                 return self._tap.layers
         self._tap = None
         return (num_layers - 1,)
@@ -141,7 +141,7 @@ class Context:
             raise LlamaError(
                 f"a step of {len(rows)} rows; between 1 and {self.max_batch_tokens} can be computed"
             )
-        self._states = None
+        self._states = ()
         if self._tap is not None:
             self._tap.watch(wish)
         api.llama_set_embeddings(self._context, wish is not None and self._tap is None)
@@ -170,10 +170,8 @@ class Context:
 
     def states(self) -> tuple[float, ...]:
         """What the last step's wish has found: of each layer that was asked for as many numbers as an embedding has, the earliest
-        layer first, their root mean square 1.
+        layer first, their root mean square 1. None where it found none.
         """
-        if self._states is None:
-            raise LlamaError("the step says no states")
         return self._states
 
     def _last_state(self, row: int) -> tuple[float, ...]:

@@ -62,7 +62,7 @@ class Intake:
 
     def _skimming(self, id: int, request: Request, wanted: StatesOnly) -> Sequence:  # noqa: A002 - the field's word
         fitted = self._template.fit(request.prompt, max_tokens=self._slot_tokens)
-        return Sequence(id, fitted, Skimming(wanted.num_states), request.scope, request.is_background)
+        return Sequence(id, fitted, Skimming(max(1, wanted.num_states)), request.scope, request.is_background)
 
     def _generation(
         self,

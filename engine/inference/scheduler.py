@@ -286,7 +286,8 @@ class Scheduler:
     def _are_sound(self, share: Share) -> bool:
         """Sampling from what is no number aborts the process. A model that does nothing else is started anew."""
         has_logits = all(self._context.has_sound_logits(row) for row in share.wanted_rows)
-        if has_logits and (share.wish is None or all(map(isfinite, self._context.states()))):
+        states = self._context.states() if share.wish else (0.0,)
+        if has_logits and states and all(map(isfinite, states)):
             self._num_bad_in_a_row = 0
             return True
         self._counters.num_bad_logits += 1

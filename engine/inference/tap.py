@@ -41,10 +41,10 @@ class Tap:
         self._names = frozenset(map(_name, self.layers[: wish.num_states] if wish else ()))
 
     @property
-    def states(self) -> tuple[float, ...] | None:
-        """What was seen since `watch`, the earliest layer first; None when a layer did not come by."""
-        if not self._names or len(self._found) < len(self._names):
-            return None
+    def states(self) -> tuple[float, ...]:
+        """What was seen since `watch`, the earliest layer first; nothing when one of the layers did not come by."""
+        if len(self._found) < len(self._names):
+            return ()
         return tuple(
             number for layer in self.layers if (found := self._found.get(_name(layer))) for number in found
         )

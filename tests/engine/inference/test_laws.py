@@ -13,6 +13,7 @@ import gguf
 import numpy as np
 import pytest
 
+from engine.inference import tap
 from engine.inference.context import Rows
 from engine.inference.lookup import Draft, Habit
 from engine.inference.tap import StateWish
@@ -538,3 +539,22 @@ def test_a_cancel_that_arrives_while_a_long_prompt_is_read_ends_the_step_at_once
     nobody._read()
     engine.step()
     assert answer.sequence.num_computed > 0
+
+
+def test_a_model_whose_layers_have_other_names_says_the_state_of_its_last_one(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with in_process(tiny_model) as usual:
+        expected = [what_came(one) for one in usual.ask(choice(said(1)), request(said(2)))]
+        assert usual.loaded.info.state_layers == (1, 2)
+    monkeypatch.setattr(tap, "_name", lambda layer: f"layer {layer}".encode())
+    with in_process(tiny_model) as engine:
+        info = engine.loaded.info
+        assert info.state_layers == (info.num_layers - 1,)
+        asked = [choice(said(1)), request(said(2)), replace(request(said(1)), constraint=StatesOnly(2))]
+        *found, shallow = engine.ask(*asked)
+        assert [what_came(one) for one in found] == expected
+        assert shallow.finished.scores is not None
+        assert found[0].finished.scores is not None
+        assert shallow.finished.scores.states == pytest.approx(found[0].finished.scores.states, abs=1e-3)
+        assert len(shallow.finished.scores.states) == info.state_length
