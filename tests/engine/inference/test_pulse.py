@@ -79,7 +79,7 @@ def test_who_has_never_spoken_has_time_to_find_its_libraries():
 
 
 @given(st.lists(st.floats(0.1, MAX_STILL_LOOKS - 2), max_size=20))
-@settings(max_examples=50)
+@settings(max_examples=30, deadline=None)
 def test_whose_steps_end_in_time_is_never_hung_however_many_there_are(steps: list[float]):
     async def working() -> None:
         watched = Process().pulse()
@@ -92,7 +92,7 @@ def test_whose_steps_end_in_time_is_never_hung_however_many_there_are(steps: lis
 
 
 @given(st.lists(st.floats(0.1, MAX_STILL_LOOKS - 2), max_size=20))
-@settings(max_examples=50)
+@settings(max_examples=30, deadline=None)
 def test_what_it_owed_before_is_not_held_against_it_later(turns: list[float]):
     async def taking_turns() -> None:
         process = Process()
