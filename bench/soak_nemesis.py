@@ -12,6 +12,7 @@ from tests.emulators.slack import Garbage, Held, RateLimited
 _METHODS = ("chat.postMessage", "chat.update", "chat.startStream", "chat.appendStream", "chat.stopStream")
 _DOUBT_SECONDS = 5.0
 _JUMPS_SECONDS = (-86_400, -600, -30, 30, 600, 86_400)
+_STOPPED_SECONDS = 1, 8  # less than a worker may be silent before it is taken for hung
 Blow = Callable[[], Awaitable[None]]
 
 
@@ -61,10 +62,10 @@ class Nemesis:
         self._bot.kill_worker()
 
     async def _stop_bot(self) -> None:
-        await self._bot.stop_for(self._rng.uniform(1, 8), is_worker=False)
+        await self._bot.stop_for(self._rng.uniform(*_STOPPED_SECONDS), is_worker=False)
 
     async def _stop_worker(self) -> None:
-        await self._bot.stop_for(self._rng.uniform(1, 8), is_worker=True)
+        await self._bot.stop_for(self._rng.uniform(*_STOPPED_SECONDS), is_worker=True)
 
     async def _fill_disk(self) -> None:
         self._crowd.doubt(_DOUBT_SECONDS)

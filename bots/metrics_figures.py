@@ -88,6 +88,10 @@ class Figures:
         yield counter(
             "understudy_engine_restarts_total", "How often the model's process was started again.", restarts
         )
+        hangs = Sample(self._engine.inference.num_hangs)
+        yield counter(
+            "understudy_engine_hangs_total", "How often it was killed because it did not answer.", hangs
+        )
         kept = Sample(int(self.is_database_up))
         yield gauge(
             "understudy_database_up", "1 while what comes in can be kept, 0 on a full disk, say.", kept

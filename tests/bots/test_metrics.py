@@ -196,7 +196,11 @@ async def test_health_is_the_engine_and_every_place(tmp_path: Path) -> None:
             "reasons": {},
         }
         model.is_up = False
-        assert (await scraped(server))["understudy_engine_up"].value == 0
+        model.num_restarts, model.num_hangs = 3, 2
+        page = await scraped(server)
+        assert page["understudy_engine_up"].value == 0
+        assert page["understudy_engine_restarts_total"].value == 3
+        assert page["understudy_engine_hangs_total"].value == 2
         assert (await get(server, "/health"))[0] == 503
         model.is_up, places["Discord"] = True, False
         status, _, text = await get(server, "/health")
