@@ -278,12 +278,12 @@ def _about(options: argparse.Namespace, seed: int, measured: Measured) -> list[s
         f"{measured.num_asked} messages arrived: {measured.num_answered} answered, {measured.num_refused} refused in words, {measured.num_told} of these each with a notice of its own",
         f"during the burst the bot waited for a core {measured.burst_waited_share:.0%} of the time that it could have run",
         f"{len(measured.beside_flooder)} waits beside the flooder; alone {1000 * median(measured.alone):.0f} ms, beside {_spread(measured.beside_flooder)}",
-        _how_memory_was_measured(measured),
+        how_memory_was_measured(measured),
         f"{measured.num_kills} kills, {measured.num_lives} lives, {len(measured.doubled)} doubled",
     ]
 
 
-def _how_memory_was_measured(measured: Measured) -> str:
+def how_memory_was_measured(measured: Measured) -> str:
     seconds = [one for stretch in measured.memory if (one := measured_seconds(stretch))]
     if not seconds:
         return "no life was long enough to say how the bot's memory rises"

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from bench.soak import BLOW_SECONDS, BURST_SECONDS, blows_of_a_life
+from bench.soak import BLOW_SECONDS, BURST_SECONDS, blows_of_a_life, how_memory_was_measured
 from bench.soak_goals import (
     LEAST_SECONDS,
     WARM_UP_SECONDS,
@@ -64,6 +64,14 @@ def test_lives_are_long_enough_to_be_measured_and_the_bot_is_ended_all_the_same(
     assert a_life - BURST_SECONDS > needed
     assert seconds - a_life > needed
     assert a_life <= 360
+
+
+def test_a_run_whose_lives_were_too_short_says_so_and_claims_no_goal() -> None:
+    rng = random.Random(1)
+    short, long = life(100, 9.0, rng), life(200, 0.0, rng)
+    assert not [one for one in goals(Measured(memory=[short, []])) if "memory" in one.goal]
+    assert how_memory_was_measured(Measured(memory=[short, []])).startswith("no life was long enough")
+    assert "1 stretches of 139 to 139 s" in how_memory_was_measured(Measured(memory=[short, long]))
 
 
 def test_a_quantile_is_the_bound_below_which_the_share_lies() -> None:
