@@ -1,7 +1,7 @@
 """Hurts a running Understudy for minutes while people talk to it: `python bench/soak.py --minutes 5`. Prints a table, writes JSON.
 
 A real `understudy run` with both places on loopback; a crowd, a flooder, a burst of a thousand events; and a nemesis that kills,
-stops, cuts, slows and refuses, by a seed that is printed. Nothing leaves this machine.
+stops, cuts, slows, refuses and moves the clock, by a seed that is printed. Nothing leaves this machine.
 """
 
 # ruff: noqa: E402

@@ -62,7 +62,17 @@ class JsonSchema:
     type: Literal["json_schema"] = "json_schema"
 
 
-Constraint = Annotated[Choices | JsonSchema, Field(discriminator="type")]
+@dataclass(frozen=True, slots=True)
+class StatesOnly:
+    """Nothing is written and no label is scored: the states behind the prompt are wanted, of the first `num_states` of
+    `ModelInfo.state_layers`. The layers behind the last one of them are not computed.
+    """
+
+    num_states: int
+    type: Literal["states_only"] = "states_only"
+
+
+Constraint = Annotated[Choices | JsonSchema | StatesOnly, Field(discriminator="type")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +125,13 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Of a request with `Choices`: a log-probability for each label, in their order, along the tokens that tell it from the
-    others; and the model's hidden state behind the prompt, `embedding_length` numbers.
+    """What the model thinks behind a prompt. `log_probabilities`: of a request with `Choices`, for each label, in their order, along
+    the tokens that tell it from the others; none with `StatesOnly`. `states`: of each of `ModelInfo.state_layers`, or of as many as
+    were asked for, one behind the other: `ModelInfo.state_length` numbers each, whose root mean square is 1.
     """
 
     log_probabilities: tuple[float, ...]
-    hidden_state: tuple[float, ...]
+    states: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +191,7 @@ class TemplateInfo:
 class ModelInfo:
     """What the worker loaded. `context_tokens` is what one sequence may use, prompt and completion together.
 
-    `planned_context_tokens` is more where there was no memory for it. `embedding_length` is that of the embedding model, 0 when there is none. `sha256` and `embedding_sha256` are those of the two files,
+    `state_layers` are those whose states are read, the earliest first, counted from 0. `planned_context_tokens` is more where there was no memory for it. `embedding_length` is that of the embedding model, 0 when there is none. `sha256` and `embedding_sha256` are those of the two files,
     empty where they are not known.
     """
 
@@ -201,6 +212,8 @@ class ModelInfo:
     cache_bytes: int = 0
     planned_context_tokens: int = 0
     embedding_length: int = 0
+    state_layers: tuple[int, ...] = ()
+    state_length: int = 0
     sha256: str = ""
     embedding_sha256: str = ""
     template: TemplateInfo = TemplateInfo()
