@@ -14,6 +14,9 @@ from engine.inference import ModelInfo
 from engine.skill import Skill
 
 ASIDE_SECONDS = 7 * 24 * 3600.0
+_LLAMA = version(
+    "llama-cpp-python"
+)  # reading it takes longer than all else here, and every message is looked up
 
 
 class Aside:
@@ -60,5 +63,5 @@ class Aside:
 
 
 def _hash(info: ModelInfo, skill: Skill, inputs: Mapping[str, str]) -> str:
-    build = (info.sha256 or info.description, version("llama-cpp-python"), info.backend)
+    build = (info.sha256 or info.description, _LLAMA, info.backend)
     return sha256(json.dumps([build, skill.name, sorted(inputs.items())]).encode()).hexdigest()
