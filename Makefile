@@ -5,6 +5,8 @@ CUDA ?= auto
 BIN := .venv/bin
 # Tests that need no model share the cores; those that compute have them to themselves.
 TOGETHER := -n auto --maxprocesses 4
+# Compiled tests are kept whatever the environment says: compiling them anew costs each worker six seconds.
+test test-unit test-faults: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: chat run doctor test test-unit test-faults record-faults test-soak check fix bench bench-places bench-teaching lock setup setup-dev embedding clean
 

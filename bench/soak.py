@@ -1,7 +1,7 @@
 """Hurts a running Understudy for minutes while people talk to it: `python bench/soak.py --minutes 5`. Prints a table, writes JSON.
 
 A real `understudy run` with both places on loopback; a crowd, a flooder, a burst of a thousand events; and a nemesis that kills,
-stops, cuts, slows and refuses, by a seed that is printed. Nothing leaves this machine.
+stops, cuts, slows, refuses and moves the clock, by a seed that is printed. Nothing leaves this machine.
 """
 
 # ruff: noqa: E402
@@ -26,7 +26,7 @@ from bench.figures import percentile
 from bench.goals import Goal
 from bench.soak_bot import Bot, is_supported
 from bench.soak_crowd import BURST, NUM_QUIET, Asked, Crowd
-from bench.soak_goals import Measured, goals
+from bench.soak_goals import Measured, goals, measured_seconds
 from bench.soak_nemesis import Nemesis
 from bench.table import as_text, goal_rows
 from tests.emulators.discord import DiscordEmulator
@@ -39,6 +39,9 @@ ALONE_ASKS = 8
 START_SECONDS = 90.0
 DRAIN_SECONDS = 120.0
 SLOW_SECONDS = 0.5
+BURST_SECONDS = 60.0
+BLOW_SECONDS = 14.0  # from one blow to the next, on average
+FEWEST_BLOWS, MOST_BLOWS = 8, 25  # in a life of the bot: its memory is measured where a life is long enough
 TRIAGE = """\
 description: How urgent is it?
 instructions: Say how urgent it is.
@@ -55,7 +58,9 @@ def arguments(given: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--seed", type=int, help="of an earlier run; without it another one each time")
     parser.add_argument("--model", default="tiny", help="`starter`, or a GGUF file; tiny: of random weights")
-    parser.add_argument("--kill-every", type=int, default=8, help="which of the blows ends the bot")
+    parser.add_argument(
+        "--kill-every", type=int, help="which of the blows ends the bot; without it, by the minutes"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument(
         "--log", type=Path, help="where what the bot has said is kept; without it in build/, by the seed"
@@ -105,8 +110,8 @@ async def _go_on(
         say(f"somebody alone waits {median(measured.alone):.2f} s; {options.minutes:g} minutes begin")
         people = _people(rng, crowd)
         seconds = 60 * options.minutes
-        people.append(_burst_at(seconds / 3, nemesis, crowd, bot, measured))
-        people.append(nemesis.rage((6.0, 18.0), options.kill_every))
+        people.append(_burst_at(min(seconds / 6, BURST_SECONDS), nemesis, crowd, bot, measured))
+        people.append(nemesis.rage((6.0, 18.0), options.kill_every or blows_of_a_life(options.minutes)))
         tasks = [asyncio.ensure_future(one) for one in people]
         done, _ = await asyncio.wait(tasks, timeout=seconds)
         for task in tasks:
@@ -116,12 +121,18 @@ async def _go_on(
             if not task.cancelled() and task.exception() is not None:
                 raise AssertionError("the crowd or the nemesis has failed") from task.exception()
         say("nobody asks any more")
+        bot.begin_stretch()  # who has nothing to do takes no room, and makes no slope flatter
         await _drained(crowd, bot)
     finally:
         for task in beside:
             task.cancel()
         await asyncio.gather(*beside, return_exceptions=True)
     _count(crowd, bot.inbox(), measured)
+
+
+def blows_of_a_life(minutes: float) -> int:
+    """A short run has one end of the bot after three fifths of it, a long one an end every six minutes."""
+    return round(min(MOST_BLOWS, max(FEWEST_BLOWS, minutes * 60 * 0.6 / BLOW_SECONDS)))
 
 
 async def _look_after(bot: Bot, crowd: Crowd) -> None:
@@ -267,8 +278,16 @@ def _about(options: argparse.Namespace, seed: int, measured: Measured) -> list[s
         f"{measured.num_asked} messages arrived: {measured.num_answered} answered, {measured.num_refused} refused in words, {measured.num_told} of these each with a notice of its own",
         f"during the burst the bot waited for a core {measured.burst_waited_share:.0%} of the time that it could have run",
         f"{len(measured.beside_flooder)} waits beside the flooder; alone {1000 * median(measured.alone):.0f} ms, beside {_spread(measured.beside_flooder)}",
+        how_memory_was_measured(measured),
         f"{measured.num_kills} kills, {measured.num_lives} lives, {len(measured.doubled)} doubled",
     ]
+
+
+def how_memory_was_measured(measured: Measured) -> str:
+    seconds = [one for stretch in measured.memory if (one := measured_seconds(stretch))]
+    if not seconds:
+        return "no life was long enough to say how the bot's memory rises"
+    return f"memory was measured over {len(seconds)} stretches of {min(seconds):.0f} to {max(seconds):.0f} s"
 
 
 def _spread(waits: list[float]) -> str:

@@ -15,6 +15,7 @@ from time import monotonic
 import aiohttp
 
 from bench.console import say
+from bench.soak_clock import Clock
 from bench.soak_goals import Measured
 from bench.usage import resident_bytes
 from tests.processes import UNDERSTUDY, worker_of
@@ -30,10 +31,12 @@ class Bot:
 
     def __init__(self, home: Path, environment: Mapping[str, str], port: int, measured: Measured) -> None:
         self._home, self._port, self._measured = home, port, measured
+        self.clock = Clock(home)  # the worker gets none of this environment, and keeps the machine's
         clean = {name: value for name, value in os.environ.items() if not name.endswith("_TOKEN")}
         self._environment = {
             **clean,
             **environment,
+            **self.clock.environment,
             "PYTHONUNBUFFERED": "1",
             "UNDERSTUDY__METRICS__PORT": str(port),
         }

@@ -8,7 +8,7 @@ from statistics import median
 from bench.figures import percentile
 from bench.goals import Goal
 
-WARM_UP_SECONDS = 20.0  # a process that has just begun still grows into its size
+WARM_UP_SECONDS = 60.0  # a process that has just begun still grows into its size; a leak goes on after that
 LEAST_SECONDS = 45.0  # over less than that a slope says nothing
 MAX_POINTS = 300
 LEAST_ANSWER_SECONDS = (
@@ -39,19 +39,28 @@ class Measured:
     crashed: list[str] = field(default_factory=list)
 
 
+def measured_seconds(points: Sequence[tuple[float, float]]) -> float:
+    """Over how long a time their slope is measured; 0 where it is too short."""
+    settled = _settled(points)
+    seconds = settled[-1][0] - settled[0][0] if settled else 0.0
+    return seconds if seconds >= LEAST_SECONDS else 0.0
+
+
 def slope(points: Sequence[tuple[float, float]]) -> float | None:
     """What `points` rise by in a second: the one in the middle of all that two points give. None: over too short a time."""
-    if not points:
+    if not measured_seconds(points):
         return None
-    settled = [one for one in points if one[0] >= points[0][0] + WARM_UP_SECONDS]
-    if len(settled) < 2 or settled[-1][0] - settled[0][0] < LEAST_SECONDS:
-        return None
+    settled = _settled(points)
     thin = settled[:: math.ceil(len(settled) / MAX_POINTS)]
     return median(
         (later - before) / (end - begin)
         for number, (begin, before) in enumerate(thin)
         for end, later in thin[number + 1 :]
     )
+
+
+def _settled(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    return [one for one in points if one[0] >= points[0][0] + WARM_UP_SECONDS]
 
 
 def quantile_of(buckets: Mapping[float, float], share: float) -> float | None:

@@ -11,6 +11,8 @@ from tests.emulators.slack import Garbage, Held, RateLimited
 
 _METHODS = ("chat.postMessage", "chat.update", "chat.startStream", "chat.appendStream", "chat.stopStream")
 _DOUBT_SECONDS = 5.0
+_JUMPS_SECONDS = (-86_400, -600, -30, 30, 600, 86_400)
+_STOPPED_SECONDS = 1, 8  # less than a worker may be silent before it is taken for hung
 Blow = Callable[[], Awaitable[None]]
 
 
@@ -19,7 +21,8 @@ class Nemesis:
         self._bot, self._crowd, self._rng = bot, crowd, rng
         self.quiet = asyncio.Lock()  # whoever holds it is left alone
         self.num_blows = 0
-        self._harmless = (
+        self._deadly: tuple[Blow, ...] = (self._kill, self._end)
+        self._harmless: tuple[Blow, ...] = (
             self._kill_worker,
             self._stop_bot,
             self._stop_worker,
@@ -30,6 +33,9 @@ class Nemesis:
             self._garbage,
             self._fill_disk,
         )
+        if bot.clock.is_movable:
+            self._deadly += (self._end_at_another_time,)
+            self._harmless += (self._move_clock,)
 
     async def rage(self, pause_seconds: tuple[float, float], kill_every: int) -> None:
         """One blow after the other; each `kill_every`th ends the bot."""
@@ -38,7 +44,7 @@ class Nemesis:
             async with self.quiet:
                 self.num_blows += 1
                 is_deadly = self.num_blows % kill_every == 0
-                blow: Blow = self._rng.choice((self._kill, self._end) if is_deadly else self._harmless)
+                blow = self._rng.choice(self._deadly if is_deadly else self._harmless)
                 say(blow.__name__.strip("_").replace("_", " "))
                 self._crowd.disturb()
                 await blow()
@@ -56,15 +62,36 @@ class Nemesis:
         self._bot.kill_worker()
 
     async def _stop_bot(self) -> None:
-        await self._bot.stop_for(self._rng.uniform(1, 8), is_worker=False)
+        await self._bot.stop_for(self._rng.uniform(*_STOPPED_SECONDS), is_worker=False)
 
     async def _stop_worker(self) -> None:
-        await self._bot.stop_for(self._rng.uniform(1, 8), is_worker=True)
+        await self._bot.stop_for(self._rng.uniform(*_STOPPED_SECONDS), is_worker=True)
 
     async def _fill_disk(self) -> None:
         self._crowd.doubt(_DOUBT_SECONDS)
         await self._bot.fill_disk_for(self._rng.uniform(1, 5))
         self._crowd.doubt(_DOUBT_SECONDS + 5)
+
+    async def _move_clock(self) -> None:
+        try:
+            self._jump()
+            await asyncio.sleep(self._rng.uniform(2, 10))
+        finally:
+            self._bot.clock.move(0)
+
+    async def _end_at_another_time(self) -> None:
+        """So that it begins with a clock that is wrong, and set right while it runs."""
+        try:
+            self._jump()
+            await self._end()
+            await asyncio.sleep(self._rng.uniform(5, 15))
+        finally:
+            self._bot.clock.move(0)
+
+    def _jump(self) -> None:
+        seconds = self._rng.choice(_JUMPS_SECONDS)
+        say(f"the clock jumps by {seconds:+d} s")
+        self._bot.clock.move(seconds)
 
     async def _cut(self) -> None:
         self._crowd.slack.cut()

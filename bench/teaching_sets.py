@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.teaching_intents import INTENTS
 from engine.skill import TEXT_INPUT, Example, Input, Skill
 
 FOLDER_VARIABLE = "UNDERSTUDY_DATASETS"
@@ -21,7 +22,7 @@ INSTRUCTIONS = {
     "snips": "Classify what the user asks the assistant to do.",
     "clinc150": "Classify what the user asks the assistant about.",
 }
-# And what each label is about, in a few words; the 150 of clinc150 have their names alone.
+# And what each label is about, in a few words.
 ABOUT: Mapping[str, Mapping[str, str]] = {
     "trec": {
         "number": "how many, how much, what year or date, a count, an amount, a distance, a price",
@@ -71,6 +72,7 @@ ABOUT: Mapping[str, Mapping[str, str]] = {
         "search creative work": "find a book, song, show or game by its title",
         "search screening event": "find movie times at a cinema",
     },
+    "clinc150": INTENTS,
 }
 CHOICES = tuple(INSTRUCTIONS)
 EXTRACTION = ("mit_director", "atis_airline", "snips_book")

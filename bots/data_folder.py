@@ -55,6 +55,11 @@ class DataFolder:
         return self.path / "models.json"
 
     @property
+    def slack_calls(self) -> Path:
+        """When Slack was called in the last minute, for the next start."""
+        return self.path / "slack-calls"
+
+    @property
     def backups(self) -> Path:
         return self.path / "backups"
 

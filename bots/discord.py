@@ -49,6 +49,7 @@ from bots.discord_lessons import LessonDesk
 from bots.discord_reading import Reader
 from bots.discord_replies import Asked, Kind, Replies
 from bots.discord_running import Running
+from bots.discord_time import DiscordTime
 from bots.hops import Hops
 from bots.intake import Bounds, Intake
 from bots.markup import for_discord
@@ -78,7 +79,7 @@ MAX_CHAIN = 100  # messages; most are in discord.py's cache
 MAX_RETRY_SECONDS = 60.0
 READY_SECONDS = 2.0  # between two of the servers that Discord names after the login
 EDITED_SECONDS = 90.0  # older messages are not looked up; the engine itself gives a minute
-CLOCK_SECONDS = 2 * 3600.0  # by which the machine's clock may be wrong
+CLOCK_SECONDS = 2 * 3600.0  # by which the machine's clock may be wrong, until Discord was heard
 CLOUDFLARE_SECONDS = 120.0
 HEARTBEAT_SECONDS = 60.0  # without a word from Discord; it asks for a sign of life every 41
 LOOK_SECONDS = 1.0
@@ -221,7 +222,8 @@ class Client(discord.Client):
         self._bots, self._hops = bots, Hops()
         self._opens_threads = config.create_thread
         self._api = DiscordApi(self, self._doubt, on_state)
-        self._desk = AnswerDesk(self._api, interval_seconds)
+        self._time = DiscordTime()
+        self._desk = AnswerDesk(self._api, interval_seconds, self._time.now)
         self._reader = Reader(
             engine,
             self._api,
@@ -290,6 +292,7 @@ class Client(discord.Client):
     # What people say
 
     async def on_message(self, message: discord.Message) -> None:
+        self._time.hear(message.id)
         if self._may_be_meant(message):
             await self._within(self._bounds.arriving, self._take(message))
 
@@ -303,7 +306,11 @@ class Client(discord.Client):
     async def on_raw_message_edit(self, event: discord.RawMessageUpdateEvent) -> None:
         """Also Discord's own additions, such as a link's preview: those have no time of an edit."""
         message = event.message
-        if _is_edited_just_now(message) and not _is_of_bot(message) and self._may_be_meant(message):
+        if (
+            _is_edited_just_now(message, self._time.now())
+            and not _is_of_bot(message)
+            and self._may_be_meant(message)
+        ):
             await self._within(self._bounds.arriving, self._take_edited(message))
 
     async def _take_edited(self, message: discord.Message) -> None:
@@ -357,6 +364,7 @@ class Client(discord.Client):
         await self._engine.deleted(message_key(message_id))
 
     async def on_interaction(self, interaction: discord.Interaction) -> None:
+        self._time.hear(interaction.id)
         if interaction.type.value not in set(Kind):
             return
         asked = _asked(interaction)
@@ -607,10 +615,10 @@ def _read_if_readable(event: str, read: Callable[[Any], None], data: object) -> 
         _log.debug("Discord told of a %s that cannot be read: %s.", event, type(error).__name__)
 
 
-def _is_edited_just_now(message: discord.Message) -> bool:
-    """Soon after it was written, by Discord's own clock; ours only keeps out what is old."""
+def _is_edited_just_now(message: discord.Message, now: float) -> bool:
+    """Soon after it was written, as Discord says; `now` only keeps out what is old."""
     written_at, edited_at = message.created_at.timestamp(), message.edited_at
-    is_old = written_at < discord.utils.utcnow().timestamp() - EDITED_SECONDS - CLOCK_SECONDS
+    is_old = written_at < now - EDITED_SECONDS - CLOCK_SECONDS
     return edited_at is not None and not is_old and edited_at.timestamp() < written_at + EDITED_SECONDS
 
 

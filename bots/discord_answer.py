@@ -1,6 +1,7 @@
 """Where one answer goes on Discord: messages in a channel or a thread, or the response to a command. Knows no SDK and no network."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
@@ -173,9 +174,12 @@ class InteractionAnswer(ChannelAnswer):
         min_interval_seconds: float,
         address: InteractionAddress,
         channel_pace: Pace,
+        *,
+        now: Callable[[], float] = time.time,
     ) -> None:
+        """`now` is Discord's time."""
         super().__init__(api, question, min_interval_seconds, is_reply=False)
-        self._address = address
+        self._address, self._now = address, now
         self._channel_pace = channel_pace
         self._has_response = question.num_posted > 0
         self._is_worn = False
@@ -274,7 +278,7 @@ class InteractionAnswer(ChannelAnswer):
         )
 
     def _has_token(self) -> bool:
-        return not self._is_worn and not self._address.is_worn(time.time())
+        return not self._is_worn and not self._address.is_worn(self._now())
 
 
 def _message(ref: str) -> str:
@@ -289,8 +293,9 @@ def message_named(ref: str) -> str:
 class AnswerDesk:
     """Gives each delivery the way back to where it came from, and each channel one pace."""
 
-    def __init__(self, api: Api, interval_seconds: float) -> None:
-        self._api = api
+    def __init__(self, api: Api, interval_seconds: float, now: Callable[[], float]) -> None:
+        """`now` is Discord's time."""
+        self._api, self._now = api, now
         self._interval_seconds = interval_seconds
         self._paces: WeakValueDictionary[int, Pace] = WeakValueDictionary()  # as long as an answer holds it
 
@@ -300,7 +305,9 @@ class AnswerDesk:
         question = Question(message.id, address.channel_id, address.origin_id, num_posted, message.text)
         if isinstance(address, InteractionAddress):
             pace = self._channel_pace(address.channel_id)
-            return InteractionAnswer(self._api, question, self._interval_seconds, address, pace)
+            return InteractionAnswer(
+                self._api, question, self._interval_seconds, address, pace, now=self._now
+            )
         kind = ThreadAnswer if address.opens_thread else ChannelAnswer
         return kind(self._api, question, self._interval_seconds)
 

@@ -11,6 +11,8 @@ from bots.metrics_text import Family, Sample, counter, gauge, histogram
 from engine import Engine, Histogram
 from engine.inference import Status
 
+_LLAMA = version("llama-cpp-python")
+
 
 class Figures:
     """What a running Understudy tells of itself. `places` says by name which of them still run; its owner keeps it true.
@@ -77,7 +79,7 @@ class Figures:
             "version": __version__,
             "model": self._model_name,
             "backend": self._engine.inference.info.backend,
-            "llama_cpp_python": version("llama-cpp-python"),
+            "llama_cpp_python": _LLAMA,
         }
         yield gauge("understudy_build_info", "What is running; always 1.", Sample(1, build))
         uptime = time.monotonic() - self._started_at
@@ -87,6 +89,10 @@ class Figures:
         restarts = Sample(self._engine.inference.num_restarts)
         yield counter(
             "understudy_engine_restarts_total", "How often the model's process was started again.", restarts
+        )
+        hangs = Sample(self._engine.inference.num_hangs)
+        yield counter(
+            "understudy_engine_hangs_total", "How often it was killed because it did not answer.", hangs
         )
         kept = Sample(int(self.is_database_up))
         yield gauge(

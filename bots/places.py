@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from bots.discord import DiscordPlace
 from bots.setup import Setup
 from bots.slack import SlackPlace
+from bots.slack_budget import Budgets
 from engine import Engine, Secrets
 
 OnState = Callable[[str], None]
@@ -41,6 +43,7 @@ def _open_slack(setup: Setup, engine: Engine, on_state: OnState) -> Place:
         files=config.files,
         bots=config.access.bots,
         admins=tuple(one for one in config.access.admin if one.startswith(("U", "W"))),
+        budgets=partial(Budgets.of_a_workspace, path=setup.data.slack_calls),
     )
 
 

@@ -32,6 +32,7 @@ from bots.slack_dialogs import Dialogs
 from bots.slack_events import Identity
 from bots.slack_faults import REFUSALS, TOKEN_REFUSALS
 from bots.slack_files import is_slacks
+from bots.slack_gate import Gate
 from bots.slack_home import Home
 from bots.slack_lessons import Lessons
 from bots.slack_manifest import NEEDED_SCOPES, WANTED_SCOPES
@@ -159,8 +160,9 @@ class SlackPlace:
         )
         identity = await self._sign_in(web)
         async with asyncio.TaskGroup() as tasks:
-            api = WebApi(web, session, self._api_url, self._bot_token, self._doubts)
-            people, streaming = People(api, identity), Streaming(self._budgets())
+            budgets = self._budgets()
+            api = Gate(WebApi(web, session, self._api_url, self._bot_token, self._doubts), budgets)
+            people, streaming = People(api, identity), Streaming(budgets)
             closures = Closures("Slack", self._on_state, self._engine.meter.close)
             queue = self._engine.queue
             bounds = Bounds.of(queue.limits, queue.num_slots)

@@ -299,7 +299,8 @@ class Answers:
     def _thread(self, message: Message, address: SlackAddress) -> Thread:
         asker = message.author
         recipient = Recipient(address.team or self._workspace.identity.team, asker.id, is_bot=asker.is_bot)
-        return Thread(self._workspace.api, address.channel, address.thread_ts, recipient, message.id)
+        where = address.channel, address.thread_ts
+        return Thread(self._workspace.api, *where, recipient, message.id, budgets=self._budgets)
 
     def _status(self, address: SlackAddress) -> Status:
         statuses = self._budgets.statuses

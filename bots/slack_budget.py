@@ -7,14 +7,19 @@ twenty slow down alike, and a refusal (429) is never of our own making.
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from time import monotonic
+from functools import partial
+from pathlib import Path
+from time import monotonic, time
 from weakref import WeakValueDictionary
 
 from bots.pace import Pace
+from bots.slack_spent import Spent
 
 # A call may reach Slack later than the one before it: the window that we keep is longer than Slack's.
 WINDOW_SECONDS = 62.0
+MOMENT_SECONDS = 1e-6  # a sum of times is not exact, and so short a sleep would only be repeated
 
 MAX_STARTS = 19
 MAX_APPENDS = 95
@@ -29,11 +34,39 @@ BURST_WRITES = 12
 BURST_STATUSES = 20
 BURST_POSTS = 6
 
+UPLOADS = "files.getUploadURLExternal"
+
+# Nobody plans these: each call waits for a turn of its method's own.
+UNPLANNED = {
+    "assistant.threads.setSuggestedPrompts": 95,
+    "assistant.threads.setTitle": 95,
+    "chat.postEphemeral": 95,
+    "conversations.history": 47,
+    "conversations.replies": 47,
+    UPLOADS: 95,
+    "usergroups.list": 19,
+    "users.info": 95,
+    "views.open": 95,
+    "views.publish": 90,
+    "views.update": 95,
+}
+
+
+def _note_nothing() -> None:
+    pass
+
 
 class Budget(Pace):
     """At most `max_calls` in any `window_seconds`; after `burst` of them the rest come at even distances."""
 
-    def __init__(self, max_calls: int, burst: int, window_seconds: float = WINDOW_SECONDS) -> None:
+    def __init__(
+        self,
+        max_calls: int,
+        burst: int,
+        window_seconds: float = WINDOW_SECONDS,
+        note: Callable[[], None] = _note_nothing,
+    ) -> None:
+        """`note` is told of each call that begins."""
         super().__init__(0.0)
         self._window_seconds = window_seconds
         self._burst = burst
@@ -41,12 +74,13 @@ class Budget(Pace):
         self._calls: deque[float] = deque(maxlen=max_calls)
         self._full_at = 0.0  # when the bucket will be full again
         self._held_until = 0.0
+        self._note = note
 
     async def _turn(self) -> None:
         """Cancelled, it leaves the line and takes nothing."""
         loop = asyncio.get_running_loop()
         async with self._line:
-            while (left := self.delay(loop.time())) > 0:  # noqa: ASYNC110 - a `hold` may move the time while we sleep
+            while (left := self.delay(loop.time())) > MOMENT_SECONDS:  # noqa: ASYNC110 - a `hold` may move the time while we sleep
                 await asyncio.sleep(left)
             self.take(loop.time())
 
@@ -66,6 +100,15 @@ class Budget(Pace):
         return max(0.0, window, bucket, self._held_until - now)
 
     def take(self, now: float) -> None:
+        self._count(now)
+        self._note()
+
+    def recall(self, ages: Sequence[float]) -> None:
+        """Counts what a process before has called so many seconds ago, the oldest first."""
+        for age in ages:
+            self._count(asyncio.get_running_loop().time() - age)
+
+    def _count(self, now: float) -> None:
         self._calls.append(now)
         self._full_at = max(self._full_at, now) + self._refill_seconds
 
@@ -85,21 +128,35 @@ class Budgets:
     sessions: Budget
     statuses: Budget
     notices: Budget
+    unplanned: Mapping[str, Budget]
+    spent: Spent
     window_seconds: float = WINDOW_SECONDS
     posts: WeakValueDictionary[str, Budget] = field(default_factory=WeakValueDictionary)
     _recent: OrderedDict[str, tuple[float, Budget]] = field(default_factory=OrderedDict)
 
     @classmethod
-    def of_a_workspace(cls, window_seconds: float = WINDOW_SECONDS) -> "Budgets":
-        """`window_seconds` stands for Slack's minute; a test may take a shorter one."""
+    def of_a_workspace(
+        cls,
+        window_seconds: float = WINDOW_SECONDS,
+        path: Path | None = None,
+        clock: Callable[[], float] = time,
+    ) -> "Budgets":
+        """`window_seconds` stands for Slack's minute; a test may take a shorter one.
+
+        In the file at `path` stands what was spent, for the next process. None: each begins anew.
+        """
+        spent = Spent(path, window_seconds, clock)
+        budget = partial(_known, spent, window_seconds)
         return cls(
-            starts=Budget(MAX_STARTS, MAX_STARTS, window_seconds),
-            appends=Budget(MAX_APPENDS, BURST_APPENDS, window_seconds),
-            stops=Budget(MAX_STOPS, MAX_STOPS, window_seconds),
-            writes=Budget(MAX_WRITES, BURST_WRITES, window_seconds),
-            sessions=Budget(MAX_SESSIONS, MAX_SESSIONS, window_seconds),
-            statuses=Budget(MAX_STATUSES, BURST_STATUSES, window_seconds),
-            notices=Budget(MAX_NOTICES, MAX_NOTICES, window_seconds),
+            starts=budget("starts", MAX_STARTS, MAX_STARTS),
+            appends=budget("appends", MAX_APPENDS, BURST_APPENDS),
+            stops=budget("stops", MAX_STOPS, MAX_STOPS),
+            writes=budget("writes", MAX_WRITES, BURST_WRITES),
+            sessions=budget("sessions", MAX_SESSIONS, MAX_SESSIONS),
+            statuses=budget("statuses", MAX_STATUSES, BURST_STATUSES),
+            notices=budget("notices", MAX_NOTICES, MAX_NOTICES),
+            unplanned={method: budget(method, number, number) for method, number in UNPLANNED.items()},
+            spent=spent,
             window_seconds=window_seconds,
         )
 
@@ -109,7 +166,10 @@ class Budgets:
         return self.window_seconds / WINDOW_SECONDS / 2
 
     def posts_in(self, channel: str) -> Budget:
-        budget = self.posts.setdefault(channel, Budget(MAX_POSTS, BURST_POSTS, self.window_seconds))
+        budget = self.posts.get(channel)
+        if budget is None:
+            budget = _known(self.spent, self.window_seconds, f"posts {channel}", MAX_POSTS, BURST_POSTS)
+            self.posts[channel] = budget
         now = monotonic()
         self._recent[channel] = now, budget  # without this it would be forgotten with the answer that is over
         self._recent.move_to_end(channel)
@@ -117,7 +177,23 @@ class Budgets:
             self._recent.popitem(last=False)
         return budget
 
+    def of_write(self, method: str, channel: str) -> Budget:
+        """What a message written, changed or ended in the channel is counted with."""
+        match method:
+            case "chat.postMessage":
+                return self.posts_in(channel)
+            case "chat.stopStream":
+                return self.stops
+        return self.writes
+
     def hold_all(self, seconds: float) -> None:
         """Slack refused a call that we thought was free: nobody calls before `seconds` from now."""
         for budget in (self.starts, self.appends, self.stops):
             budget.hold(seconds)
+
+
+def _known(spent: Spent, window_seconds: float, name: str, max_calls: int, burst: int) -> Budget:
+    """With what a process before has called under that name."""
+    budget = Budget(max_calls, burst, window_seconds, partial(spent.note, name))
+    budget.recall(spent.ages(name))
+    return budget

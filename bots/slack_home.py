@@ -9,14 +9,12 @@ from bots import markup, slack_blocks
 from bots.slack_answers import Workspace
 from bots.slack_api import ApiFailed
 from bots.slack_blocks import Health, Proposed
-from bots.slack_budget import Budget
 from bots.slack_events import Identity
 from bots.slack_manifest import suggested_prompts, without_slash_command
 from engine import Author, Platform, Reload, Right, Scope, SlackWord, queue_text
 
 MAX_WATCHED = 50
 REDRAW_SECONDS = 1.0
-MAX_VIEWS = 90
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +28,6 @@ class Home:
         self._api = workspace.api
         self._watching: OrderedDict[str, Author] = OrderedDict()
         self._changed = asyncio.Event()
-        self._budget = Budget(MAX_VIEWS, MAX_VIEWS)
 
     async def opened(self, user: str, tab: str, channel: str) -> None:
         if tab == "messages":
@@ -59,6 +56,7 @@ class Home:
     async def say(self, channel: str, text: str) -> None:
         """In the bot's own words; a person's id is their direct messages."""
         blocks = [slack_blocks.markdown(markup.for_slack(text))]
+        await self._workspace.streaming.budgets.posts_in(channel).turn()
         try:
             await self._api.call(
                 "chat.postMessage",
@@ -85,7 +83,6 @@ class Home:
 
     async def _draw(self, author: Author) -> None:
         view = await self.view(author)
-        await self._budget.turn()
         try:
             await self._api.call("views.publish", user_id=author.id, view=view)
         except ApiFailed as error:

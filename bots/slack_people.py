@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 from weakref import WeakValueDictionary
 
 from bots.slack_api import Api, ApiFailed, Payload
-from bots.slack_budget import Budget
 from bots.slack_events import Identity
 from engine import Author
 
 REMEMBERED_SECONDS = 600.0
 MAX_REMEMBERED = 5000
-MAX_LOOK_UPS = 95  # a minute
 LOOK_UP_SECONDS = 1.5  # a message is to be acknowledged within three
 
 _log = logging.getLogger(__name__)
@@ -43,7 +41,6 @@ class People:
         self._groups_at: float | None = None
         self._asking = asyncio.Lock()
         self._being_asked: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._budget = Budget(MAX_LOOK_UPS, MAX_LOOK_UPS)
         self._told: set[str] = set()
 
     async def known(self, author: Author) -> Author:
@@ -83,7 +80,6 @@ class People:
             return self._remembered(user) or await self._looked_up(user)
 
     async def _looked_up(self, user: str) -> _Person | None:
-        await self._budget.turn()
         told = await self._asked("users.info", user=user)
         if told is None:
             return None

@@ -11,23 +11,19 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import TypeVar
 
 from bots.links import Watch
 from bots.pace import Pace
-from bots.slack_budget import Budgets
+from bots.slack_budget import Budget, Budgets
 from bots.slack_growth import Growth, Step, settled
 from bots.slack_status import Status
 from bots.slack_thread import StreamOver, StreamRefused, Thread
 from bots.surface import Busy, Uncertain
-from bots.writer import FIRST_LOOK_SECONDS, Draft, Remember, Stage, Writer, first_of
+from bots.writer import FIRST_LOOK_SECONDS, Draft, Remember, Stage, Writer, first_of, to_its_end
 
 # Who would have to wait longer than this for a stream gets a message that is edited.
 PATIENCE_SECONDS = 1.5
 REFUSED_SECONDS = 600.0
-LAST_CALL_SECONDS = 5.0
-
-T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -259,27 +255,32 @@ class StreamWriter:
     async def _go_on_by_edits(self) -> None:
         if self._is_open:
             await self._thread.end_stream(self._refs[-1])
-        turns = _Turns(self._thread, self._budgets, has_message=bool(self._refs))
+        turns = _Turns(self._thread, self._budgets, self._is_post_next)
         self._writer = Writer(self._thread, turns, tuple(self._refs), self._remember)
         self._writer.show(self._draft)
         await self._writer.run()
 
+    def _is_post_next(self) -> bool:
+        return self._writer is not None and self._writer.is_post_next
+
 
 class _Turns(Pace):
-    """The turns of a writer: its first message is counted with those of its channel, what follows with the edits."""
+    """The turns of a writer: its messages are counted with those of their channel, and its edits with all edits."""
 
-    def __init__(self, thread: Thread, budgets: Budgets, *, has_message: bool) -> None:
+    def __init__(self, thread: Thread, budgets: Budgets, is_post_next: Callable[[], bool]) -> None:
         self._posts = budgets.posts_in(thread.channel)
         self._writes = budgets.writes
-        self._next = self._writes if has_message else self._posts
+        self._is_post_next = is_post_next
 
     @property
     def is_pressed(self) -> bool:
-        return self._next.is_pressed
+        return self._next().is_pressed
 
     async def turn(self) -> None:
-        await self._next.turn()
-        self._next = self._writes
+        await self._next().turn()
+
+    def _next(self) -> Budget:
+        return self._posts if self._is_post_next() else self._writes
 
     def hold(self, seconds: float) -> None:
         self._writes.hold(seconds)
@@ -288,17 +289,3 @@ class _Turns(Pace):
 
 class _NoTurn(Exception):
     """Too many streams have begun in this minute."""
-
-
-async def to_its_end(call: Coroutine[None, None, T]) -> T:
-    """A call under way when we are cancelled is waited for: without its reference a restart would write again."""
-    task = asyncio.ensure_future(call)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        done, _ = await asyncio.wait((task,), timeout=LAST_CALL_SECONDS)
-        if not done:
-            task.cancel()
-        elif not task.cancelled() and task.exception() is not None:
-            _log.warning("the last call failed: %s", task.exception())
-        raise

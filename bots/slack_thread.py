@@ -1,4 +1,7 @@
-"""One thread of a channel: where an answer is posted, edited or streamed, and what was said there. Knows no SDK and no budget."""
+"""One thread of a channel: where an answer is posted, edited or streamed, and what was said there. Knows no SDK.
+
+Who writes takes the turn for it; what a write needs besides takes its own here.
+"""
 
 import logging
 import re
@@ -10,6 +13,7 @@ from uuid import uuid4
 
 from bots import markup, slack_blocks, slack_controls
 from bots.slack_api import Api, ApiFailed, Payload, Upload
+from bots.slack_budget import Budgets
 from bots.slack_faults import (
     BAD_BLOCKS,
     NEEDS_RIGHT,
@@ -71,10 +75,20 @@ class Thread:
     max_length = MAX_MARKDOWN_CHARACTERS
     min_interval_seconds = 0.0  # the workspace's pace is the slower one
 
-    def __init__(self, api: Api, channel: str, thread_ts: str, recipient: Recipient, message_id: str) -> None:
+    def __init__(
+        self,
+        api: Api,
+        channel: str,
+        thread_ts: str,
+        recipient: Recipient,
+        message_id: str,
+        *,
+        budgets: Budgets,
+    ) -> None:
         self.channel = channel
         self.thread_ts = thread_ts
         self._api = api
+        self._budgets = budgets
         self._recipient = recipient
         self._message_id = message_id
         self._attached: set[str] = set()
@@ -157,6 +171,7 @@ class Thread:
             if not is_streaming_conflict(error.code):
                 raise
             await self.end_stream(ref)
+            await self._budgets.writes.turn()
             await self._written("chat.update", where, body)
 
     async def _written(
@@ -169,6 +184,7 @@ class Thread:
             if error.code not in BAD_BLOCKS or "blocks" not in body:
                 raise
             _log.warning("Slack did not take the buttons of an answer: %s", error)
+            await self._budgets.of_write(method, self.channel).turn()
             return await self._api.call(method, **arguments, **_without_buttons(body))
 
     async def _posted(self, body: Mapping[str, JsonValue]) -> Payload:
@@ -230,6 +246,7 @@ class Thread:
 
     async def end_stream(self, ref: str) -> None:
         """Whatever state the stream is in, so that its message can be edited. Never raises."""
+        await self._budgets.stops.turn()
         with suppress(ApiFailed):
             await self._api.call("chat.stopStream", channel=self.channel, ts=ref)
 

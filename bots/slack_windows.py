@@ -96,6 +96,7 @@ class Windows:
             await self.show(person, target, shown)
 
     async def _update(self, target: Target, shown: Shown) -> bool:
+        await self._workspace.streaming.budgets.writes.turn()
         try:
             await self._api.call("chat.update", channel=target.channel, ts=target.ts, **_body(shown))
         except ApiFailed as error:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bots.pace import Pace
 from bots.splitting import Splitter, split
@@ -17,9 +17,11 @@ MAX_MESSAGES = 3  # an answer of more than these ends as a file, where there are
 
 FIRST_LOOK_SECONDS = 0.3
 GIVE_UP_AFTER_SECONDS = 600.0
-LAST_POST_SECONDS = 5.0
+LAST_CALL_SECONDS = 5.0
 SHORTEST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +114,8 @@ class Writer:
         self._remember = remember
         self._shown = [_Shown(ref, None) for ref in refs]
         self._num_old = len(refs)
-        self._splitter = Splitter(surface.max_length, self._measure_rendered)
+        self._measure = _measure_of(surface)
+        self._splitter = Splitter(surface.max_length, self._measure)
         self._draft = Draft("", Stage.NOTICE)
         self._changed = asyncio.Event()
         self._readable = asyncio.Event()
@@ -153,6 +156,12 @@ class Writer:
         is_whole = self._draft.stage is Stage.FINAL
         return not is_whole and not is_first_notice and any(pace.is_pressed for pace in self._paces)
 
+    @property
+    def is_post_next(self) -> bool:
+        """Whether the next thing to do is a message, and not an edit."""
+        write = self._next_write()
+        return write is not None and write.index == len(self._shown)
+
     async def _first_look(self) -> None:
         """Gives a fast answer the time to be more than one character, or to make a notice needless."""
         await self._changed.wait()
@@ -183,7 +192,7 @@ class Writer:
     def _parts(self) -> list[_Write]:
         is_final = self._draft.stage is Stage.FINAL
         if self._draft.stage is Stage.NOTICE:
-            parts, num_full = split(self._draft.text, self._surface.max_length, self._measure_rendered), 0
+            parts, num_full = split(self._draft.text, self._surface.max_length, self._measure), 0
         else:
             text = self._draft.text if self._may_attach else self._draft.in_words()
             parts = self._splitter.parts(text, "" if is_final else UNFINISHED)
@@ -223,9 +232,6 @@ class Writer:
         is_json = self._draft.text.startswith(("{", "["))
         return f"{self._draft.skill or 'answer'}.{'json' if is_json else 'md'}"
 
-    def _measure_rendered(self, text: str) -> int:
-        return self._surface.measure(self._surface.render(text))
-
     async def _write_in_turn(self) -> None:
         for pace in self._paces:
             await pace.turn()
@@ -250,7 +256,7 @@ class Writer:
         if write.index < len(self._shown):
             await self._edit(write)
         else:
-            await _to_its_end(self._post(write))
+            await to_its_end(self._post(write))
 
     async def _edit(self, write: _Write) -> None:
         ref = self._shown[write.index].ref
@@ -303,6 +309,11 @@ class Writer:
         return min(SHORTEST_BACKOFF_SECONDS * 2.0 ** min(self._num_failures, 10), LONGEST_BACKOFF_SECONDS)
 
 
+def _measure_of(surface: Surface) -> Callable[[str], int]:
+    """What a text measures as it is sent. Knows no writer: one that knew itself would outlive its answer until Python looks for such rings."""
+    return lambda text: surface.measure(surface.render(text))
+
+
 async def first_of(*calls: Coroutine[None, None, object]) -> None:
     """Returns when one of them has; the others are cancelled."""
     tasks = [asyncio.ensure_future(call) for call in calls]
@@ -314,15 +325,15 @@ async def first_of(*calls: Coroutine[None, None, object]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _to_its_end(post: Coroutine[None, None, None]) -> None:
-    """A post under way when we are cancelled is waited for: without its reference a restart would post again."""
-    task = asyncio.ensure_future(post)
+async def to_its_end(call: Coroutine[None, None, T]) -> T:
+    """A call under way when we are cancelled is waited for: without its reference a restart would write again."""
+    task = asyncio.ensure_future(call)
     try:
-        await asyncio.shield(task)
+        return await asyncio.shield(task)
     except asyncio.CancelledError:
-        done, _ = await asyncio.wait((task,), timeout=LAST_POST_SECONDS)
+        done, _ = await asyncio.wait((task,), timeout=LAST_CALL_SECONDS)
         if not done:
             task.cancel()
         elif not task.cancelled() and task.exception() is not None:
-            log.warning("the last post failed: %s", task.exception())
+            log.warning("the last call failed: %s", task.exception())
         raise

@@ -14,6 +14,9 @@ from engine.inference import ModelInfo
 from engine.skill import Skill
 
 ASIDE_SECONDS = 7 * 24 * 3600.0
+_LLAMA = version(
+    "llama-cpp-python"
+)  # reading it takes longer than all else here, and every message is looked up
 
 
 class Aside:
@@ -27,7 +30,7 @@ class Aside:
         PutAside: it is one of them.
         """
         put_at = (await self._known()).get(_hash(info, skill, inputs))
-        if put_at is not None and self._clock() - put_at < ASIDE_SECONDS:
+        if put_at is not None and self._is_recent(put_at):
             raise PutAside(skill.name)
 
     async def put(self, info: ModelInfo, skill: Skill, inputs: Mapping[str, str]) -> None:
@@ -40,14 +43,17 @@ class Aside:
 
     async def number(self) -> int:
         """How many there are, with whatever model."""
-        now = self._clock()
-        return sum(now - put_at < ASIDE_SECONDS for put_at in (await self._known()).values())
+        return sum(map(self._is_recent, (await self._known()).values()))
 
     async def clear(self) -> int:
         """Lets all of them be tried again; how many there were."""
         self._hashes = None
         (deleted,) = await self._database.run(Statement("DELETE FROM put_aside RETURNING hash"))
         return len(deleted)
+
+    def _is_recent(self, put_at: float) -> bool:
+        """Also just before that: the clock may have been set back, but nobody waits for years that it was ahead."""
+        return abs(self._clock() - put_at) < ASIDE_SECONDS
 
     async def _known(self) -> dict[str, float]:
         if self._hashes is None:
@@ -57,5 +63,5 @@ class Aside:
 
 
 def _hash(info: ModelInfo, skill: Skill, inputs: Mapping[str, str]) -> str:
-    build = (info.sha256 or info.description, version("llama-cpp-python"), info.backend)
+    build = (info.sha256 or info.description, _LLAMA, info.backend)
     return sha256(json.dumps([build, skill.name, sorted(inputs.items())]).encode()).hexdigest()

@@ -4,15 +4,16 @@ from collections.abc import Callable
 
 from engine.database import Database, Row, Statement
 from engine.feedback import Lesson
+from engine.forgetting import LATER
 from engine.message import Author, Platform, Scope
 
 FORGET_LESSONS = (
     (
-        "UPDATE lessons SET author = '', author_name = '', source = '', message_id = ''"
-        " WHERE author = ?1 AND platform = ?2 AND workspace = ?3"
+        "UPDATE lessons SET author = '', author_name = '', source = '', message_id = ''"  # noqa: S608 - our own text
+        f" WHERE author = ?1 AND platform = ?2 AND workspace = ?3 AND message_id NOT IN ({LATER})"
     ),
 )
-"""Takes author, platform and workspace: what they taught stays taught, and nobody knows by whom."""
+"""Takes author, platform, workspace and the id of the message that asks for it: what they taught stays taught, and nobody knows by whom."""
 
 
 class Lessons:

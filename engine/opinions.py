@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from engine.database import Database, Row, Statement
 from engine.feedback import Answered, KeptProposal, Proposal, ProposalState, Verdict
+from engine.forgetting import LATER
 from engine.message import Author, Platform, Scope
 
 _INPUTS = TypeAdapter(dict[str, str])
@@ -16,27 +17,32 @@ _KEPT = (
 )
 
 _TURNS_OF = (
-    "SELECT message_id FROM turns WHERE (author = ?1 OR message_id IN (SELECT message_id FROM speakers WHERE author = ?1))"
+    f"SELECT message_id FROM turns WHERE ((author = ?1 AND message_id NOT IN ({LATER}))"  # noqa: S608 - our own text
+    " OR (author != ?1 AND message_id IN (SELECT message_id FROM speakers WHERE author = ?1)))"
     " AND conversation_number IN (SELECT number FROM conversations WHERE platform = ?2 AND workspace = ?3)"
 )
 
 FORGET_TURNS = (
     (
-        "DELETE FROM ratings WHERE author = ?1 AND message_id IN"
+        "DELETE FROM ratings WHERE author = ?1 AND message_id IN"  # noqa: S608 - our own text
         " (SELECT message_id FROM turns JOIN conversations ON conversations.number = conversation_number"
-        " WHERE platform = ?2 AND workspace = ?3)"
+        f" WHERE platform = ?2 AND workspace = ?3) AND message_id NOT IN ({LATER})"
     ),
     (
-        "UPDATE proposals SET decided_by = '', decided_by_name = ''"
-        " WHERE decided_by = ?1 AND platform = ?2 AND workspace = ?3"
+        "UPDATE proposals SET decided_by = '', decided_by_name = ''"  # noqa: S608 - our own text
+        f" WHERE decided_by = ?1 AND platform = ?2 AND workspace = ?3 AND source NOT IN ({LATER})"
     ),
     (
         f"DELETE FROM proposals WHERE source IN ({_TURNS_OF})"  # noqa: S608 - our own text
-        " OR (author = ?1 AND platform = ?2 AND workspace = ?3)"
+        f" OR (author = ?1 AND platform = ?2 AND workspace = ?3 AND source NOT IN ({LATER}))"
     ),
     f"DELETE FROM turns WHERE message_id IN ({_TURNS_OF}) RETURNING conversation_number, author",  # noqa: S608 - our own text
 )
-"""Each takes author, platform and workspace. A turn takes its ratings with it. It is an author's when they asked, or when their words were read for it."""
+"""Each takes author, platform, workspace and the id of the message that asks for it. A turn takes its ratings with it.
+
+It is an author's when they asked, or when their words were read for it: somebody else's turn goes also when it is read again,
+as it may hold what was said before.
+"""
 
 
 class Opinions:

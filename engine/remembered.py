@@ -4,9 +4,11 @@ from collections import OrderedDict
 
 from engine.feature import Numbers
 
+ENTRY_BYTES = 400  # what a key, an array and their places take besides, which is more than a few numbers
+
 
 class Remembered:
-    """The last used, up to so many bytes."""
+    """The last used, up to so many bytes, all that they take counted."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes, self._num_bytes = max_bytes, 0
@@ -20,11 +22,15 @@ class Remembered:
 
     def put(self, key: str, numbers: Numbers) -> None:
         before = self._numbers.pop(key, None)
-        self._num_bytes += numbers.nbytes - (0 if before is None else before.nbytes)
+        self._num_bytes += _size(numbers) - (0 if before is None else _size(before))
         self._numbers[key] = numbers
         while self._num_bytes > self._max_bytes and len(self._numbers) > 1:
-            self._num_bytes -= self._numbers.popitem(last=False)[1].nbytes
+            self._num_bytes -= _size(self._numbers.popitem(last=False)[1])
 
     def clear(self) -> None:
         self._numbers.clear()
         self._num_bytes = 0
+
+
+def _size(numbers: Numbers) -> int:
+    return ENTRY_BYTES + numbers.nbytes

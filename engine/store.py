@@ -17,6 +17,7 @@ from engine.configschema import RetentionConfig
 from engine.conversation import Conversation, Forgotten, Turn
 from engine.database import Database, Row, Spares, Statement, Value
 from engine.featurestore import FeatureStore
+from engine.forgetting import FORGET_AUTHORS, FORGET_WAITING
 from engine.lessons import FORGET_LESSONS, Lessons
 from engine.message import Delivery, Message, Platform, Scope
 from engine.opinions import FORGET_TURNS, Opinions
@@ -241,9 +242,10 @@ class Store:
         """The message in a new version, to be answered in the place of the old one; its turn is gone. None: there is no such message."""
         updated, _ = await self._database.run(
             Statement(
-                "UPDATE inbox SET body = ?, address = ?, settled_at = NULL WHERE id = ?"
+                "UPDATE inbox SET body = ?, address = ?, author = ?, settled_at = NULL,"
+                " number = (SELECT max(number) + 1 FROM inbox) WHERE id = ?"  # it arrives now, as for who edits it to /forget
                 " RETURNING body, address, coalesce(reply_refs, '[]')",
-                (_body(message), address, message.id),
+                (_body(message), address, message.author.id, message.id),
             ),
             _without_turn(message.id),
         )
@@ -358,22 +360,15 @@ class Store:
         """Deletes what the message's author said in its workspace, and the answers. The message itself stays, and what came after it waits on.
 
         With it goes what they said of answers, what was said of theirs, and answers for which their words were read.
-        What they taught stays taught, without their name.
+        What they taught stays taught, without their name. A message that is read again after a crash deletes only what was before it.
         """
         platform, workspace, *_ = _full(message.scope)
         author = message.author.id
+        whose = author, platform, workspace, message.id
         *_, turns, waiting, _authors, _firsts = await self._database.run(
-            *(Statement(sql, (author, platform, workspace)) for sql in (*FORGET_LESSONS, *FORGET_TURNS)),
-            Statement(
-                "UPDATE inbox SET settled_at = ?1, body = NULL, address = NULL, reply_refs = NULL"
-                " WHERE platform = ?2 AND workspace = ?3 AND author = ?4 AND id != ?5 AND body IS NOT NULL"
-                " AND number < coalesce((SELECT number FROM inbox WHERE id = ?5), number + 1) RETURNING number",
-                (self._clock(), platform, workspace, author, message.id),
-            ),
-            Statement(
-                "UPDATE inbox SET author = '' WHERE platform = ? AND workspace = ? AND author = ?",
-                (platform, workspace, author),
-            ),
+            *(Statement(sql, whose) for sql in (*FORGET_LESSONS, *FORGET_TURNS)),
+            Statement(FORGET_WAITING, (*whose, self._clock())),
+            Statement(FORGET_AUTHORS, whose),
             Statement(
                 "DELETE FROM first_times WHERE key LIKE 'suggestions:%' AND substr(key, -length(?1)) = ?1",
                 (f":{platform}:{workspace}:{author}",),

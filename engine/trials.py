@@ -170,7 +170,8 @@ class Trials:
         return self._tried.get((task.item.key, task.fingerprint))
 
     def _try(self, task: _Task, solved: Solved) -> None:
-        self._tried[task.item.key, task.fingerprint] = solved
+        # Who the neighbours were is not asked of a trial, and each would hold a whole version of its skill.
+        self._tried[task.item.key, task.fingerprint] = replace(solved, neighbours=())
         if len(self._tried) > _MAX_TRIED:
             self._tried.popitem(last=False)
 

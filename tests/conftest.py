@@ -1,5 +1,6 @@
 """What every ring of tests starts from: a tiny model, the real starter model, a folder that is thrown away."""
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -9,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-
-from tests.tinymodel import write_tiny_model
 
 if TYPE_CHECKING:
     from tests.emulators.discord import DiscordEmulator
@@ -23,7 +22,8 @@ settings.register_profile("same", derandomize=True)
 settings.register_profile("search", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
-# llama.cpp's threads would spin on a machine that runs tests; set before the library is loaded.
+# The threads of llama.cpp and numpy would spin on a machine that runs tests; set before the libraries are loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("GGML_NO_BACKTRACE", "1")
@@ -33,13 +33,19 @@ for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_pro
 
 
 # These start servers and processes: they come after the fast ones.
-SCENARIOS = {"test_slack.py", "test_discord.py", "test_worker.py", "test_hub.py"}
+SCENARIOS = {"test_slack.py", "test_discord.py", "test_worker.py", "test_hub.py", "test_setup.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in SCENARIOS:
             item.add_marker(pytest.mark.scenario)
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays to the end; walking over it again and again is a tenth of a run."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
@@ -52,6 +58,8 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A llama of 0.9M random weights: everything is real but the sense of what it says."""
+    from tests.tinymodel import write_tiny_model  # loads numpy, which must find the environment above
+
     path = tmp_path_factory.mktemp("models") / "tiny.gguf"
     write_tiny_model(path)
     return path

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 
 from engine.inference.context import DecodeCode, Rows
+from engine.inference.tap import StateWish
 
 NUM_VOCABULARY = 60
 END = 59
@@ -24,10 +25,13 @@ class FakeContext:
         self.num_computed_rows = 0
         self.row_limit = 10_000
         self._behind: dict[int, tuple[int, ...]] = {}
-        self._has_hidden_states = False
+        self.state_layers = (1, 2)
+        self._states: tuple[float, ...] | None = None
+        self._shallow: set[int] = set()  # streams whose deeper layers hold nothing
         self.bad_after: tuple[int, ...] | None = None
+        self.bad_states_after: tuple[int, ...] | None = None
 
-    def decode(self, rows: Rows, *, wants_hidden_state: bool = False) -> int:
+    def decode(self, rows: Rows, wish: StateWish | None = None) -> int:
         assert 0 < len(rows) <= self.max_batch_tokens
         assert rows.sequence_ids == sorted(rows.sequence_ids)
         code = self.codes.pop(0) if self.codes else DecodeCode.FINE
@@ -36,6 +40,16 @@ class FakeContext:
         if code == DecodeCode.BAD_BATCH:
             return code
         self._behind.clear()
+        self._states = None
+        if wish is not None:
+            assert len(set(rows.sequence_ids)) == 1, "the rows of a step with a wish are one sequence's"
+        if wish is not None and wish.is_cut_short:
+            self._shallow |= set(rows.sequence_ids)
+            assert not any(rows.wants_logits)
+        else:
+            assert not self._shallow & set(rows.sequence_ids), (
+                "deeper layers know nothing of what stands before"
+            )
         for row, (token, position, slot) in enumerate(
             zip(rows.tokens, rows.positions, rows.sequence_ids, strict=True)
         ):
@@ -45,10 +59,11 @@ class FakeContext:
             stream.append(token)
             if code != DecodeCode.FINE and row >= len(rows) // 2:
                 return code  # what came before stays behind
-            if rows.wants_logits[row] or wants_hidden_state:
+            if rows.wants_logits[row]:
                 self._behind[row] = tuple(stream)
+            if wish is not None and row == wish.row:
+                self._states = tuple(float(token) for token in stream) * wish.num_states
         self.num_computed_rows += len(rows)
-        self._has_hidden_states = wants_hidden_state
         return code
 
     def next_token(self, row: int) -> int:
@@ -60,22 +75,29 @@ class FakeContext:
     def log_probabilities(self, row: int, tokens: Sequence[int]) -> list[float]:
         return [log_probability(self._behind[row], token) for token in tokens]
 
-    def hidden_state(self, row: int) -> tuple[float, ...]:
-        assert self._has_hidden_states
-        return tuple(float(token) for token in self._behind[row])
+    def states(self) -> tuple[float, ...]:
+        assert self._states is not None
+        is_bad = self.bad_states_after is not None and self._states[: len(self.bad_states_after)] == tuple(
+            map(float, self.bad_states_after)
+        )
+        return (float("nan"),) if is_bad else self._states
 
     def clear(self, slot: int) -> None:
         self.streams[slot].clear()
+        self._shallow.discard(slot)
 
     def truncate(self, slot: int, num_tokens: int) -> bool:
         del self.streams[slot][num_tokens:]
         return True
 
     def save(self, slot: int) -> bytes:
-        return json.dumps(self.streams[slot]).encode()
+        return (b" " if slot in self._shallow else b"") + json.dumps(self.streams[slot]).encode()
 
     def restore(self, slot: int, state: bytes) -> bool:
+        self.clear(slot)
         self.streams[slot][:] = json.loads(state)
+        if state.startswith(b" "):
+            self._shallow.add(slot)
         return True
 
 

@@ -168,6 +168,7 @@ class FakeInference:
         self.warmed: list[tuple[ChatMessage, ...]] = []
         self.pinned: dict[str, tuple[ChatMessage, ...]] = {}
         self.num_restarts = 0
+        self.num_hangs = 0
         self.num_forgets = 0
         self.num_running = 0
         self.most_running = 0

@@ -54,7 +54,7 @@ class InProcess:
         self.context: Context = self.loaded.context
         self.scheduler: Scheduler = self.loaded.scheduler
         if cost:
-            self.scheduler._cost = cost
+            self.scheduler._cost = self.scheduler._shares.cost = cost
         self.answers: dict[int, Answer] = {}
         self._ids = itertools.count(1)
 

@@ -128,7 +128,8 @@ def _card(*messages: str) -> str:
 
 async def _slack_message(text: str, controls: Controls) -> str:
     calls = _SlackCalls()
-    thread = Thread(calls, "C1", "1700000000.000001", Recipient("T1", "U1"), MESSAGE_ID)  # type: ignore[arg-type]
+    where, budgets = ("C1", "1700000000.000001"), Budgets.of_a_workspace()
+    thread = Thread(calls, *where, Recipient("T1", "U1"), MESSAGE_ID, budgets=budgets)  # type: ignore[arg-type]
     await thread.post(thread.render(text), controls)
     return message(BOT, slack_html.blocks(calls.sent[0]["blocks"]), is_bot=True)
 

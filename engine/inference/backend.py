@@ -39,6 +39,11 @@ class Inference(Protocol):
         """How often the process that computes had to be started again."""
         ...
 
+    @property
+    def num_hangs(self) -> int:
+        """How often it was ended for that: it lived and did not answer, or ended no step."""
+        ...
+
     def stream(self, request: Request) -> AsyncGenerator[Delta | Finished, None]:
         """Yields deltas and, last, exactly one `Finished`. Closing the generator frees the request's slot at once.
 

@@ -1,4 +1,4 @@
-"""The event loop's side of the worker: starts it, speaks to it, starts it again when it dies. Knows no llama.cpp."""
+"""The event loop's side of the worker: starts it, speaks to it, starts it again when it dies or hangs. Knows no llama.cpp."""
 
 import asyncio
 import hashlib
@@ -15,6 +15,7 @@ from typing import IO, Self, TypeAlias, overload
 
 from engine.inference.backend import Speed
 from engine.inference.errors import ModelUnusable, RequestFailed
+from engine.inference.pulse import Hung, Pulse
 from engine.inference.suspects import Suspects
 from engine.inference.wire import (
     CacheType,
@@ -34,6 +35,8 @@ from engine.inference.wire import (
     Measure,
     Measured,
     ModelInfo,
+    Ping,
+    Pong,
     Ready,
     Reported,
     Request,
@@ -138,7 +141,9 @@ class Worker:
         self._is_up = False  # there is a process
         self._is_loaded = False
         self._status = Status()
+        self._pulse = Pulse(lambda: self._send(Ping()), lambda: bool(self._there()))
         self.num_restarts = 0
+        self.num_hangs = 0
 
     @classmethod
     async def start(
@@ -351,7 +356,7 @@ class Worker:
         self._is_up = True
         self._send(self._load)
         try:
-            first = await self._read()
+            first = await self._read_first()
         except asyncio.CancelledError:
             await self._end_process(at_once=True)  # while it loads it hears nothing
             raise
@@ -369,10 +374,14 @@ class Worker:
                 has_flash_attention=first.info.has_flash_attention,
             )
             return
-        await self._end_process()
+        await self._end_process(at_once=isinstance(first, Hung))
         raise self._not_loaded(first)
 
     def _not_loaded(self, first: object) -> ModelUnusable:
+        if isinstance(first, Hung):
+            reason = f"its process {first} while it was being loaded"
+            advice = "try again; where a graphics card is in use, look whether it still answers"
+            return ModelUnusable(self._model_name, reason, advice)
         reason = (
             first.reason if isinstance(first, LoadFailed) else "its process ended while it was being loaded"
         )
@@ -404,14 +413,40 @@ class Worker:
             )
             return None
 
+    async def _read_first(self) -> object:
+        """What it says when it has loaded, or could not; `Hung` when it is taken for hung meanwhile."""
+        try:
+            async with self._pulse.watching(is_loading=True):
+                while isinstance(message := await self._read(), Pong):
+                    self._pulse.heard(is_work=False)
+                return message
+        except Hung as hung:
+            self._note_hang(hung)
+            return hung
+
+    async def _listen(self) -> bool:
+        """Delivers what the worker says, until it ends: True when it is taken for hung."""
+        try:
+            async with self._pulse.watching():
+                while (message := await self._read()) is not None:
+                    self._pulse.heard(is_work=not isinstance(message, Pong))
+                    self._deliver(message)
+        except Hung as hung:
+            self._note_hang(hung)
+            return True
+        return False
+
+    def _note_hang(self, hung: Hung) -> None:
+        self.num_hangs += 1
+        _log.error("The engine's process %s: it is taken for hung and killed.", hung)
+
     async def _supervise(self) -> None:
-        """Delivers what the worker says; when it ends, starts another and gives it what can be begun again."""
+        """Listens to the worker; when it ends, starts another and gives it what can be begun again."""
         backoff = 0.0
         while True:
             started = asyncio.get_running_loop().time()
-            while (message := await self._read()) is not None:
-                self._deliver(message)
-            await self._end_process()
+            is_hung = await self._listen()
+            await self._end_process(at_once=is_hung)
             if asyncio.get_running_loop().time() - started > _STABLE_SECONDS:
                 backoff = 0.0
             self._sort_out()
@@ -503,22 +538,30 @@ class Worker:
             question.fail(RequestFailed(FailureCode.WORKER_DIED, detail))
 
     async def _end_process(self, *, at_once: bool = False) -> None:
-        """Asks the process to end by closing its input; kills it when it does not, or `at_once`."""
+        """Asks the process to end by closing its input; kills it when it does not, or `at_once`. What a driver holds fast is left behind."""
         self._is_up = self._is_loaded = False
         process = self._process
         if process is None:
             return
         if process.stdin:
             process.stdin.close()
-        if at_once:
-            with suppress(ProcessLookupError):
-                process.kill()
-        try:
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await process.wait()
-        except TimeoutError:
+        if not at_once and await _has_ended(process):
+            return
+        with suppress(ProcessLookupError):
             process.kill()
+        if not await _has_ended(process):
+            _log.error(
+                "The engine's process %d does not end, although it was killed: it is left.", process.pid
+            )
+
+
+async def _has_ended(process: Process) -> bool:
+    """Waits for it, but not for ever."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_SECONDS):
             await process.wait()
+            return True
+    return False
 
 
 def _put_aside() -> RequestFailed:

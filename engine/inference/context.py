@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.inference.llama import LlamaError, api, first_error, forget_errors
 from engine.inference.model import Model
+from engine.inference.tap import StateWish, Tap, levelled
 from engine.inference.wire import CacheType
 
 _GGML_TYPES = {CacheType.F32: 0, CacheType.F16: 1, CacheType.Q8_0: 8}
@@ -83,6 +84,9 @@ class Context:
         params.flash_attn_type = (
             api.LLAMA_FLASH_ATTN_TYPE_ENABLED if has_flash_attention else api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         )
+        self._tap: Tap | None = Tap(model.num_layers, model.embedding_length)
+        params.cb_eval = self._tap.callback
+        self._callback = self._tap.callback  # the context calls it as long as it lives
         forget_errors()
         self._context = api.llama_init_from_model(model.handle, params)
         if not self._context:
@@ -101,6 +105,20 @@ class Context:
         self._abort_wish = ctypes.create_string_buffer(2)
         strlen = ctypes.cast(ctypes.CDLL(None).strlen, api.ggml_abort_callback)
         api.llama_set_abort_callback(self._context, strlen, ctypes.cast(self._abort_wish, ctypes.c_void_p))
+        self._states: tuple[float, ...] = ()
+        self.state_layers = self._watched_layers(model.num_layers)
+
+    def _watched_layers(self, num_layers: int) -> tuple[int, ...]:
+        """Those whose states can be had, tried with one token. Where the graph has other names: what the last layer says."""
+        if self._tap is not None and self._tap.layers:
+            rows, wish = Rows(), StateWish(0, len(self._tap.layers), is_cut_short=False)
+            rows.add(0, 0, [0], num_wanted=0)
+            is_fine = self.decode(rows, wish) == DecodeCode.FINE
+            self.clear(0)
+            if is_fine and self._states:
+                return self._tap.layers
+        self._tap = None
+        return (num_layers - 1,)
 
     @property
     def handle(self) -> object:
@@ -113,18 +131,24 @@ class Context:
         """Ends a `decode` that is under way, from another thread. On a CPU within milliseconds; a GPU does not listen."""
         self._abort_wish.value = b"!"
 
-    def decode(self, rows: "Rows", *, wants_hidden_state: bool = False) -> int:
+    def decode(self, rows: "Rows", wish: StateWish | None = None) -> int:
         """Computes `rows`, which stand sorted by sequence id. Returns llama_decode's code, see `DecodeCode`.
 
-        With `wants_hidden_state` every row has logits and a hidden state, wanted or not.
+        With a `wish` all rows are of one sequence. When it may be cut short, the deeper layers of its KV cache hold nothing, and
+        nothing but states can be asked of the sequence any more.
         """
         if not 0 < len(rows) <= self.max_batch_tokens:
             raise LlamaError(
                 f"a step of {len(rows)} rows; between 1 and {self.max_batch_tokens} can be computed"
             )
-        api.llama_set_embeddings(self._context, wants_hidden_state)
+        self._states = ()
+        if self._tap is not None:
+            self._tap.watch(wish)
+        api.llama_set_embeddings(self._context, wish is not None and self._tap is None)
         code = int(api.llama_decode(self._context, self._batch.filled(rows)))
         self._abort_wish.value = b""
+        if wish is not None and code == DecodeCode.FINE:
+            self._states = self._last_state(wish.row) if self._tap is None else self._tap.states
         return code
 
     def has_sound_logits(self, row: int) -> bool:
@@ -144,12 +168,16 @@ class Context:
         total = float(np.exp(logits - highest).sum(dtype=np.float64))
         return [float(logits[token]) - highest - float(np.log(total)) for token in tokens]
 
-    def hidden_state(self, row: int) -> tuple[float, ...]:
-        """What the model's last layer says behind a row of the last step, after its final norm: `embedding_length` numbers."""
+    def states(self) -> tuple[float, ...]:
+        """What the last step's wish has found: of each layer that was asked for as many numbers as an embedding has, the earliest
+        layer first, their root mean square 1. None where it found none.
+        """
+        return self._states
+
+    def _last_state(self, row: int) -> tuple[float, ...]:
+        """Of the last layer, behind its norm."""
         pointer = api.llama_get_embeddings_ith(self._context, row)
-        if not pointer:
-            raise LlamaError(f"row {row} has no hidden state")
-        return tuple(np.ctypeslib.as_array(pointer, (self._embedding_length,)).tolist())
+        return levelled(np.ctypeslib.as_array(pointer, (self._embedding_length,))) if pointer else ()
 
     def _logits(self, row: int) -> "Floats | None":
         pointer = api.llama_get_logits_ith(self._context, row)

@@ -9,10 +9,19 @@ from engine.inference.llama import LlamaError
 from engine.inference.lookup import Habit, Lookup
 from engine.inference.model import Model
 from engine.inference.sampler import Sampler
-from engine.inference.sequence import Generation, Scoring, Sequence, Warming
+from engine.inference.sequence import Generation, Scoring, Sequence, Skimming, Warming
 from engine.inference.template import ChatTemplate
 from engine.inference.text import TextStream
-from engine.inference.wire import ChatMessage, Choices, FailureCode, Prompt, Request, Role
+from engine.inference.wire import (
+    ChatMessage,
+    Choices,
+    FailureCode,
+    JsonSchema,
+    Prompt,
+    Request,
+    Role,
+    StatesOnly,
+)
 
 _MAX_HABITS = 256
 _MAX_PATH_TOKENS = (
@@ -38,8 +47,10 @@ class Intake:
         """
         try:
             if isinstance(request.constraint, Choices):
-                return self._scoring(id, request, request.constraint.labels)
-            return self._generation(id, request)
+                return self._scoring(id, request, request.constraint)
+            if isinstance(request.constraint, StatesOnly):
+                return self._skimming(id, request, request.constraint)
+            return self._generation(id, request, request.constraint)
         except (LlamaError, ValueError) as error:
             raise RequestFailed(FailureCode.BAD_CONSTRAINT, str(error)) from error
 
@@ -49,10 +60,19 @@ class Intake:
         fitted = self._template.fit(prompt, max_tokens=self._slot_tokens - 1)
         return Sequence(id, fitted.only_fixed, Warming(), is_background=True)
 
-    def _generation(self, id: int, request: Request) -> Sequence:  # noqa: A002 - the field's word
+    def _skimming(self, id: int, request: Request, wanted: StatesOnly) -> Sequence:  # noqa: A002 - the field's word
+        fitted = self._template.fit(request.prompt, max_tokens=self._slot_tokens)
+        return Sequence(id, fitted, Skimming(max(1, wanted.num_states)), request.scope, request.is_background)
+
+    def _generation(
+        self,
+        id: int,  # noqa: A002 - the field's word
+        request: Request,
+        constraint: Choices | JsonSchema | None,
+    ) -> Sequence:
         max_tokens = max(1, min(request.sampling.max_tokens, self._slot_tokens // 2))
         fitted = self._template.fit(request.prompt, max_tokens=self._slot_tokens - max_tokens)
-        grammar = None if request.constraint is None else grammar_of(request.constraint)
+        grammar = None if constraint is None else grammar_of(constraint)
         sampler = Sampler(self._model, request.sampling, grammar)
         task = Generation(sampler, TextStream(request.sampling.stop), max_tokens)
         sequence = Sequence(id, fitted, task, request.scope, request.is_background)
@@ -60,12 +80,13 @@ class Intake:
             task.lookup = Lookup(self._habit(sequence.fixed_key))
         return sequence
 
-    def _scoring(self, id: int, request: Request, labels: tuple[str, ...]) -> Sequence:  # noqa: A002 - the field's word
+    def _scoring(self, id: int, request: Request, choices: Choices) -> Sequence:  # noqa: A002 - the field's word
+        labels = choices.labels
         tree = LabelTree([self._label(label) for label in labels], self._model.end_token)
         longest = max(map(len, tree.paths), default=0)
         if longest > _MAX_PATH_TOKENS or (longest and not self._model.is_rewindable):
             return self._generation(
-                id, request
+                id, request, choices
             )  # no step has room for it, or the second path could not be begun
         fitted = self._template.fit(request.prompt, max_tokens=self._slot_tokens - longest)
         task = Scoring(labels, tree, list(tree.paths))

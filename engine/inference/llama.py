@@ -2,8 +2,12 @@
 
 import ctypes
 import sys
+from collections.abc import Callable
+from typing import Any, cast
 
 import llama_cpp
+import numpy as np
+from llama_cpp import _ggml
 from llama_cpp import llama_cpp as api
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
@@ -15,6 +19,8 @@ __all__ = [
     "forget_errors",
     "grammar_of_schema",
     "supports_gpu",
+    "tensor_name",
+    "tensor_row",
 ]
 
 _ERROR_LEVEL = 4
@@ -33,6 +39,37 @@ def _on_log(level: int, text: bytes, _user_data: object) -> None:
 
 
 api.llama_log_set(_on_log, ctypes.c_void_p(0))
+
+
+def _ggml_function(name: str, result: object, *arguments: object) -> Callable[..., Any]:
+    function = getattr(_ggml.libggml, name)
+    function.restype, function.argtypes = result, arguments
+    return cast("Callable[..., Any]", function)
+
+
+_get_name = _ggml_function("ggml_get_name", ctypes.c_char_p, ctypes.c_void_p)
+_num_bytes = _ggml_function("ggml_nbytes", ctypes.c_size_t, ctypes.c_void_p)
+_get = _ggml_function(
+    "ggml_backend_tensor_get", None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t
+)
+
+
+def tensor_name(tensor: int) -> bytes:
+    """Of a node of a graph, by its address."""
+    return bytes(_get_name(tensor) or b"")
+
+
+def tensor_row(tensor: int, row: int, length: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+    """A row of a computed tensor of float32 numbers, `length` a row, wherever it lies.
+
+    Raises:
+        LlamaError: it has no such row.
+    """
+    found, size = np.empty(length, np.float32), 4 * length
+    if (row + 1) * size > _num_bytes(tensor):
+        raise LlamaError(f"{tensor_name(tensor).decode()} has no row {row}")
+    _get(tensor, found.ctypes.data, row * size, size)
+    return found
 
 
 class LlamaError(Exception):

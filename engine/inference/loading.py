@@ -68,6 +68,8 @@ class Loaded:
             has_flash_attention=self.context.has_flash_attention,
             cache_bytes=int(tuning.cache_bytes(self.context, model.values_per_token)),
             embedding_length=self.embedder.length if self.embedder else 0,
+            state_layers=self.context.state_layers,
+            state_length=model.embedding_length,
             planned_context_tokens=max(self._planned_tokens, self.context.slot_tokens),
             sha256=self._sha256,
             embedding_sha256=self._embedding_sha256,

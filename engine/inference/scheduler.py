@@ -7,16 +7,17 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 
 from engine.inference.context import Context, DecodeCode, Rows
 from engine.inference.cost import StepCost, num_passes
-from engine.inference.lookup import NO_DRAFT, Draft
 from engine.inference.model import Model
 from engine.inference.repetition import is_loop
-from engine.inference.sequence import Generation, Scoring, Sequence, Warming
+from engine.inference.sequence import Generation, Scoring, Sequence, Skimming, Warming
+from engine.inference.shares import Share, Shares
 from engine.inference.slots import Slots
 from engine.inference.states import EVERYBODY, MIN_STATE_TOKENS, States
-from engine.inference.wire import Ended, Failed, FailureCode, FinishReason, Status, Step, Warmed
+from engine.inference.wire import Ended, Failed, FailureCode, FinishReason, Scores, Status, Step, Warmed
 
 _MAX_BAD_LOGITS_IN_A_ROW = 3
 _LOOP_CHECK_TOKENS = 16
@@ -30,21 +31,6 @@ class ContextBroken(Exception):
     def __init__(self, reason: str, failed: Failed | None = None) -> None:
         super().__init__(reason)
         self.failed = failed
-
-
-@dataclass(slots=True, eq=False)
-class Share:
-    """What one sequence computes in a step: `tokens`, of which the last `num_wanted` say what may come next."""
-
-    sequence: Sequence
-    tokens: list[int]
-    num_wanted: int = 0
-    first_row: int = -1
-
-    @property
-    def wanted_rows(self) -> range:
-        end = self.first_row + len(self.tokens)
-        return range(end - self.num_wanted, end)
 
 
 @dataclass(slots=True)
@@ -72,6 +58,7 @@ class Scheduler:
         self._waiting: dict[int, Sequence] = {}  # by arrival
         self._running: dict[int, Sequence] = {}
         self._num_bad_in_a_row = 0
+        self._shares = Shares(cost, context.max_batch_tokens, len(context.state_layers))
         self._counters = Counters()
         # Those whose prompts alone are computed right now: ending the step early then costs nobody a text.
         self.abortable: frozenset[int] = frozenset()
@@ -115,7 +102,7 @@ class Scheduler:
         outcomes = self._admit()
         self._slots.close_gaps(self._move)
         if self._running:
-            outcomes += self._run(self._choose())
+            outcomes += self._run(self._shares.next(self._running.values()))
             self._counters.num_steps += 1
         self._counters.step_seconds += time.perf_counter() - started
         return outcomes
@@ -221,62 +208,6 @@ class Scheduler:
 
     # What is computed
 
-    def _choose(self) -> list[Share]:
-        ready = self._that_fit([_next_share(one) for one in self._running.values() if one.is_ready])
-        if any(share.sequence.is_first_score for share in ready):
-            # Hidden states come for all rows of a step or for none: prompts would pay for theirs.
-            return ready
-        reading = [one for one in self._running.values() if not one.is_ready]
-        if reading:
-            return ready + self._prompt_shares(reading, ready)
-        return self._with_drafts(ready)
-
-    def _that_fit(self, shares: list[Share]) -> list[Share]:
-        """The labels of many choices can be more rows than a step may have: who came later has its turn in the next one."""
-        room = self._context.max_batch_tokens
-        taken: list[Share] = []
-        for share in shares:
-            if len(share.tokens) <= room:
-                taken.append(share)
-                room -= len(share.tokens)
-        return taken
-
-    def _prompt_shares(self, reading: list[Sequence], ready: list[Share]) -> list[Share]:
-        """The room beside the writing ones: half of it for who has waited longest, then the shortest prompt first."""
-        room = self._cost.budget_tokens(num_decoding=len(ready), num_prefilling=len(reading))
-        room = min(room, self._room_beside(ready))
-        asked = [one for one in reading if not one.is_background] or reading
-        oldest = min(asked, key=lambda one: one.waiting_since)
-        shares: list[Share] = []
-        for sequence in (oldest, *sorted(asked, key=lambda one: one.num_to_read)):
-            if sequence is oldest and shares:
-                continue
-            most = max(1, room // 2) if sequence is oldest and len(asked) > 1 else room
-            if share := _prompt_share(sequence, min(most, room)):
-                shares.append(share)
-                room -= len(share.tokens)
-        return shares
-
-    def _room_beside(self, shares: list[Share]) -> int:
-        return self._context.max_batch_tokens - sum(len(share.tokens) for share in shares)
-
-    def _with_drafts(self, shares: list[Share]) -> list[Share]:
-        """Guesses of what they will write, where checking them costs less than it spares."""
-        shares.sort(key=lambda one: one.sequence.slot)
-        drafts = [_draft(share.sequence) for share in shares]
-        if not any(draft.tokens for draft in drafts):
-            return shares
-        length = self._cost.draft_tokens([(len(draft.tokens), draft.right) for draft in drafts])
-        room = self._room_beside(shares)
-        for share, draft in zip(shares, drafts, strict=True):
-            taken = draft.tokens[: min(length, room)]
-            share.tokens += taken
-            share.num_wanted += len(taken)
-            room -= len(taken)
-            if draft.tokens and not taken:
-                draft.pass_over()
-        return shares
-
     def _run(self, shares: list[Share]) -> list[Outcome]:
         """Computes the shares and collects what came of them."""
         shares.sort(key=lambda one: one.sequence.slot)
@@ -301,15 +232,15 @@ class Scheduler:
             share.first_row = rows.add(
                 sequence.slot, sequence.num_computed, share.tokens, num_wanted=share.num_wanted
             )
-        wants_hidden_state = any(share.sequence.is_first_score for share in shares)
+        wish = shares[0].wish
         if not any(share.num_wanted for share in shares):
             self.abortable = frozenset(share.sequence.id for share in shares)
         started = time.perf_counter()
-        code = self._context.decode(rows, wants_hidden_state=wants_hidden_state)
+        code = self._context.decode(rows, wish)
         seconds = time.perf_counter() - started
         self.abortable = frozenset()
         self._counters.decode_seconds += seconds
-        if code == DecodeCode.FINE and not wants_hidden_state:
+        if code == DecodeCode.FINE and wish is None:
             self._cost.learn(num_passes([len(share.tokens) for share in shares]), len(rows), seconds)
         return code
 
@@ -338,7 +269,7 @@ class Scheduler:
 
     def _advance(self, share: Share) -> tuple[str, Outcome | None]:
         sequence = share.sequence
-        if share.num_wanted and not self._are_sound(share):
+        if (share.num_wanted or share.wish) and not self._are_sound(share):
             return "", self._fail(
                 sequence, FailureCode.BAD_LOGITS, "the model computed something that is no number"
             )
@@ -347,12 +278,16 @@ class Scheduler:
                 return self._write(share, sequence.task)
             case Scoring() if share.num_wanted:
                 return self._score(share, sequence.task)
+            case Skimming() if share.wish and len(share.tokens) == sequence.num_uncomputed:
+                return "", self._skim(share)
             case _:
                 return "", self._read_on(sequence, len(share.tokens))
 
     def _are_sound(self, share: Share) -> bool:
         """Sampling from what is no number aborts the process. A model that does nothing else is started anew."""
-        if all(self._context.has_sound_logits(row) for row in share.wanted_rows):
+        has_logits = all(self._context.has_sound_logits(row) for row in share.wanted_rows)
+        states = self._context.states() if share.wish else (0.0,)
+        if has_logits and states and all(map(isfinite, states)):
             self._num_bad_in_a_row = 0
             return True
         self._counters.num_bad_logits += 1
@@ -416,11 +351,12 @@ class Scheduler:
     def _score(self, share: Share, task: Scoring) -> tuple[str, Outcome | None]:
         """Notes what the rows say of the labels' tokens. With nothing left to compute, the best label is the answer."""
         sequence, path, rows = share.sequence, task.path, share.wanted_rows
-        if not task.hidden_state:
-            task.hidden_state = self._context.hidden_state(rows[0])
+        if share.wish:
+            task.states = self._context.states()
             self._note(task, (), rows[0])
-            sequence.num_computed += 1
-            self._counters.num_prompt_tokens += 1
+            num_read = len(share.tokens) - len(path)
+            sequence.num_computed += num_read
+            self._counters.num_prompt_tokens += num_read
         for length, row in enumerate(rows[len(rows) - len(path) :], 1):
             self._note(task, path[:length], row)
         del task.paths[:1]
@@ -430,6 +366,12 @@ class Scheduler:
         label, scores = task.best()
         self._leave(sequence)
         return label, Ended(sequence.id, sequence.finished(FinishReason.STOP, scores))
+
+    def _skim(self, share: Share) -> Outcome:
+        sequence, states = share.sequence, self._context.states()
+        self._read_on(sequence, len(share.tokens))
+        self._leave(sequence)
+        return Ended(sequence.id, sequence.finished(FinishReason.STOP, Scores((), states)))
 
     def _note(self, task: Scoring, node: tuple[int, ...], row: int) -> None:
         children = task.tree.children(node)
@@ -463,29 +405,6 @@ class Scheduler:
         del self._running[sequence.id]
         self._slots.give_back(sequence.slot)
         sequence.slot, sequence.is_reading = -1, False
-
-
-def _next_share(sequence: Sequence) -> Share:
-    """Of a sequence that is ready: its newest token, or the next path of its labels."""
-    known = sequence.tokens[sequence.num_computed :]
-    tokens = [*known, *sequence.task.path] if isinstance(sequence.task, Scoring) else known
-    return Share(sequence, tokens, num_wanted=len(tokens))
-
-
-def _draft(sequence: Sequence) -> Draft:
-    task = sequence.task
-    if not isinstance(task, Generation) or task.lookup is None:
-        return NO_DRAFT
-    return task.lookup.draft(sequence.tokens, max_tokens=task.max_tokens - sequence.num_completion - 1)
-
-
-def _prompt_share(sequence: Sequence, room: int) -> Share | None:
-    count = min(sequence.num_to_read, room)
-    if count <= 0:
-        return None
-    start = sequence.num_computed
-    is_last = isinstance(sequence.task, Generation) and count == sequence.num_uncomputed
-    return Share(sequence, sequence.tokens[start : start + count], num_wanted=int(is_last))
 
 
 def _reason_to_end(sequence: Sequence, task: Generation) -> FinishReason | None:

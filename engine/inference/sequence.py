@@ -30,7 +30,7 @@ class Scoring:
     tree: LabelTree
     paths: list[tuple[int, ...]]
     log_probabilities: dict[tuple[tuple[int, ...], int], float] = field(default_factory=dict)
-    hidden_state: tuple[float, ...] = ()
+    states: tuple[float, ...] = ()
 
     @property
     def path(self) -> tuple[int, ...]:
@@ -38,7 +38,14 @@ class Scoring:
 
     def best(self) -> tuple[str, Scores]:
         scores = self.tree.scores(self.log_probabilities)
-        return self.labels[scores.index(max(scores))], Scores(scores, self.hidden_state)
+        return self.labels[scores.index(max(scores))], Scores(scores, self.states)
+
+
+@dataclass(slots=True, eq=False)
+class Skimming:
+    """Reads the prompt only as deep as the states go that are wanted, and writes nothing."""
+
+    num_states: int
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +62,7 @@ class Sequence:
 
     id: int
     prompt: Fitted
-    task: Generation | Scoring | Warming
+    task: Generation | Scoring | Skimming | Warming
     scope: str = ""
     is_background: bool = False
     slot: int = -1
@@ -89,23 +96,29 @@ class Sequence:
             case Generation():
                 return self.num_uncomputed == 1
             case Scoring():
-                return self.num_uncomputed <= 1
+                return not self.num_uncomputed
             case _:
                 return False
 
     @property
-    def is_first_score(self) -> bool:
-        """Whether the next step says its hidden state."""
-        return isinstance(self.task, Scoring) and self.num_uncomputed == 1
+    def is_alone(self) -> bool:
+        """Whether it computes in steps of its own: behind the skill's prefix, until its states are known."""
+        match self.task:
+            case Scoring():
+                return not self.is_reading and not self.task.states
+            case Skimming():
+                return not self.is_reading
+            case _:
+                return False
 
     @property
     def num_to_read(self) -> int:
         """Tokens of the prompt that can be computed in one go: up to the end of the skill's prefix while that is being read,
-        so that its state can be kept, and before the last one where that belongs into a step with a hidden state.
+        so that its state can be kept.
         """
         if self.is_reading and self.num_computed < len(self.fixed):
             return len(self.fixed) - self.num_computed
-        return self.num_uncomputed - isinstance(self.task, Scoring)
+        return self.num_uncomputed
 
     def finished(self, reason: FinishReason, scores: Scores | None = None) -> Finished:
         usage = Usage(

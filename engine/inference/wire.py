@@ -306,8 +306,15 @@ class Forget:
     type: Literal["forget"] = "forget"
 
 
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks whether the process lives. It is answered while a step computes, too."""
+
+    type: Literal["ping"] = "ping"
+
+
 ToWorker = Annotated[
-    Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget, Field(discriminator="type")
+    Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget | Ping, Field(discriminator="type")
 ]
 
 
@@ -397,22 +404,49 @@ class Reported:
     type: Literal["reported"] = "reported"
 
 
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to `Ping`. It says nothing of the work."""
+
+    type: Literal["pong"] = "pong"
+
+
 FromWorker = Annotated[
-    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | WordsEmbedded | Reported,
+    Ready
+    | LoadFailed
+    | Step
+    | Ended
+    | Failed
+    | Measured
+    | Warmed
+    | Embedded
+    | WordsEmbedded
+    | Reported
+    | Pong,
     Field(discriminator="type"),
 ]
 
-_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget] = TypeAdapter(
-    ToWorker
+_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget | Ping] = (
+    TypeAdapter(ToWorker)
 )
 _FROM_WORKER: TypeAdapter[
-    Ready | LoadFailed | Step | Ended | Failed | Measured | Warmed | Embedded | WordsEmbedded | Reported
+    Ready
+    | LoadFailed
+    | Step
+    | Ended
+    | Failed
+    | Measured
+    | Warmed
+    | Embedded
+    | WordsEmbedded
+    | Reported
+    | Pong
 ] = TypeAdapter(FromWorker)
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:
     """One message as one line of JSON, newline included."""
-    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget):
+    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget | Ping):
         return _TO_WORKER.dump_json(message) + b"\n"
     return _FROM_WORKER.dump_json(message) + b"\n"
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import BinaryIO, NoReturn
 
 from engine.inference import tuning
@@ -28,6 +29,8 @@ from engine.inference.wire import (
     LoadFailed,
     Measure,
     Measured,
+    Ping,
+    Pong,
     Ready,
     Reported,
     Submit,
@@ -44,11 +47,12 @@ _END_SECONDS = 30.0
 
 
 class Worker:
-    """One thread computes. A second one only reads lines, so that a step is never held up by the pipe."""
+    """One thread computes. A second one only reads lines, so that a step is never held up by the pipe; it says that the process lives."""
 
     def __init__(self, lines: BinaryIO, out: BinaryIO) -> None:
         self._lines, self._out = lines, out
         self._inbox: queue.SimpleQueue[ToWorker | None] = queue.SimpleQueue()
+        self._writing = threading.Lock()
         self._measures: list[Measure] = []
         self._loaded: Loaded | None = None
         self._reported_at = 0.0
@@ -171,7 +175,9 @@ class Worker:
 
     def _read_to_its_end(self) -> NoReturn:
         """Nobody is there any more then: a model that is being loaded is let go at once, a last step has a while."""
-        self._read()
+        with suppress(BrokenPipeError):  # there is nobody to be told that we live
+            self._read()
+        self._inbox.put(None)
         if self._loaded is not None:
             time.sleep(_END_SECONDS)
         os._exit(0)
@@ -179,6 +185,9 @@ class Worker:
     def _read(self) -> None:
         for line in self._lines:
             message = unpack_to_worker(line)
+            if isinstance(message, Ping):
+                self._write(Pong())
+                continue
             self._inbox.put(message)
             # A long prompt that nobody wants any more is not read to its end.
             if (
@@ -187,13 +196,14 @@ class Worker:
                 and message.id in self._loaded.scheduler.abortable
             ):
                 self._loaded.context.abort()
-        self._inbox.put(None)
 
     def _write(
-        self, message: Outcome | Ready | LoadFailed | Measured | Embedded | WordsEmbedded | Reported
+        self, message: Outcome | Ready | LoadFailed | Measured | Embedded | WordsEmbedded | Reported | Pong
     ) -> None:
-        self._out.write(pack(message))
-        self._out.flush()
+        line = pack(message)
+        with self._writing:
+            self._out.write(line)
+            self._out.flush()
 
 
 def main() -> int:

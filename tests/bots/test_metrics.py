@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from importlib.metadata import Distribution
 from pathlib import Path
 
 import aiohttp
@@ -91,6 +92,24 @@ async def test_each_name_stands_in_the_manual_and_the_manual_has_no_other(tmp_pa
     told = {name for row in rows for name in re.findall(r"`([a-z_]+)[`{]", row)}
     async with watched(tmp_path) as (_, server):
         assert {name.removeprefix("understudy_") for name in await scraped(server)} == told
+
+
+async def test_neither_a_message_nor_a_look_at_the_figures_reads_what_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That is a file of 100 kB each time, on the event loop."""
+    read: list[str] = []
+
+    def found(name: str) -> Distribution:
+        read.append(name)
+        return Distribution.from_name(name)
+
+    monkeypatch.setattr("importlib.metadata.distribution", found)
+    async with watched(tmp_path) as (engine, server):
+        await ask(engine, "one")
+        answers = (await scraped(server))["understudy_answers_total"]
+    assert answers.of(skill="chat", outcome="answered", reason="") == 1
+    assert read == []
 
 
 async def test_what_was_done_is_told_by_skill_and_by_how_it_ended(tmp_path: Path) -> None:
@@ -196,7 +215,11 @@ async def test_health_is_the_engine_and_every_place(tmp_path: Path) -> None:
             "reasons": {},
         }
         model.is_up = False
-        assert (await scraped(server))["understudy_engine_up"].value == 0
+        model.num_restarts, model.num_hangs = 3, 2
+        page = await scraped(server)
+        assert page["understudy_engine_up"].value == 0
+        assert page["understudy_engine_restarts_total"].value == 3
+        assert page["understudy_engine_hangs_total"].value == 2
         assert (await get(server, "/health"))[0] == 503
         model.is_up, places["Discord"] = True, False
         status, _, text = await get(server, "/health")

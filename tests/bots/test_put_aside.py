@@ -35,6 +35,23 @@ async def test_what_is_put_aside_is_counted_and_let_go(
     assert await look(data, is_clearing=False) == "No message is put aside."
 
 
+async def test_a_clock_that_is_set_back_lets_nothing_go_and_keeps_nothing_for_years(tmp_path: Path) -> None:
+    info, skill, now = FakeInference().info, make_skill("chat"), 1_000_000_000.0
+    store = await Store.open(tmp_path / "understudy.db")
+    store.aside._clock = lambda: now
+    try:
+        await store.aside.put(info, skill, {"text": "x"})
+        now -= 24 * 3600
+        assert await store.aside.number() == 1
+        with pytest.raises(PutAside):
+            await store.aside.refuse(info, skill, {"text": "x"})
+        now -= 365 * 24 * 3600
+        assert await store.aside.number() == 0
+        await store.aside.refuse(info, skill, {"text": "x"})
+    finally:
+        await store.close()
+
+
 async def test_it_is_let_go_after_a_week(tmp_path: Path) -> None:
     info, skill, now = FakeInference().info, make_skill("chat"), 1_000_000.0
     store = await Store.open(tmp_path / "understudy.db")

@@ -1,6 +1,8 @@
 """Laws of delivery: the final text always arrives, once, whole and in time; what is cancelled stops at once."""
 
 import asyncio
+import gc
+import weakref
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -768,6 +770,26 @@ def test_an_answer_to_a_part_of_a_conversation_says_how_much_is_missing():
     surface = FakeSurface(max_length=2000)
     delivered(FakeEngine(Finished("They met.", "summarize", num_left_out=3)), surface)
     assert surface.shown == ("They met.\n\n(3 older messages had no room.)",)
+
+
+def test_a_writer_is_let_go_with_its_answer_and_waits_for_no_collector():
+    async def written():
+        surface = FakeSurface(max_length=40)
+
+        async def remember(_):
+            pass
+
+        writer = Writer(surface, None, (), remember)
+        writer.show(Draft(LONG, Stage.FINAL))
+        await writer.run()
+        assert len(surface.shown) > 1
+        return weakref.ref(writer)
+
+    gc.disable()
+    try:
+        assert run(written())() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("num_steps", range(6))

@@ -252,6 +252,27 @@ class TestKeeping:
         assert len(bot.model.requests) == 20
 
 
+class TestKilledInACrowd:
+    async def test_the_next_process_goes_on_with_what_the_killed_one_has_left_of_the_minute(
+        self, slack: SlackEmulator, tmp_path: Path
+    ) -> None:
+        """Each asks in a place of their own, so that no answer waits for another's."""
+        asked: dict[str, str] = {}
+        for life in range(4):
+            async with running(slack, tmp_path) as bot:
+                bot.model.gate.close()
+                for number in range(20):
+                    user = f"U{life}N{number}"
+                    asked[await slack.dm(user, "hello")] = f"D{user}"
+                await slack.until(lambda: all(one.acks for one in slack.envelopes))
+        async with running(slack, tmp_path) as bot:
+            await bot.engine.have_settled(len(asked))
+        assert all(
+            [one.text for one in slack.thread(channel, ts)] == ["hello"] for ts, channel in asked.items()
+        )
+        assert not slack.tiers.refused
+
+
 class TestWriting:
     async def test_no_mention_leaves_the_bot_alive(self, slack: SlackEmulator, tmp_path: Path) -> None:
         async with running(slack, tmp_path) as bot:

@@ -80,7 +80,7 @@ async def running(
         **engine_parts,
     )
     config = SlackConfig(api_url=slack.api_url)
-    budgets = partial(Budgets.of_a_workspace, window_seconds)
+    budgets = partial(Budgets.of_a_workspace, window_seconds, folder / "slack-calls")
     place = SlackPlace(
         *(engine, config, secrets, states.append),
         files=FilesConfig(),

@@ -410,6 +410,66 @@ async def test_what_is_forgotten_takes_answers_with_it_for_which_ones_words_were
     await store.close()
 
 
+async def test_a_forget_that_is_read_again_deletes_what_was_before_it_alone(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    before, asking, after = (make_message(text) for text in ("before", "/forget", "after"))
+    bobs = replace(make_message("what did they say?"), author=Author("bob", "bob"))
+    await store.accept(before, "")
+    await keep(store, before.scope, before.id, author="ada")
+    await store.accept(asking, "")
+    await store.forget(asking)
+    assert await turns(store, asking.scope) == ()
+    for message in (after, bobs):
+        await store.accept(message, "")
+    conversation = await store.conversation(asking.scope, before="", max_turns=9)
+    reading = Turn("bob", "summarize", "Ada: before", "So be it.", {}, ("ada",))
+    await store.keep_turn(conversation, after.id, Turn("ada", "chat", "after", "yes"))
+    await store.keep_turn(conversation, bobs.id, reading)
+    for source in (after.id, "unknown"):
+        await store.opinions.rate(source, "ada", Verdict.GOOD)
+        await store.opinions.propose(
+            Proposal("chat", {"text": "x"}, "y", Author("ada", "ada"), asking.scope, source)
+        )
+    forgotten = await store.forget(asking)  # after a crash, before it was settled
+    assert (forgotten.num_messages, forgotten.num_waiting) == (0, 0)
+    # Bob's may hold what was said before; its own author may have asked for it since.
+    assert [one.question for one in await turns(store, asking.scope)] == ["after"]
+    assert await store.opinions.ratings(after.id) == {"ada": Verdict.GOOD}
+    assert [one.source for one in await store.opinions.proposals()] == [after.id]
+    await store.close()
+
+
+async def test_another_forget_also_takes_what_waited_behind_the_first(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "db")
+    first, waiting, second = (make_message(text) for text in ("/forget", "waiting", "/forget"))
+    for message in (first, waiting, second):
+        await store.accept(message, "")
+    await store.forget(first)
+    assert (await store.forget(second)).num_waiting == 1
+    assert [one.message.id for one in await store.left_over(Platform.TERMINAL)] == [first.id, second.id]
+    await store.close()
+
+
+async def test_a_message_that_is_edited_into_a_forget_takes_all_that_was_there_by_then(
+    tmp_path: Path,
+) -> None:
+    store = await Store.open(tmp_path / "db")
+    typo, answered, waiting = (make_message(text) for text in ("/forgt", "answered", "waiting"))
+    for message in (typo, answered, waiting):
+        await store.accept(message, "")
+    await keep(store, typo.scope, typo.id, author="ada")
+    await keep(store, answered.scope, answered.id, author="ada")
+    await store.settle(answered.id)
+    await store.forget(typo)  # even where it was one before
+    await keep(store, answered.scope, "again", author="ada")
+    edited = replace(typo, text="/forget")
+    assert await store.take_back(edited, "")
+    assert (await store.forget(edited)).num_waiting == 1
+    assert await turns(store, typo.scope) == ()
+    assert [one.message.id for one in await store.left_over(Platform.TERMINAL)] == [typo.id]
+    await store.close()
+
+
 async def test_what_is_forgotten_takes_opinions_with_it(tmp_path: Path) -> None:
     store = await Store.open(tmp_path / "db")
     asking = make_message("/forget")

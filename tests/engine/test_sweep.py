@@ -106,13 +106,12 @@ async def test_the_file_shrinks_in_transactions_that_let_others_in_between(tmp_p
     num_turns = 3 * BATCH_ROWS
     await store.join(scope_of("c"))
     await database.run(
-        *(
-            Statement(
-                "INSERT INTO turns (message_id, conversation_number, chapter, author, skill, question, answer, kept_at)"
-                " VALUES (?, 1, 0, 'ada', 'chat', ?, ?, ?)",
-                (f"m{number}", "canary" * 200, "a" * 1000, clock.now),
-            )
-            for number in range(num_turns)
+        Statement(
+            "WITH RECURSIVE numbers(number) AS"
+            " (SELECT 0 UNION ALL SELECT number + 1 FROM numbers WHERE number + 1 < ?)"
+            " INSERT INTO turns (message_id, conversation_number, chapter, author, skill, question, answer, kept_at)"
+            " SELECT 'm' || number, 1, 0, 'ada', 'chat', ?, ?, ? FROM numbers",
+            (num_turns, "canary" * 200, "a" * 1000, clock.now),
         ),
         leaves_no_trace=True,
     )

@@ -1,6 +1,7 @@
 """Laws of measuring: what is left out is not seen, what was answered is not asked again, what was computed is kept."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -11,8 +12,8 @@ import pytest
 from engine.identity import ModelIdentity
 from engine.inference import FailureCode, FinishReason, Request, RequestFailed
 from engine.measurement import Measurement
-from engine.skill import Skill
-from engine.solving import Solved
+from engine.skill import Example, Skill
+from engine.solving import Neighbour, Solved
 from engine.store import Store
 from engine.trial import Kind, items_of
 from engine.trials import Trials
@@ -234,6 +235,35 @@ async def test_a_solver_answers_instead_of_the_model(tmp_path: Path) -> None:
     assert (len(model.requests), parrot.was_in_background) == (0, [True])
     assert (found.num_right, found.num_unsure) == (61, 1)
     assert {trial.probability for trial in found.trials} == {0.25, 0.5}
+
+
+class Taught(Example):
+    """An example that can be watched."""
+
+
+async def test_a_version_that_was_only_tried_is_let_go_with_all_its_examples(tmp_path: Path) -> None:
+    class Pointing(Parrot):
+        async def leave_one_out(self, skill: Skill) -> AsyncGenerator[Solved, None]:
+            near = tuple(Neighbour(at + 1, one, 0.5) for at, one in enumerate(skill.examples))
+            async with aclosing(super().leave_one_out(skill)) as answers:
+                async for solved in answers:
+                    yield replace(solved, neighbours=near)
+
+    parrot = Pointing()
+    async with opened(tmp_path) as store:
+        trials = Trials(FakeInference(), store.trials, MODEL, lambda _: parrot)
+
+        async def tried() -> list[weakref.ref[Example]]:
+            taught = tuple(Taught({"text": f"m{n}"}, "low") for n in range(5))
+            skill = make_skill("t", choices=("a", "low"), examples=taught)
+            for _ in range(2):
+                found = [one async for one in trials.of(skill, items_of(skill), is_kept=False)]
+                assert [one.said for one in found] == ["low"] * 5
+            return [weakref.ref(one) for one in taught]
+
+        watched = await tried()
+        assert parrot.num_left_out == 5  # the second time it is remembered what was said
+        assert [one() for one in watched] == [None] * 5
 
 
 async def test_leaving_a_solver_keeps_what_it_said_and_closes_it(tmp_path: Path) -> None:

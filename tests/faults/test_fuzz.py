@@ -317,10 +317,10 @@ async def test_slack_is_answered_as_before_and_nothing_fails(
 ) -> None:
     bodies = [
         ("events_api", {"type": "event_callback", "team_id": "T1", "event": one})
-        for one in bent(EVENT, 30, seed=7)
+        for one in bent(EVENT, 60, seed=7)
     ]
-    bodies += [("slash_commands", one) for one in bent(SLASH, 20, seed=8)]
-    bodies += [("interactive", one) for one in bent(PRESS, 30, seed=9)]
+    bodies += [("slash_commands", one) for one in bent(SLASH, 60, seed=8)]
+    bodies += [("interactive", one) for one in bent(PRESS, 60, seed=9)]
     async with SlackEmulator.start() as slack, slack_running(slack, tmp_path) as bot:
         for kind, body in bodies:
             await slack._tell(kind, body)

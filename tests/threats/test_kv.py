@@ -14,6 +14,7 @@ from engine.inference.context import Context, DecodeCode, Rows, State
 from engine.inference.llama import api
 from engine.inference.scheduler import ContextBroken
 from engine.inference.states import EVERYBODY, Found, States
+from engine.inference.tap import StateWish
 from engine.inference.wire import (
     ChatMessage,
     Choices,
@@ -24,6 +25,7 @@ from engine.inference.wire import (
     Request,
     Role,
     Sampling,
+    StatesOnly,
 )
 from tests.inprocess import Answer, InProcess, in_process
 from tests.outcomes import Injected
@@ -70,10 +72,10 @@ class Recorder:
             setattr(context, name, getattr(self, name))
         states.find, states.keep = self.find, self.keep
 
-    def decode(self, rows: Rows, *, wants_hidden_state: bool = False) -> int:
+    def decode(self, rows: Rows, wish: StateWish | None = None) -> int:
         code = self.codes.pop(0) if self.codes else None
         if code is None:
-            code = self._real["decode"](rows, wants_hidden_state=wants_hidden_state)
+            code = self._real["decode"](rows, wish)
             if code == DecodeCode.FINE:
                 self._note(rows)
             elif code == DecodeCode.ABORTED:
@@ -82,7 +84,7 @@ class Recorder:
         self.num_forced += 1
         if code != DecodeCode.BAD_BATCH and len(rows) > 1:  # what came before the fault stays behind
             half = _first_half(rows)
-            done = self._real["decode"](half, wants_hidden_state=wants_hidden_state)
+            done = self._real["decode"](half)
             (self._note if done == DecodeCode.FINE else self._look)(half)
         return code
 
@@ -154,7 +156,7 @@ class Town:
         scope, skill = self.dice.choice((*SCOPES, *SCOPES, EVERYBODY)), self.dice.randrange(len(SKILLS))
         turns = self.turns.get((scope, skill), ())[-4:] if scope else ()
         last = ChatMessage(Role.USER, f"{canary(scope)} {self.dice.randrange(3)}")
-        constraint = Choices(("urgent", "low")) if self.dice.random() < 0.2 else None
+        constraint = self.dice.choices((None, Choices(("urgent", "low")), StatesOnly(1)), (8, 2, 2))[0]
         request = Request(
             Prompt(SKILLS[skill], turns, last),
             GREEDY,

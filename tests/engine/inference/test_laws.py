@@ -13,8 +13,10 @@ import gguf
 import numpy as np
 import pytest
 
+from engine.inference import tap
 from engine.inference.context import Rows
 from engine.inference.lookup import Draft, Habit
+from engine.inference.tap import StateWish
 from engine.inference.template import Fitted
 from engine.inference.wire import (
     Cancel,
@@ -28,6 +30,7 @@ from engine.inference.wire import (
     Request,
     Role,
     Sampling,
+    StatesOnly,
     Warmed,
     pack,
 )
@@ -355,26 +358,53 @@ def test_scores_are_the_log_probabilities_of_forced_decoding(engine: InProcess, 
         assert max(expected) - min(expected) > 1  # else closeness would say little
 
 
-def hidden_states(engine: InProcess, tokens: tuple[int, ...]) -> list[np.ndarray]:
-    """Of the last two tokens, from a decode that nothing else is in."""
+def states_of(engine: InProcess, tokens: tuple[int, ...], row: int) -> np.ndarray:
+    """Of one token, layer by layer, from a decode that nothing else is in and that goes to the end."""
     engine.context.clear(0)
-    rows = Rows()
-    rows.add(0, 0, tokens, num_wanted=len(tokens))
-    assert engine.context.decode(rows, wants_hidden_state=True) == 0
-    found = [np.array(engine.context.hidden_state(row)) for row in range(len(tokens) - 2, len(tokens))]
+    rows, num_states = Rows(), len(engine.context.state_layers)
+    rows.add(0, 0, tokens, num_wanted=1)
+    assert engine.context.decode(rows, StateWish(row, num_states, is_cut_short=False)) == 0
+    found = np.array(engine.context.states()).reshape(num_states, -1)
     engine.context.clear(0)
     return found
 
 
-def test_the_hidden_state_is_that_of_the_answers_position(engine: InProcess) -> None:
+def test_the_states_are_those_of_the_answers_position(engine: InProcess) -> None:
     asked = [choice(said(1)), choice(said(2), skill=1), request(said(3)), choice(said(4), ("low", "urgent"))]
     for answer in engine.ask(*asked, *asked):
         if (scores := answer.finished.scores) is None:
             continue
-        before, at_answer = hidden_states(engine, answer.sequence.prompt.tokens)
-        found = np.array(scores.hidden_state)
+        tokens = answer.sequence.prompt.tokens
+        at_answer, before = (states_of(engine, tokens, len(tokens) - at) for at in (1, 2))
+        found = np.array(scores.states).reshape(at_answer.shape)
         assert np.abs(found - at_answer).max() < 1e-3
         assert np.abs(found - before).max() > 0.1
+        assert np.sqrt(np.mean(found**2, axis=1)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("num_states", [1, 2])
+def test_what_is_read_only_as_deep_as_its_states_says_the_same_states(
+    engine: InProcess, num_states: int
+) -> None:
+    wanted = StatesOnly(min(num_states, len(engine.context.state_layers)))
+    shallow = [replace(request(said(number), skill=number % 2), constraint=wanted) for number in range(4)]
+    beside = [request(said(7)), choice(said(1))]
+    for answer in engine.ask(*shallow, *beside, *shallow):
+        if (scores := answer.finished.scores) is None or scores.log_probabilities:
+            continue
+        tokens = answer.sequence.prompt.tokens
+        expected = states_of(engine, tokens, len(tokens) - 1)[: wanted.num_states]
+        assert np.abs(np.array(scores.states).reshape(expected.shape) - expected).max() < 1e-3
+        assert answer.text == ""
+        assert answer.finished.usage.num_completion_tokens == 0
+
+
+def test_nobody_is_served_with_what_was_read_for_states_alone(engine: InProcess, alone: Alone) -> None:
+    """The deeper layers hold nothing of it."""
+    asked = request(said(5))
+    engine.ask(replace(asked, constraint=StatesOnly(1)))
+    (answer,) = engine.ask(asked)
+    assert what_came(answer) == alone(asked)
 
 
 def test_no_label_is_written_token_by_token(engine: InProcess) -> None:
@@ -386,12 +416,12 @@ def test_no_label_is_written_token_by_token(engine: InProcess) -> None:
     assert answer.text in long_labels
     assert answer.finished.usage.num_completion_tokens == 0
     assert after.num_completion_tokens == before.num_completion_tokens == 0
-    assert after.num_steps - before.num_steps == 2  # the message, and its last token for all labels at once
+    assert after.num_steps - before.num_steps == 1  # the message, and its last token for all labels at once
     engine.ask(choice(said(1)))
     # These labels begin alike: a step for each beginning that several have, the first beside the message's last token.
     paths = engine.loaded.intake.sequence(0, choice("")).task.paths
     assert len(paths) > 1
-    assert engine.scheduler.status().num_steps - after.num_steps == 1 + len(paths)
+    assert engine.scheduler.status().num_steps - after.num_steps == len(paths)
 
 
 CANARY = "My canary is called Ottokar and it likes the report of Monday"
@@ -509,3 +539,22 @@ def test_a_cancel_that_arrives_while_a_long_prompt_is_read_ends_the_step_at_once
     nobody._read()
     engine.step()
     assert answer.sequence.num_computed > 0
+
+
+def test_a_model_whose_layers_have_other_names_says_the_state_of_its_last_one(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with in_process(tiny_model) as usual:
+        expected = [what_came(one) for one in usual.ask(choice(said(1)), request(said(2)))]
+        assert usual.loaded.info.state_layers == (1, 2)
+    monkeypatch.setattr(tap, "_name", lambda layer: f"layer {layer}".encode())
+    with in_process(tiny_model) as engine:
+        info = engine.loaded.info
+        assert info.state_layers == (info.num_layers - 1,)
+        asked = [choice(said(1)), request(said(2)), replace(request(said(1)), constraint=StatesOnly(2))]
+        *found, shallow = engine.ask(*asked)
+        assert [what_came(one) for one in found] == expected
+        assert shallow.finished.scores is not None
+        assert found[0].finished.scores is not None
+        assert shallow.finished.scores.states == pytest.approx(found[0].finished.scores.states, abs=1e-3)
+        assert len(shallow.finished.scores.states) == info.state_length

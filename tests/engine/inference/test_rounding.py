@@ -56,7 +56,7 @@ class Read:
     """What the model says at the answer's position."""
 
     scores: np.ndarray
-    hidden_state: np.ndarray
+    states: np.ndarray
 
 
 def read(
@@ -69,7 +69,7 @@ def read(
     with in_process(model, slots=slots, is_exact=is_exact) as engine:
         answers = engine.ask(*asked)
     found = [answer.finished.scores for answer in answers]
-    return [Read(np.array(one.log_probabilities), np.array(one.hidden_state)) for one in found if one]
+    return [Read(np.array(one.log_probabilities), np.array(one.states)) for one in found if one]
 
 
 def score_error(one: Read, other: Read) -> float:
@@ -77,7 +77,7 @@ def score_error(one: Read, other: Read) -> float:
 
 
 def state_error(one: Read, other: Read) -> float:
-    return float(np.linalg.norm(one.hidden_state - other.hidden_state) / np.linalg.norm(one.hidden_state))
+    return float(np.linalg.norm(one.states - other.states) / np.linalg.norm(one.states))
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from engine.inference.cost import StepCost
 from engine.inference.labels import LabelTree
 from engine.inference.lookup import Habit, Lookup
 from engine.inference.scheduler import ContextBroken, Outcome, Scheduler
-from engine.inference.sequence import Generation, Scoring, Sequence, Warming
+from engine.inference.sequence import Generation, Scoring, Sequence, Skimming, Warming
 from engine.inference.states import States
+from engine.inference.tap import StateWish
 from engine.inference.template import Fitted
 from engine.inference.text import TextStream
 from engine.inference.wire import Ended, Failed, FailureCode, FinishReason, Step, Warmed
@@ -72,6 +73,12 @@ class People:
         expected = names[scores.index(max(scores))]
         return self._submit(Asked(Sequence(number, Fitted(prompt, num_fixed, 0), task), expected))
 
+    def skim(
+        self, prompt: tuple[int, ...], *, num_fixed: int = 0, num_states: int = 1, is_background: bool = False
+    ) -> Asked:
+        task, fitted = Skimming(num_states), Fitted(prompt, num_fixed, 0)
+        return self._submit(Asked(Sequence(len(self.asked), fitted, task, "", is_background), ""))
+
     def warm(self, fixed: tuple[int, ...]) -> Asked:
         sequence = Sequence(len(self.asked), Fitted(fixed, len(fixed), 0), Warming(), is_background=True)
         return self._submit(Asked(sequence, ""))
@@ -108,6 +115,14 @@ def is_answered(one: Asked) -> bool:
     return isinstance(one.outcome, Ended) and one.outcome.finished.reason is not FinishReason.CANCELLED
 
 
+def has_its_states(one: Asked) -> bool:
+    """Of a request that was answered: they are those behind its own prompt."""
+    assert isinstance(one.outcome, Ended)
+    assert isinstance(one.sequence.task, Skimming)
+    found, prompt = one.outcome.finished.scores, tuple(map(float, one.sequence.prompt.tokens))
+    return found is not None and found.states == prompt * one.sequence.task.num_states
+
+
 class Traffic(RuleBasedStateMachine):
     """Arrivals, cancellations, failing steps and forgetting, on few slots and little memory."""
 
@@ -130,6 +145,16 @@ class Traffic(RuleBasedStateMachine):
     @rule(skill=st.sampled_from(SKILLS), words=st.lists(st.integers(0, 58), min_size=1, max_size=6))
     def choose(self, skill: tuple[int, ...], words: list[int]) -> None:
         self.people.choose((*skill, *words), num_fixed=len(skill))
+
+    @rule(
+        skill=st.sampled_from(SKILLS),
+        words=st.lists(st.integers(0, 58), min_size=1, max_size=20),
+        num_states=st.integers(1, 2),
+        is_background=st.booleans(),
+    )
+    def skim(self, skill: tuple[int, ...], words: list[int], num_states: int, is_background: bool) -> None:
+        prompt = (*skill, *words)
+        self.people.skim(prompt, num_fixed=len(skill), num_states=num_states, is_background=is_background)
 
     @rule(skill=st.sampled_from(SKILLS))
     def warm(self, skill: tuple[int, ...]) -> None:
@@ -169,6 +194,7 @@ class Traffic(RuleBasedStateMachine):
         for one in self.people.asked.values():
             if is_answered(one):
                 assert one.text == one.expected
+                assert not isinstance(one.sequence.task, Skimming) or has_its_states(one)
             else:
                 assert one.expected.startswith(one.text) or isinstance(one.sequence.task, Scoring)
 
@@ -341,9 +367,9 @@ class Watched(FakeContext):
 
     during: Callable[[], None] = staticmethod(lambda: None)
 
-    def decode(self, rows: Rows, *, wants_hidden_state: bool = False) -> int:
+    def decode(self, rows: Rows, wish: StateWish | None = None) -> int:
         self.during()
-        return super().decode(rows, wants_hidden_state=wants_hidden_state)
+        return super().decode(rows, wish)
 
 
 def test_a_long_prompt_that_nobody_wants_any_more_ends_with_the_step_that_it_is_in() -> None:
@@ -433,4 +459,70 @@ def test_scores_are_the_log_probabilities_along_the_labels(words: list[int]) -> 
     assert asked.text == asked.expected
     assert isinstance(asked.outcome, Ended)
     assert asked.outcome.finished.scores
-    assert asked.outcome.finished.scores.hidden_state == tuple(map(float, (*SKILLS[2], *words)))
+    assert asked.outcome.finished.scores.states == 2 * tuple(map(float, (*SKILLS[2], *words)))
+
+
+def test_a_message_whose_states_are_wanted_is_computed_in_one_step_behind_the_prefix() -> None:
+    context, people = make(num_slots=2, max_batch_tokens=64)
+    people.warm(SKILLS[0])
+    people.finish()
+    before = people.scheduler.status().num_steps
+    asked = people.skim((*SKILLS[0], 40, 41, 42), num_fixed=18)
+    people.finish()
+    assert has_its_states(asked)
+    assert people.scheduler.status().num_steps - before == 1
+    assert context.num_computed_rows == 18 + 3
+
+
+def test_labels_are_scored_in_the_step_that_reads_the_message() -> None:
+    _, people = make(num_slots=2, max_batch_tokens=64)
+    people.warm(SKILLS[0])
+    people.finish()
+    before = people.scheduler.status().num_steps
+    asked = people.choose((*SKILLS[0], 40, 41, 42), num_fixed=18)
+    num_paths = len(asked.sequence.task.paths) if isinstance(asked.sequence.task, Scoring) else 0
+    people.finish()
+    assert asked.text == asked.expected
+    assert people.scheduler.status().num_steps - before == num_paths
+
+
+def test_who_writes_has_every_other_step_beside_those_whose_states_are_read() -> None:
+    _, people = make(num_slots=4, max_batch_tokens=64)
+    writing = people.ask((1, 2))
+    while len(writing.sequence.tokens) == 2:
+        people.step()
+    asked = [people.skim((*SKILLS[0], word), num_fixed=0) for word in range(40, 43)]
+    for num_read in range(1, 4):
+        people.step()
+        assert sum(one.outcome is not None for one in asked) == num_read
+        written = len(writing.sequence.tokens)
+        people.step()
+        assert writing.outcome is not None or len(writing.sequence.tokens) > written
+    people.finish()
+    assert writing.text == writing.expected
+    assert all(map(has_its_states, asked))
+
+
+def test_states_for_the_background_wait_for_everybody_who_waits_for_a_first_token() -> None:
+    _, people = make(num_slots=4, max_batch_tokens=16)
+    late = people.skim((*SKILLS[1], 5), num_fixed=0, is_background=True)
+    asked = [people.ask((*SKILLS[0], *range(30, 50))), people.skim((*SKILLS[2], *range(5)))]
+    while any(one.sequence.num_computed < len(one.sequence.prompt.tokens) - 1 for one in asked):
+        assert late.outcome is None
+        people.step()
+        if asked[1].outcome is not None and asked[0].sequence.num_computed:
+            break
+    people.finish()
+    assert has_its_states(late)
+    assert has_its_states(asked[1])
+    assert asked[0].text == asked[0].expected
+
+
+def test_states_that_are_no_numbers_fail_their_request_alone() -> None:
+    context, people = make(num_slots=2, max_batch_tokens=64)
+    context.bad_states_after = (*SKILLS[0], 40)
+    bad, good = people.skim((*SKILLS[0], 40)), people.skim((*SKILLS[0], 41))
+    people.finish()
+    assert isinstance(bad.outcome, Failed)
+    assert bad.outcome.code is FailureCode.BAD_LOGITS
+    assert has_its_states(good)

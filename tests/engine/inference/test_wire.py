@@ -15,6 +15,7 @@ MESSAGES = st.builds(wire.ChatMessage, st.sampled_from(wire.Role), TEXT)
 CONSTRAINTS = st.one_of(
     st.none(),
     st.builds(wire.Choices, st.lists(TEXT, min_size=1, max_size=3).map(tuple)),
+    st.builds(wire.StatesOnly, st.integers(1, 2)),
     st.builds(wire.JsonSchema, TEXT),
 )
 SUBMITS = st.builds(

@@ -27,6 +27,7 @@ from engine.inference.wire import (
     Request,
     Role,
     Sampling,
+    StatesOnly,
 )
 from tests.streams import whole
 
@@ -253,7 +254,11 @@ async def test_a_model_that_computes_no_numbers_fails_the_request_and_not_the_pr
             tensor.data[:] = np.nan
     worker = await start(path)
     try:
-        for constraint in (None, Choices(("a", "b"))):  # sampling from such under a grammar would abort
+        for constraint in (
+            None,
+            Choices(("a", "b")),
+            StatesOnly(1),
+        ):  # sampling from such under a grammar would abort
             prompt = Prompt((), (), ChatMessage(Role.USER, "Hello"))
             with pytest.raises(RequestFailed) as caught:
                 await whole(worker, Request(prompt, GREEDY, constraint))
