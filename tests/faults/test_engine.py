@@ -335,8 +335,8 @@ async def test_it_ends_where_its_memory_ends(tiny_model: Path) -> None:
 DECODES = """
 from engine.inference.context import Context
 decode, codes = Context.decode, {codes}
-def refusing(self, rows, **wanted):
-    code = decode(self, rows, **wanted)
+def refusing(self, rows, wish=None):
+    code = decode(self, rows, wish)
     if 1 in rows.sequence_ids and codes:
         return codes.pop(0)
     return code
@@ -448,12 +448,12 @@ def told_to_abort(self):
     was_told.append(True)
     if {is_heard}:
         abort(self)
-def waiting(self, rows, **wanted):
+def waiting(self, rows, wish=None):
     if len(rows) > 64:
         Path({told!r}).write_text("reading")
         while not was_told:
             time.sleep(0.001)
-    code = decode(self, rows, **wanted)
+    code = decode(self, rows, wish)
     if len(rows) > 64:
         sys.stderr.write(f"step: {{code}}\\n")
     return code
