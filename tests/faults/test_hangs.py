@@ -166,7 +166,7 @@ async def test_it_is_left_behind_and_another_takes_its_place(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with started(tiny_model, tmp_path) as worker:
-        pid = stopped(worker)
+        process, pid = worker._process, stopped(worker)
         with monkeypatch.context() as immortal:
             immortal.setattr(Process, "kill", lambda _: None)
             immortal.setattr(client, "_CLOSE_SECONDS", 0.05)
@@ -174,6 +174,10 @@ async def test_it_is_left_behind_and_another_takes_its_place(
                 assert (await whole(worker, request("Who is there?")))[0]
             finally:
                 os.kill(pid, signal.SIGKILL)
+        assert process is not None
+        await process.wait()
+        while not process._transport.is_closing():  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
         assert worker.pid not in (pid, None)
         assert (worker.num_hangs, worker.num_restarts) == (1, 1)
     injected(1)
