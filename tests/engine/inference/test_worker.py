@@ -244,21 +244,26 @@ async def test_a_model_that_does_not_load_says_why(tmp_path: Path, tiny_model: P
     assert "cut short" in caught.value.reason
 
 
+@pytest.mark.parametrize(
+    ("bad", "constraints"),
+    [
+        # Sampling from such under a grammar would abort.
+        ("output_norm.weight", [None, Choices(("a", "b"))]),
+        ("blk.0.attn_norm.weight", [StatesOnly(1)]),
+    ],
+    ids=["logits", "states"],
+)
 async def test_a_model_that_computes_no_numbers_fails_the_request_and_not_the_process(
-    tmp_path: Path, tiny_model: Path
+    tmp_path: Path, tiny_model: Path, bad: str, constraints: list[Choices | StatesOnly | None]
 ) -> None:
     path = tmp_path / "nan.gguf"
     path.write_bytes(tiny_model.read_bytes())
     for tensor in gguf.GGUFReader(path, "r+").tensors:
-        if tensor.name == "output_norm.weight":
+        if tensor.name == bad:
             tensor.data[:] = np.nan
     worker = await start(path)
     try:
-        for constraint in (
-            None,
-            Choices(("a", "b")),
-            StatesOnly(1),
-        ):  # sampling from such under a grammar would abort
+        for constraint in constraints:
             prompt = Prompt((), (), ChatMessage(Role.USER, "Hello"))
             with pytest.raises(RequestFailed) as caught:
                 await whole(worker, Request(prompt, GREEDY, constraint))
