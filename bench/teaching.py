@@ -267,7 +267,7 @@ def about(scale: Scale) -> list[str]:
             f"at most {scale.num_items} test items a set; which method answers is chosen on taught examples (docs/teaching.md names what was not)",
         ),
         (
-            f"texts are cut at {MAX_CHARACTERS} characters for everybody; one sentence of instructions a set and, but for clinc150, a few",
+            f"texts are cut at {MAX_CHARACTERS} characters for everybody; one sentence of instructions a set and a few",
             f"words on each label, which stand in the peers' prompts too; the first {NUM_SHOWN} of a",
             "draw stand in our prompt, and count as taught only by what is known of them without being shown",
         ),
