@@ -5,7 +5,7 @@ regression on what the models make of the taught texts; how near the labels' own
 scores for each label, without its bias. With few examples the last two lead, and count less with each further one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -49,6 +49,9 @@ class Judgement:
     @property
     def best(self) -> int:
         return int(self.probabilities.argmax())
+
+
+_Fit = Callable[[Method], tuple[Ridge, Array, Array]]
 
 
 class Head:
@@ -128,24 +131,37 @@ class Head:
             return Method((), 0.0)
         names = np.array([self._names(one) for one in taught])
         priors = np.stack([names, self._bias.left_out()], axis=-1)
-        chosen = method or self._chosen(priors)
-        kernels = {part: shaped(part, self._texts.cosines(part)) for part in chosen.parts}
-        self._ridge, self._left_out, self._weights = self._fitted(chosen, kernels, priors, self._labels)
+        fit = self._fits(priors, slice(-_MAX_COMPARED, None))
+        chosen = method or self._chosen(fit)
+        if len(taught) > _MAX_COMPARED:
+            fit = self._fits(priors, slice(None))
+        self._ridge, self._left_out, self._weights = fit(chosen)
         return chosen
 
-    def _chosen(self, priors: Array) -> Method:
+    def _chosen(self, fit: "_Fit") -> Method:
         """Compared on the newest examples, where there are many: the arithmetic grows with the third power of their number."""
-        newest = slice(-_MAX_COMPARED, None)
-        labels, parts = self._labels[newest], self._texts.parts
-        kernels = {part: shaped(part, self._texts.cosines(part, newest)) for part in parts}
+        labels, parts = self._labels[-_MAX_COMPARED:], self._texts.parts
 
-        @cache
         def losses(method: Method) -> Array:
-            _, opinions, weights = self._fitted(method, kernels, priors[newest], labels)
+            _, opinions, weights = fit(method)
             return _losses(opinions, weights, labels)
 
         best = best_method(parts, losses)
         return cheapest_method(best, parts, losses) if self._can_read_less else best
+
+    def _fits(self, priors: Array, some: slice) -> "_Fit":
+        """Fits some of the taught texts by a method: each part is compared once, and each method fitted once."""
+
+        @cache
+        def kernel(part: Part) -> Array:
+            return shaped(part, self._texts.cosines(part, some))
+
+        @cache
+        def fit(method: Method) -> tuple[Ridge, Array, Array]:
+            kernels = {part: kernel(part) for part in method.parts}
+            return self._fitted(method, kernels, priors[some], self._labels[some])
+
+        return fit
 
     @property
     def _can_read_less(self) -> bool:
