@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, TypeAdapter
 
@@ -313,9 +313,8 @@ class Ping:
     type: Literal["ping"] = "ping"
 
 
-ToWorker = Annotated[
-    Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget | Ping, Field(discriminator="type")
-]
+_ToWorker: TypeAlias = Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget | Ping
+ToWorker = Annotated[_ToWorker, Field(discriminator="type")]
 
 
 # Messages from the worker.
@@ -411,25 +410,7 @@ class Pong:
     type: Literal["pong"] = "pong"
 
 
-FromWorker = Annotated[
-    Ready
-    | LoadFailed
-    | Step
-    | Ended
-    | Failed
-    | Measured
-    | Warmed
-    | Embedded
-    | WordsEmbedded
-    | Reported
-    | Pong,
-    Field(discriminator="type"),
-]
-
-_TO_WORKER: TypeAdapter[Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget | Ping] = (
-    TypeAdapter(ToWorker)
-)
-_FROM_WORKER: TypeAdapter[
+_FromWorker: TypeAlias = (
     Ready
     | LoadFailed
     | Step
@@ -441,12 +422,16 @@ _FROM_WORKER: TypeAdapter[
     | WordsEmbedded
     | Reported
     | Pong
-] = TypeAdapter(FromWorker)
+)
+FromWorker = Annotated[_FromWorker, Field(discriminator="type")]
+
+_TO_WORKER: TypeAdapter[_ToWorker] = TypeAdapter(ToWorker)
+_FROM_WORKER: TypeAdapter[_FromWorker] = TypeAdapter(FromWorker)
 
 
 def pack(message: ToWorker | FromWorker) -> bytes:
     """One message as one line of JSON, newline included."""
-    if isinstance(message, Load | Submit | Cancel | Measure | Warm | Embed | EmbedWords | Forget | Ping):
+    if isinstance(message, _ToWorker):
         return _TO_WORKER.dump_json(message) + b"\n"
     return _FROM_WORKER.dump_json(message) + b"\n"
 
